@@ -1,0 +1,120 @@
+/**
+ * The TCP sockets of the rewind stream: a listener and a connection, with the few events that the sans-io sessions need.
+ */
+import { createConnection, createServer, type Server, type Socket } from 'node:net'
+import { messageOf, SeqcastError, systemCodeOf } from '../core/errors.js'
+
+export interface TcpHandlers {
+  /** Valid during the call. */
+  bytes(bytes: Uint8Array): void
+  /** What was written has left for the kernel. */
+  drained(): void
+  /** Exactly once, also when the connection never came up. */
+  closed(reason: string): void
+}
+
+export interface TcpConnection {
+  readonly remote: string
+  /** Bytes that wait in user space. */
+  bufferedBytes(): number
+  /** Copies nothing: the bytes must not change afterwards. */
+  send(bytes: Uint8Array): void
+  /** Sends what is left, then closes. */
+  close(): void
+  /** Drops the connection at once. */
+  destroy(): void
+}
+
+/** Connects; `connected` is called before any other handler but `closed`. */
+export function connectTcp(
+  to: { address: string; port: number; interfaceAddress?: string },
+  handlers: TcpHandlers & { connected(): void },
+): TcpConnection {
+  const socket = createConnection({ host: to.address, port: to.port, noDelay: true })
+  socket.once('connect', () => handlers.connected())
+  return wrap(socket, handlers)
+}
+
+export class TcpListener {
+  readonly port: number
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(server: Server) {
+    this.#server = server
+    const address = server.address()
+    this.port = typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  /** @param accept gets each connection and returns its handlers, or undefined to refuse it */
+  static async open(
+    at: { address: string; port: number },
+    accept: (connection: TcpConnection) => TcpHandlers | undefined,
+  ): Promise<TcpListener> {
+    const server = createServer({ noDelay: true })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(listenError(error, at)))
+      server.listen(at.port, at.address, resolve)
+    })
+    const listener = new TcpListener(server)
+    server.on('connection', (socket) => listener.#accept(socket, accept))
+    return listener
+  }
+
+  #accept(socket: Socket, accept: (connection: TcpConnection) => TcpHandlers | undefined): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    const late: { handlers?: TcpHandlers } = {}
+    const connection = wrap(socket, {
+      bytes: (bytes) => late.handlers?.bytes(bytes),
+      drained: () => late.handlers?.drained(),
+      closed: (reason) => late.handlers?.closed(reason),
+    })
+    const handlers = accept(connection)
+    if (handlers === undefined) connection.destroy()
+    else late.handlers = handlers
+  }
+
+  /** Stops accepting; open connections get `graceMs` to take what was written. */
+  async close(graceMs = 1_000): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    for (const socket of this.#sockets) socket.end()
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    }, graceMs)
+    await closed
+    clearTimeout(timer)
+  }
+}
+
+function wrap(socket: Socket, handlers: TcpHandlers): TcpConnection {
+  let reason = 'closed by the other side'
+  socket.on('data', (bytes) => handlers.bytes(bytes))
+  socket.on('drain', () => handlers.drained())
+  socket.on('error', (error) => {
+    reason = messageOf(error)
+  })
+  socket.once('close', () => handlers.closed(reason))
+  return {
+    remote: `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`,
+    bufferedBytes: () => socket.writableLength,
+    send: (bytes) => {
+      if (socket.writable) socket.write(bytes)
+    },
+    close: () => socket.end(),
+    destroy: () => socket.destroy(),
+  }
+}
+
+function listenError(error: Error, at: { address: string; port: number }): SeqcastError {
+  if (systemCodeOf(error) === 'EADDRINUSE') {
+    return new SeqcastError('E_PORT_IN_USE', `TCP port ${at.port} on ${at.address} is in use`, {
+      hint: 'stop the other process or choose another port',
+      cause: error,
+    })
+  }
+  return new SeqcastError('E_INTERFACE', `cannot listen on TCP ${at.address}:${at.port}: ${messageOf(error)}`, {
+    hint: 'check the interface and the port',
+    cause: error,
+  })
+}

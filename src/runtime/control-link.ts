@@ -1,0 +1,92 @@
+/**
+ * The control stream of a process: sends its messages, hands on those of others of the same session, drops and counts the
+ * rest.
+ */
+import { type Counters, createCounters } from '../core/counters.js'
+import type { SeqcastError } from '../core/errors.js'
+import { Authenticator } from '../net/auth.js'
+import { MulticastReceiver, MulticastSender } from '../net/udp.js'
+import {
+  type ControlBodies,
+  type ControlKind,
+  type ControlMessage,
+  decodeControl,
+  encodeControl,
+} from '../wire/control.js'
+import type { DutyCycle } from './duty-cycle.js'
+import { withFaults } from './faults.js'
+import type { RoleOptions } from './options.js'
+
+export type ControlListener = (message: ControlMessage, address: string, nowUs: number) => void
+
+export class ControlLink {
+  readonly counters: Counters<'received' | 'unauthenticated' | 'malformed' | 'foreignSession' | 'own'> = createCounters(
+    ['received', 'unauthenticated', 'malformed', 'foreignSession', 'own'],
+  )
+  readonly sender: number
+  readonly #session: string
+  readonly #auth: Authenticator
+  readonly #listeners: ControlListener[] = []
+  #out: MulticastSender | undefined
+  #in: MulticastReceiver | undefined
+
+  private constructor(options: RoleOptions, incarnation: number) {
+    this.sender = incarnation
+    this.#session = options.session
+    this.#auth = new Authenticator(options.key, 'control')
+  }
+
+  static async open(
+    options: RoleOptions,
+    incarnation: number,
+    cycle: DutyCycle,
+    onError: (error: SeqcastError) => void,
+  ): Promise<ControlLink> {
+    const link = new ControlLink(options, incarnation)
+    const at = { ...options.controlGroup, interfaceAddress: options.interfaceAddress, onError }
+    link.#out = await MulticastSender.open(at)
+    let address = ''
+    const receive = withFaults(options.faults, 'control', cycle, (packet, nowUs) =>
+      link.#receive(packet, address, nowUs),
+    )
+    link.#in = await MulticastReceiver.open(at, (packet, from) => {
+      address = from
+      receive(packet)
+    })
+    return link
+  }
+
+  /** Listeners are called in the order in which they were added. @returns a call that ends it */
+  listen(listener: ControlListener): () => void {
+    this.#listeners.push(listener)
+    return () => {
+      const at = this.#listeners.indexOf(listener)
+      if (at >= 0) this.#listeners.splice(at, 1)
+    }
+  }
+
+  send<K extends ControlKind>(kind: K, body: ControlBodies[K]): void {
+    // The pair is right by the signature; a union of pairs can't be built from type parameters.
+    const message = { session: this.#session, sender: this.sender, kind, body } as ControlMessage
+    this.#out?.send(this.#auth.seal(encodeControl(message)))
+  }
+
+  close(): void {
+    this.#out?.close()
+    this.#in?.close()
+  }
+
+  #receive(datagram: Uint8Array, address: string, nowUs: number): void {
+    this.counters.received += 1
+    const body = this.#auth.open(datagram)
+    if (body === undefined) {
+      this.counters.unauthenticated += 1
+      return
+    }
+    const message = decodeControl(body)
+    if (message === undefined) this.counters.malformed += 1
+    else if (message.session !== this.#session) this.counters.foreignSession += 1
+    else if (message.sender === this.sender) this.counters.own += 1
+    else for (const listener of [...this.#listeners]) listener(message, address, nowUs)
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The duty cycle: the one loop of a process, and the only owner of timers.
+ *
+ * Machines are fed by sockets during a turn of the event loop. The first feed of a turn reads the clock and schedules the
+ * end of the turn, which comes after all datagrams that were waiting have been read: there every machine flushes what it
+ * has batched. So batching costs no wait, and one clock read serves the whole turn.
+ *
+ * `spin` keeps the loop hot: a pending immediate makes the kernel's wait return at once, which halves the round trip and
+ * takes a core. `block` sleeps until a datagram or a deadline.
+ */
+import type { Clock } from '../core/clock.js'
+
+export type IdleMode = 'spin' | 'block'
+
+export interface Agent {
+  /** The end of a turn in which something was fed: send what was batched. */
+  flush(nowUs: number, wallUs: number): void
+  /** Timers. @returns the next deadline in monotonic microseconds; Infinity for none */
+  tick(nowUs: number, wallUs: number): number
+}
+
+export class DutyCycle {
+  readonly #clock: Clock
+  readonly #idle: IdleMode
+  readonly #agents: Agent[] = []
+  readonly #endTurn = (): void => this.#turn()
+  #state: 'stopped' | 'idle' | 'in-turn' = 'stopped'
+  #nowUs = 0
+  #wallUs = 0
+  #deadlineUs = 0
+  #timer: NodeJS.Timeout | undefined
+  #timerUs = Number.POSITIVE_INFINITY
+  #spinning = false
+
+  constructor(clock: Clock, idle: IdleMode) {
+    this.#clock = clock
+    this.#idle = idle
+  }
+
+  /** Agents are flushed and ticked in the order in which they were added. */
+  add(agent: Agent): void {
+    this.#agents.push(agent)
+    this.#deadlineUs = 0
+    if (this.#state !== 'stopped') this.enter()
+  }
+
+  remove(agent: Agent): void {
+    const at = this.#agents.indexOf(agent)
+    if (at >= 0) this.#agents.splice(at, 1)
+  }
+
+  start(): void {
+    if (this.#state !== 'stopped') return
+    this.#state = 'idle'
+    this.enter()
+  }
+
+  stop(): void {
+    this.#state = 'stopped'
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#timerUs = Number.POSITIVE_INFINITY
+  }
+
+  /** To be called before a machine is fed. @returns the time of this turn, in monotonic microseconds */
+  enter(): number {
+    if (this.#state === 'idle') {
+      this.#state = 'in-turn'
+      this.#readClock()
+      if (this.#idle === 'block') setImmediate(this.#endTurn)
+      else if (!this.#spinning) this.#spin()
+    } else if (this.#state === 'stopped') {
+      this.#readClock()
+    }
+    return this.#nowUs
+  }
+
+  /** The time of this turn on the wall clock; call `enter` first. */
+  get wallUs(): number {
+    return this.#wallUs
+  }
+
+  #readClock(): void {
+    this.#nowUs = this.#clock.nowUs()
+    this.#wallUs = this.#clock.wallUs()
+  }
+
+  #turn(): void {
+    if (this.#state === 'stopped') return
+    if (this.#state === 'in-turn') {
+      for (const agent of this.#agents) agent.flush(this.#nowUs, this.#wallUs)
+    }
+    this.#state = 'idle'
+    this.#tickAgents()
+    if (this.#idle === 'block') this.#arm()
+  }
+
+  /** Every agent is asked each time: a turn may have moved any deadline, and asking is cheap. */
+  #tickAgents(): void {
+    let deadlineUs = Number.POSITIVE_INFINITY
+    for (const agent of this.#agents) {
+      const nextUs = agent.tick(this.#nowUs, this.#wallUs)
+      if (nextUs < deadlineUs) deadlineUs = nextUs
+    }
+    this.#deadlineUs = deadlineUs
+  }
+
+  /** A timer that fires too early costs one empty turn; one that is moved at every turn costs more. */
+  #arm(): void {
+    if (this.#timerUs <= this.#deadlineUs || this.#deadlineUs === Number.POSITIVE_INFINITY) return
+    clearTimeout(this.#timer)
+    this.#timerUs = this.#deadlineUs
+    const waitMs = Math.max(1, Math.ceil((this.#deadlineUs - this.#nowUs) / 1000))
+    this.#timer = setTimeout(() => {
+      this.#timerUs = Number.POSITIVE_INFINITY
+      this.enter()
+    }, waitMs)
+  }
+
+  #spin(): void {
+    this.#spinning = true
+    const loop = (): void => {
+      if (this.#state === 'stopped') {
+        this.#spinning = false
+        return
+      }
+      if (this.#state === 'in-turn') {
+        this.#turn()
+      } else {
+        this.#readClock()
+        if (this.#nowUs >= this.#deadlineUs) this.#tickAgents()
+      }
+      setImmediate(loop)
+    }
+    setImmediate(loop)
+  }
+}

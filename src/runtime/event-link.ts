@@ -1,0 +1,169 @@
+/**
+ * The event stream of a process: sockets, receiver, requests and rewinds put together. What comes out is every event of the
+ * session, in order, without hole, or a loss with its range and reason.
+ */
+import { type Counters, createCounters } from '../core/counters.js'
+import type { SeqcastError } from '../core/errors.js'
+import { Authenticator } from '../net/auth.js'
+import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
+import { Receiver, type ReceiverState } from '../protocol/receiver.js'
+import type { ControlLink } from './control-link.js'
+import { Directory } from './directory.js'
+import type { Agent, DutyCycle } from './duty-cycle.js'
+import { withFaults } from './faults.js'
+import type { RoleOptions } from './options.js'
+import { RewindLink } from './rewind-link.js'
+
+/** Receivers rotate over this many request servers; fewer are asked in turn. */
+const SERVER_SLOTS = 4
+
+export interface EventListener {
+  /** A run of blocks in order; valid during the call. */
+  deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void
+  stateChanged(state: ReceiverState, reason: string): void
+  /** Nobody has these events; nothing is delivered afterwards. */
+  lost(from: number, to: number, reason: string): void
+  /** The sequencer has restarted behind what was delivered: what was delivered from `nextSequence` on is revoked. */
+  revoked(nextSequence: number, reason: string): void
+}
+
+export interface EventLinkOptions {
+  readonly nextSequence: number
+  readonly startRewinding: boolean
+  /** True for a store: it may ask the sequencer for what is not yet stable. */
+  readonly askSequencer: boolean
+  readonly seed: number
+  readonly lossTimeoutUs?: number
+}
+
+export class EventLink implements Agent {
+  readonly receiver: Receiver
+  readonly directory: Directory
+  readonly counters: Counters<'unauthenticated' | 'noServer' | 'requestsSent' | 'rewinds'> = createCounters([
+    'unauthenticated',
+    'noServer',
+    'requestsSent',
+    'rewinds',
+  ])
+  readonly #cycle: DutyCycle
+  readonly #auth: Authenticator
+  readonly #answerAuth: Authenticator
+  readonly #requestAuth: Authenticator
+  readonly #rewind: RewindLink
+  #rewindServer = 0
+  #multicast: MulticastReceiver | undefined
+  #requests: UnicastSocket | undefined
+
+  private constructor(options: RoleOptions & EventLinkOptions, cycle: DutyCycle, listener: EventListener) {
+    this.#cycle = cycle
+    this.#auth = new Authenticator(options.key, 'event')
+    this.#answerAuth = new Authenticator(options.key, 'answer')
+    this.#requestAuth = new Authenticator(options.key, 'request')
+    this.directory = new Directory(options.stores, options.askSequencer)
+    this.receiver = new Receiver(
+      {
+        session: options.session,
+        nextSequence: options.nextSequence,
+        servers: SERVER_SLOTS,
+        seed: options.seed,
+        startRewinding: options.startRewinding,
+        logger: options.logger,
+        ...(options.lossTimeoutUs === undefined ? {} : { lossTimeoutUs: options.lossTimeoutUs }),
+      },
+      {
+        deliver: (sequence, count, bytes, start, end, nowUs) =>
+          listener.deliver(sequence, count, bytes, start, end, nowUs),
+        request: (packet, server) => this.#request(packet, server),
+        startRewind: (fromSequence) => this.#startRewind(fromSequence),
+        stopRewind: () => this.#rewind.stop(),
+        stateChanged: (state, reason) => listener.stateChanged(state, reason),
+        lost: (from, to, reason) => listener.lost(from, to, reason),
+        revoked: (nextSequence, reason) => listener.revoked(nextSequence, reason),
+      },
+    )
+    this.#rewind = new RewindLink(
+      options.session,
+      cycle,
+      {
+        started: (sequence, nowUs) => this.receiver.onRewindStart(sequence, nowUs),
+        run: (sequence, count, bytes, start, end, nowUs) =>
+          this.receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
+        ended: (reason, nowUs) => this.receiver.onRewindEnd(reason, nowUs),
+      },
+      options.logger,
+    )
+  }
+
+  static async open(
+    options: RoleOptions & EventLinkOptions,
+    cycle: DutyCycle,
+    control: ControlLink,
+    listener: EventListener,
+    onError: (error: SeqcastError) => void,
+  ): Promise<EventLink> {
+    const link = new EventLink(options, cycle, listener)
+    const fromGroup = withFaults(options.faults, 'event', cycle, (packet, nowUs) =>
+      link.#receive(packet, link.#auth, nowUs),
+    )
+    const fromServer = withFaults(options.faults, 'answer', cycle, (packet, nowUs) =>
+      link.#receive(packet, link.#answerAuth, nowUs),
+    )
+    const interfaceAddress = options.interfaceAddress
+    link.#requests = await UnicastSocket.open({ port: 0, interfaceAddress, onError }, fromServer)
+    link.#multicast = await MulticastReceiver.open({ ...options.eventGroup, interfaceAddress, onError }, fromGroup)
+    control.listen((message, address, nowUs) => {
+      link.directory.onControl(message, address, nowUs)
+      if (message.kind !== 'sequencer') return
+      const { epoch, nextSequence, epochTable } = message.body
+      link.receiver.onSequencerHeartbeat(message.sender, epoch, nextSequence, epochTable, nowUs)
+    })
+    cycle.add(link)
+    return link
+  }
+
+  /** What the kernel gave for the event stream's receive buffer. */
+  get receiveBufferBytes(): number {
+    return this.#multicast?.receiveBufferBytes ?? 0
+  }
+
+  flush(): void {}
+
+  tick(nowUs: number): number {
+    return Math.min(this.receiver.tick(nowUs), this.#rewind.tick(nowUs))
+  }
+
+  close(): void {
+    this.#cycle.remove(this)
+    this.#rewind.stop()
+    this.#multicast?.close()
+    this.#requests?.close()
+  }
+
+  #receive(datagram: Uint8Array, auth: Authenticator, nowUs: number): void {
+    const packet = auth.open(datagram)
+    if (packet === undefined) this.counters.unauthenticated += 1
+    else this.receiver.onPacket(packet, nowUs)
+  }
+
+  #request(packet: Uint8Array, slot: number): void {
+    const server = this.directory.requestServer(slot)
+    if (server === undefined) {
+      this.counters.noServer += 1
+      return
+    }
+    this.counters.requestsSent += 1
+    this.#requests?.send(this.#requestAuth.seal(packet), server.address, server.port)
+  }
+
+  #startRewind(fromSequence: number): void {
+    const server = this.directory.rewindServer(this.#rewindServer++)
+    if (server === undefined) {
+      this.counters.noServer += 1
+      // The receiver is told at the end of this call's turn, as a connection would: it is in the middle of a transition.
+      queueMicrotask(() => this.receiver.onRewindEnd('no store is known', this.#cycle.enter()))
+      return
+    }
+    this.counters.rewinds += 1
+    this.#rewind.start(fromSequence, server)
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * A rewind over TCP: connects to a store, drives the client's session, and tells the receiver what came of it. One rewind at
+ * a time; the receiver decides when to try again.
+ */
+import type { Logger } from '../core/log.js'
+import { connectTcp, type TcpConnection } from '../net/tcp.js'
+import { RewindClient } from '../protocol/rewind-client.js'
+import type { DutyCycle } from './duty-cycle.js'
+
+export interface RewindListener {
+  started(sequence: number, nowUs: number): void
+  run(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void
+  ended(reason: string, nowUs: number): void
+}
+
+interface Rewind {
+  readonly client: RewindClient
+  readonly connection: TcpConnection
+}
+
+export class RewindLink {
+  readonly #session: string
+  readonly #cycle: DutyCycle
+  readonly #listener: RewindListener
+  readonly #logger: Logger
+  #rewind: Rewind | undefined
+
+  constructor(session: string, cycle: DutyCycle, listener: RewindListener, logger: Logger) {
+    this.#session = session
+    this.#cycle = cycle
+    this.#listener = listener
+    this.#logger = logger
+  }
+
+  get isOpen(): boolean {
+    return this.#rewind !== undefined
+  }
+
+  /** Connects and asks for the stream from a sequence on. */
+  start(fromSequence: number, to: { address: string; port: number }): void {
+    this.stop()
+    this.#logger.debug({ fromSequence, ...to }, 'rewind: connecting')
+    let over = false
+    const end = (reason: string): void => {
+      if (over) return
+      over = true
+      this.#rewind = undefined
+      connection.destroy()
+      this.#listener.ended(reason, this.#cycle.enter())
+    }
+    const client = new RewindClient(
+      { session: this.#session, fromSequence, username: '', password: '' },
+      {
+        send: (bytes) => connection.send(bytes),
+        close: (reason) => end(reason),
+        started: (sequence) => this.#listener.started(sequence, this.#cycle.enter()),
+        run: (sequence, count, bytes, start, stop) =>
+          this.#listener.run(sequence, count, bytes, start, stop, this.#cycle.enter()),
+        ended: (reason) => end(reason),
+      },
+    )
+    const connection = connectTcp(to, {
+      connected: () => client.onConnected(this.#cycle.enter()),
+      bytes: (bytes) => {
+        if (!over) client.onBytes(bytes, this.#cycle.enter())
+      },
+      drained: () => {},
+      closed: (reason) => end(`connection to store ${to.address}:${to.port}: ${reason}`),
+    })
+    this.#rewind = { client, connection }
+    this.#abandon = () => {
+      over = true
+      connection.destroy()
+    }
+  }
+
+  #abandon = (): void => {}
+
+  /** Ends a rewind without telling the listener. */
+  stop(): void {
+    if (this.#rewind === undefined) return
+    this.#rewind = undefined
+    this.#abandon()
+  }
+
+  tick(nowUs: number): number {
+    return this.#rewind?.client.tick(nowUs) ?? Number.POSITIVE_INFINITY
+  }
+}
