@@ -64,7 +64,10 @@ export function readAscii(bytes: Uint8Array, at: number, length: number): string
   return text
 }
 
-/** Writes text into a fixed-width ASCII field, padded with spaces on the named side; longer text is a programmer's error. */
+/**
+ * Writes text into a fixed-width ASCII field, padded with spaces on the named side.
+ * @throws RangeError where the text is longer or not printable ASCII: a programmer's error
+ */
 export function writeAscii(
   bytes: Uint8Array,
   at: number,
@@ -73,6 +76,7 @@ export function writeAscii(
   pad: 'left' | 'right' = 'right',
 ): void {
   if (text.length > length) throw new RangeError(`'${text}' is longer than ${length} characters`)
+  if (!/^[ -~]*$/.test(text)) throw new RangeError(`'${text}' is not printable ASCII`)
   const padded = pad === 'left' ? text.padStart(length) : text.padEnd(length)
-  for (let i = 0; i < length; i++) bytes[at + i] = padded.charCodeAt(i) & 0x7f
+  for (let i = 0; i < length; i++) bytes[at + i] = padded.charCodeAt(i)
 }

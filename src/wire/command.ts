@@ -28,17 +28,20 @@ export const COMMAND_ZERO_AT = 12
 export const COMMAND_FIRST_AT = 14
 export const COMMAND_COUNT_AT = 18
 
-export type CommandReason =
-  | 'short-header'
-  | 'not-zero'
-  | 'bad-count'
-  | 'truncated-block'
-  | 'trailing-bytes'
-  | 'short-event'
-  | 'foreign-source'
-  | 'broken-numbering'
-  | 'already-stamped'
-  | 'bad-flags'
+/** Why a command packet was not accepted; each is also the name of a counter. */
+export const COMMAND_REASONS = [
+  'short-header',
+  'not-zero',
+  'bad-count',
+  'truncated-block',
+  'trailing-bytes',
+  'short-event',
+  'foreign-source',
+  'broken-numbering',
+  'already-stamped',
+  'bad-flags',
+] as const
+export type CommandReason = (typeof COMMAND_REASONS)[number]
 
 export const commandSource = (packet: Uint8Array): number => readU16(packet, COMMAND_SOURCE_AT)
 export const commandFirst = (packet: Uint8Array): number => readU32(packet, COMMAND_FIRST_AT)
@@ -71,6 +74,7 @@ export function checkCommandPacket(packet: Uint8Array): CommandReason | undefine
   if (count === 0 || count === MOLD_END_OF_SESSION) return 'bad-count'
   const source = commandSource(packet)
   let sourceSequence = commandFirst(packet)
+  if (sourceSequence === 0) return 'broken-numbering'
   let at = COMMAND_HEADER_BYTES
   for (let i = 0; i < count; i++, sourceSequence++) {
     if (at + BLOCK_LENGTH_BYTES > packet.length) return 'truncated-block'

@@ -21,8 +21,9 @@ export const MOLD_HEARTBEAT = 0
 export const MOLD_END_OF_SESSION = 0xffff
 export const BLOCK_LENGTH_BYTES = 2
 
-/** Why a packet was not accepted. */
-export type MoldReason = 'short-header' | 'bad-sequence' | 'truncated-block'
+/** Why a packet was not accepted; each is also the name of a counter. */
+export const MOLD_REASONS = ['short-header', 'bad-sequence', 'truncated-block'] as const
+export type MoldReason = (typeof MOLD_REASONS)[number]
 
 export function moldSequence(packet: Uint8Array): number {
   return readU64(packet, MOLD_SEQUENCE_AT)
@@ -47,22 +48,31 @@ export function writeMoldHeader(
 
 /** Checks header and blocks of a downstream packet of any kind. After undefined every block can be read safely. */
 export function checkDownstream(packet: Uint8Array): MoldReason | undefined {
-  const reason = checkHeader(packet)
-  if (reason !== undefined) return reason
+  const headerReason = checkHeader(packet)
+  if (headerReason !== undefined) return headerReason
   const count = moldCount(packet)
   if (count === MOLD_HEARTBEAT || count === MOLD_END_OF_SESSION) return undefined
-  if (moldSequence(packet) + count - 1 > MAX_SEQUENCE) return 'bad-sequence'
+  const rangeReason = checkRange(moldSequence(packet), count)
+  if (rangeReason !== undefined) return rangeReason
   return blocksEnd(packet, MOLD_HEADER_BYTES, count) < 0 ? 'truncated-block' : undefined
 }
 
-/** Checks the twenty bytes of a request; an answer is limited by the server, so any count is valid. */
+/**
+ * Checks the twenty bytes of a request. An answer is limited by the server, so any count is valid whose range can be
+ * numbered.
+ */
 export function checkRequest(packet: Uint8Array): MoldReason | undefined {
-  return checkHeader(packet)
+  return checkHeader(packet) ?? checkRange(moldSequence(packet), moldCount(packet))
 }
 
 function checkHeader(packet: Uint8Array): MoldReason | undefined {
   if (packet.length < MOLD_HEADER_BYTES) return 'short-header'
   return moldSequence(packet) >= 1 ? undefined : 'bad-sequence'
+}
+
+/** The sequence after the last must be safe too: beyond, adding one changes nothing, and a loop over a range would not end. */
+function checkRange(sequence: number, count: number): MoldReason | undefined {
+  return sequence + count > MAX_SEQUENCE ? 'bad-sequence' : undefined
 }
 
 /** Where `count` blocks that start at `offset` end, or -1 where they do not fit the packet. */

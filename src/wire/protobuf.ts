@@ -2,7 +2,8 @@
  * The one door to protobufjs. It makes 64-bit fields plain numbers (Long is switched off before any type is set up) and
  * turns the exceptions of its decoder into reasons, because bytes from the network must never throw.
  *
- * Values from 2^53 on would round without a word, so `decode` refuses them.
+ * protobufjs wraps integers that do not fit their field, and rounds 64-bit ones from 2^53 on, both without a word: `encode`
+ * throws and `decode` refuses instead.
  */
 import protobuf from 'protobufjs/light.js'
 
@@ -13,7 +14,7 @@ export type { INamespace, IType, Type } from 'protobufjs/light.js'
 
 /** A message type, both ways. */
 export interface Codec<T extends object> {
-  /** @throws Error where a field has the wrong type: a programmer's error */
+  /** @throws Error where a field has the wrong type or does not fit: a programmer's error */
   encode(message: T): Uint8Array
   /** @returns the message with every field present, or undefined where the bytes are not one */
   decode(bytes: Uint8Array): T | undefined
@@ -38,14 +39,14 @@ export function codecOf<T extends object>(root: protobuf.Root, name: string): Co
   const type = root.lookupType(name)
   return {
     encode(message) {
-      const problem = type.verify(message)
-      if (problem !== null) throw new Error(`${name}: ${problem}`)
+      const problem = type.verify(message) ?? misfit(type, message)
+      if (problem !== undefined) throw new Error(`${name}: ${problem}`)
       return type.encode(type.fromObject(message)).finish()
     },
     decode(bytes) {
       try {
         const object: unknown = type.toObject(type.decode(bytes), TO_OBJECT)
-        return hasUnsafeNumber(object) ? undefined : (object as T)
+        return misfit(type, object) === undefined ? (object as T) : undefined
       } catch {
         return undefined // The reason is always the same, 'not a message of this type': the caller counts and drops it.
       }
@@ -53,8 +54,48 @@ export function codecOf<T extends object>(root: protobuf.Root, name: string): Co
   }
 }
 
-function hasUnsafeNumber(value: unknown): boolean {
-  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value)
-  if (value instanceof Uint8Array || typeof value !== 'object' || value === null) return false
-  return Object.values(value).some(hasUnsafeNumber)
+const U32: readonly [number, number] = [0, 0xffff_ffff]
+const I32: readonly [number, number] = [-0x8000_0000, 0x7fff_ffff]
+const U64: readonly [number, number] = [0, Number.MAX_SAFE_INTEGER]
+const I64: readonly [number, number] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]
+
+const RANGES: ReadonlyMap<string, readonly [number, number]> = new Map([
+  ['uint32', U32],
+  ['fixed32', U32],
+  ['int32', I32],
+  ['sint32', I32],
+  ['sfixed32', I32],
+  ['uint64', U64],
+  ['fixed64', U64],
+  ['int64', I64],
+  ['sint64', I64],
+  ['sfixed64', I64],
+])
+
+/** The first integer field, at any depth, whose value does not fit: which, and why. Floats may hold anything. */
+function misfit(type: protobuf.Type, object: unknown): string | undefined {
+  if (typeof object !== 'object' || object === null) return undefined
+  for (const field of type.fieldsArray) {
+    const value: unknown = Reflect.get(object, field.name)
+    if (value === undefined || value === null) continue
+    const problem = misfitOfField(field.resolve(), value)
+    if (problem !== undefined) return `${field.name}: ${problem}`
+  }
+  return undefined
+}
+
+function misfitOfField(field: protobuf.Field, value: {}): string | undefined {
+  const range = RANGES.get(field.type)
+  const nested = field.resolvedType
+  if (range === undefined && !(nested instanceof protobuf.Type)) return undefined
+  const values: readonly unknown[] = field.repeated || field.map ? Object.values(value) : [value]
+  for (const one of values) {
+    if (nested instanceof protobuf.Type) {
+      const problem = misfit(nested, one)
+      if (problem !== undefined) return problem
+    } else if (range !== undefined && typeof one === 'number' && !(one >= range[0] && one <= range[1])) {
+      return `${one} does not fit ${field.type}`
+    }
+  }
+  return undefined
 }

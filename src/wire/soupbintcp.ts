@@ -59,8 +59,14 @@ export interface LoginAccepted {
   readonly sequence: number
 }
 
-/** A packet with a payload. */
+/**
+ * A packet with a payload.
+ * @throws RangeError where the payload is longer than SOUP_MAX_PAYLOAD_BYTES: a programmer's error
+ */
 export function soupPacket(type: number, payload: Uint8Array = new Uint8Array(0)): Uint8Array {
+  if (payload.length > SOUP_MAX_PAYLOAD_BYTES) {
+    throw new RangeError(`a payload of ${payload.length} bytes is longer than ${SOUP_MAX_PAYLOAD_BYTES}`)
+  }
   const packet = new Uint8Array(SOUP_HEADER_BYTES + payload.length)
   writeU16(packet, 0, payload.length + 1)
   packet[2] = type
@@ -88,8 +94,12 @@ export function loginRejectedPacket(reason: LoginRejectReason): Uint8Array {
   return soupPacket(SOUP_LOGIN_REJECTED, new Uint8Array([reason === 'not-authorised' ? 0x41 : 0x53]))
 }
 
+/** Why the payload of a login packet was not accepted; each is also the name of a counter. */
+export const LOGIN_REASONS = ['bad-login-length', 'bad-login-sequence'] as const
+export type LoginReason = (typeof LOGIN_REASONS)[number]
+
 /** @returns the login, or the reason why the payload is not one */
-export function parseLoginRequest(payload: Uint8Array): LoginRequest | string {
+export function parseLoginRequest(payload: Uint8Array): LoginRequest | LoginReason {
   if (payload.length !== LOGIN_REQUEST_PAYLOAD_BYTES) return 'bad-login-length'
   const sequence = parseDecimal(readAscii(payload, 26, 20))
   if (sequence === undefined) return 'bad-login-sequence'
@@ -102,7 +112,7 @@ export function parseLoginRequest(payload: Uint8Array): LoginRequest | string {
 }
 
 /** @returns session and next sequence, or the reason why the payload is not a login acceptance */
-export function parseLoginAccepted(payload: Uint8Array): LoginAccepted | string {
+export function parseLoginAccepted(payload: Uint8Array): LoginAccepted | LoginReason {
   if (payload.length !== LOGIN_ACCEPTED_PAYLOAD_BYTES) return 'bad-login-length'
   const sequence = parseDecimal(readAscii(payload, 10, 20))
   if (sequence === undefined || sequence < 1) return 'bad-login-sequence'
@@ -120,17 +130,20 @@ function parseDecimal(text: string): number | undefined {
 /** Called with each whole packet; type and payload are valid during the call. Return false to stop parsing (closed). */
 export type SoupListener = (type: number, bytes: Uint8Array, payloadAt: number, payloadEnd: number) => boolean
 
-export type SoupReason = 'zero-length' | 'overlong'
+/** Why a byte stream can't be read on; each is also the name of a counter. */
+export const SOUP_REASONS = ['zero-length', 'overlong'] as const
+export type SoupReason = (typeof SOUP_REASONS)[number]
 
 /**
  * Cuts a TCP byte stream into packets. Whole packets are handed on where they lie; only what is split between two reads is
- * copied.
+ * copied. After a reason, or after the listener has returned false, nothing more is read.
  */
 export class SoupParser {
   readonly #listener: SoupListener
   readonly #maxPacketBytes: number
   #partial: Uint8Array = new Uint8Array(512)
   #partialLength = 0
+  #state: 'reading' | 'stopped' | SoupReason = 'reading'
 
   /** @param maxPayloadBytes longer packets are refused: what a login needs is known, so a stranger cannot make us buffer */
   constructor(listener: SoupListener, maxPayloadBytes = SOUP_MAX_PAYLOAD_BYTES) {
@@ -138,8 +151,13 @@ export class SoupParser {
     this.#maxPacketBytes = maxPayloadBytes + SOUP_HEADER_BYTES
   }
 
-  /** @returns the reason why the stream can't be read on, or undefined */
+  /** @returns the reason why the stream can't be read on (again at each later call), or undefined */
   push(bytes: Uint8Array): SoupReason | undefined {
+    if (this.#state === 'reading') this.#state = this.#parse(bytes)
+    return this.#state === 'reading' || this.#state === 'stopped' ? undefined : this.#state
+  }
+
+  #parse(bytes: Uint8Array): 'reading' | 'stopped' | SoupReason {
     let at = 0
     while (at < bytes.length) {
       if (this.#partialLength > 0) {
@@ -153,29 +171,29 @@ export class SoupParser {
       const reason = this.#checkTotal(total)
       if (reason !== undefined) return reason
       if (bytes.length - at < total) break
-      if (!this.#listener(bytes[at + 2]!, bytes, at + SOUP_HEADER_BYTES, at + total)) return undefined
+      if (!this.#listener(bytes[at + 2]!, bytes, at + SOUP_HEADER_BYTES, at + total)) return 'stopped'
       at += total
     }
     if (at < bytes.length) this.#keep(bytes, at, bytes.length)
-    return undefined
+    return 'reading'
   }
 
-  /** Adds to the partial packet what it lacks. @returns how many bytes were taken, or a reason */
-  #complete(bytes: Uint8Array, at: number): number | SoupReason {
+  /** Adds to the partial packet what it lacks. @returns how many bytes were taken, or why there is no reading on */
+  #complete(bytes: Uint8Array, at: number): number | 'stopped' | SoupReason {
     const available = bytes.length - at
     if (this.#partialLength < SOUP_LENGTH_BYTES) {
       const taken = Math.min(available, SOUP_LENGTH_BYTES - this.#partialLength)
       this.#keep(bytes, at, at + taken)
-      return taken
+      if (this.#partialLength < SOUP_LENGTH_BYTES) return taken
+      // A length is judged as soon as it is known, however the stream was cut.
+      return this.#checkTotal(SOUP_LENGTH_BYTES + readU16(this.#partial, 0)) ?? taken
     }
     const total = SOUP_LENGTH_BYTES + readU16(this.#partial, 0)
-    const reason = this.#checkTotal(total)
-    if (reason !== undefined) return reason
     const taken = Math.min(available, total - this.#partialLength)
     this.#keep(bytes, at, at + taken)
     if (this.#partialLength < total) return taken
     this.#partialLength = 0
-    return this.#listener(this.#partial[2]!, this.#partial, SOUP_HEADER_BYTES, total) ? taken : available
+    return this.#listener(this.#partial[2]!, this.#partial, SOUP_HEADER_BYTES, total) ? taken : 'stopped'
   }
 
   #checkTotal(total: number): SoupReason | undefined {
