@@ -1,0 +1,69 @@
+/**
+ * `npm test`: every test, or those in files whose path contains one of the words given. One line a file, the whole output of
+ * what fails, and one line of totals at the end. Each test file is a process of its own, one at a time, because several of
+ * them load the machine.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { ensureBuilt, root, run } from './build.js'
+
+const TAP = join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs')
+
+ensureBuilt()
+if (!existsSync(join(root, '.tap', 'plugins'))) run(process.execPath, [TAP, 'build'])
+const words = process.argv.slice(2)
+const files = readdirSync(join(root, 'dist', 'test'), { recursive: true })
+  .map((name) => join('dist', 'test', String(name)))
+  .filter((name) => name.endsWith('.test.js'))
+  .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
+  .sort()
+if (files.length === 0) {
+  process.stderr.write(`no test file matches: ${words.join(' ')}\n`)
+  process.exit(2)
+}
+
+const totals = { passed: 0, failed: 0, skipped: 0 }
+/** The lines of the file that is running: shown whole when it fails. */
+let lines = []
+const child = spawn(process.execPath, [TAP, '--reporter=tap', ...files], {
+  cwd: root,
+  stdio: ['ignore', 'pipe', 'inherit'],
+})
+for await (const line of createInterface({ input: child.stdout })) readLine(line)
+const status = await new Promise((resolve) => {
+  if (child.exitCode !== null) resolve(child.exitCode)
+  else child.once('exit', (code) => resolve(code ?? 1))
+})
+if (status !== 0 && totals.failed === 0) {
+  totals.failed += 1
+  console.log(lines.join('\n'))
+}
+const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''
+console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`)
+process.exit(totals.failed > 0 ? 1 : 0)
+
+/** TAP 14: tests of a file are indented by four, the file's own result is not indented. */
+function readLine(line) {
+  lines.push(line)
+  const test = /^ {4}(not ok|ok) \d+(?: - (.*))?$/.exec(line)
+  if (test !== null) countTest(test[1] === 'ok', test[2] ?? '')
+  const file = /^(not ok|ok) \d+ - (\S+)(.*)$/.exec(line)
+  if (file === null) return
+  console.log(`${file[1] === 'ok' ? 'pass' : 'FAIL'}  ${file[2]}${file[3]}`)
+  if (file[1] !== 'ok') {
+    console.log(lines.join('\n'))
+    if (!lines.some((l) => /^ {4}not ok/.test(l))) totals.failed += 1
+  }
+  lines = []
+}
+
+function countTest(passed, title) {
+  const skip = /# (?:SKIP|TODO)\b\s*(.*)/i.exec(title)
+  if (skip !== null) {
+    totals.skipped += 1
+    console.log(`skip  ${title}`)
+  } else if (passed) totals.passed += 1
+  else totals.failed += 1
+}

@@ -1,0 +1,273 @@
+/**
+ * A component as a process: the event link feeds the host, the host's commands go out on the command stream, its status on
+ * the control stream. A replica that is not a standby asks to be activated once it has caught up, unless another one is
+ * alive and active.
+ */
+
+import type { Component } from '../component/definition.js'
+import { ComponentHost } from '../component/host.js'
+import { type Clock, SystemClock } from '../core/clock.js'
+import { SeqcastError } from '../core/errors.js'
+import { Authenticator } from '../net/auth.js'
+import { MulticastSender } from '../net/udp.js'
+import type { ControlMessage } from '../wire/control.js'
+import { ControlLink } from './control-link.js'
+import { type Agent, DutyCycle } from './duty-cycle.js'
+import { EventLink, type EventListener } from './event-link.js'
+import { type Role, type RoleOptions, randomIncarnation, SILENCE_US, STATUS_EVERY_US } from './options.js'
+import { Outcome } from './outcome.js'
+
+/** A request for activation is repeated this often until the stream answers it. */
+const ACTIVATION_RETRY_US = 250_000
+
+export interface ComponentRoleOptions extends RoleOptions {
+  /** Which replica this is: a name that stays the same over restarts. */
+  readonly instance: string
+  /** True: wait for an operator. False: become active when caught up and nobody else is. */
+  readonly standby: boolean
+  /** Catch what makes handlers indeterministic; costs a little. */
+  readonly guard: boolean
+  readonly clock?: Clock
+  /** Told how long each command took to come back as an event. */
+  readonly onCommandReturned?: (latencyUs: number) => void
+  readonly onStateChanged?: (state: string, reason: string) => void
+}
+
+export interface ComponentRole extends Role {
+  readonly host: ComponentHost
+}
+
+/** Starts a replica of a component. @throws SeqcastError E_GROUP, E_INTERFACE, E_SEND */
+export async function startComponent(component: Component, options: ComponentRoleOptions): Promise<ComponentRole> {
+  const process = new ComponentProcess(component, options)
+  try {
+    await process.open()
+  } catch (error) {
+    process.close()
+    throw error
+  }
+  return process
+}
+
+class ComponentProcess implements ComponentRole, Agent, EventListener {
+  readonly #component: Component
+  readonly #options: ComponentRoleOptions
+  readonly #cycle: DutyCycle
+  readonly #outcome = new Outcome()
+  readonly #incarnation = randomIncarnation()
+  readonly #commandAuth: Authenticator
+  #host: ComponentHost
+  #control: ControlLink | undefined
+  #events: EventLink | undefined
+  #commands: MulticastSender | undefined
+  #startedUs = 0
+  #lastStatusUs = 0
+  #activationAskedUs = Number.NEGATIVE_INFINITY
+  /** When an active replica other than this one was last heard. */
+  #otherActiveUs = Number.NEGATIVE_INFINITY
+  #caughtUpUs = Number.POSITIVE_INFINITY
+  #restarts = 0
+
+  constructor(component: Component, options: ComponentRoleOptions) {
+    this.#component = component
+    this.#options = options
+    this.#cycle = new DutyCycle(options.clock ?? new SystemClock(), options.idle)
+    this.#commandAuth = new Authenticator(options.key, 'command')
+    this.#host = this.#createHost()
+  }
+
+  get host(): ComponentHost {
+    return this.#host
+  }
+
+  get done(): Promise<void> {
+    return this.#outcome.promise
+  }
+
+  async open(): Promise<void> {
+    const options = this.#options
+    const fail = (error: SeqcastError): void => this.#outcome.failed(error)
+    this.#cycle.start()
+    this.#startedUs = this.#cycle.enter()
+    this.#control = await ControlLink.open(options, this.#incarnation, this.#cycle, fail)
+    this.#control.listen((message, _address, nowUs) => this.#onControl(message, nowUs))
+    this.#commands = await MulticastSender.open({
+      ...options.commandGroup,
+      interfaceAddress: options.interfaceAddress,
+      onError: fail,
+    })
+    await this.#openEvents()
+    this.#cycle.add(this)
+    this.#cycle.enter()
+    options.logger.info(
+      {
+        session: options.session,
+        component: this.#component.name,
+        instance: options.instance,
+        receiveBufferBytes: this.#events?.receiveBufferBytes,
+      },
+      'component: started',
+    )
+  }
+
+  async stop(reason: string): Promise<void> {
+    this.#host.stop(reason)
+    this.#cycle.enter()
+    // One more turn, so that what the host appended goes out.
+    await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)))
+    this.#sendStatus(this.#cycle.enter())
+    this.close()
+    this.#outcome.stopped()
+    await this.done
+  }
+
+  close(): void {
+    this.#cycle.stop()
+    this.#events?.close()
+    this.#commands?.close()
+    this.#control?.close()
+  }
+
+  deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void {
+    this.#host.onRun(sequence, count, bytes, start, end, nowUs)
+  }
+
+  stateChanged(state: string, reason: string): void {
+    const nowUs = this.#cycle.enter()
+    if (state === 'live') {
+      this.#caughtUpUs = nowUs
+      this.#host.onCaughtUp(nowUs)
+    } else if (state === 'rewinding') {
+      this.#caughtUpUs = Number.POSITIVE_INFINITY
+      this.#host.onFellBehind(reason)
+    }
+  }
+
+  lost(from: number, to: number, reason: string): void {
+    this.#fail(
+      new SeqcastError(
+        'E_LOST',
+        `events ${from} to ${to} of session ${this.#options.session} can't be recovered: ${reason}`,
+        {
+          hint: 'start a store that has them; the component stopped before the hole',
+          fields: { session: this.#options.session, component: this.#component.name, from, to },
+        },
+      ),
+    )
+  }
+
+  /** What was handled is partly revoked: the state is built again from the beginning. */
+  revoked(nextSequence: number, reason: string): void {
+    this.#restarts += 1
+    this.#options.logger.warn({ nextSequence, reason }, 'component: events were revoked, rewinding from the beginning')
+    this.#host.stop(`events from ${nextSequence} on were revoked`)
+    this.#events?.close()
+    this.#host = this.#createHost()
+    this.#caughtUpUs = Number.POSITIVE_INFINITY
+    this.#openEvents().catch((error: Error) => this.#outcome.failed(error))
+  }
+
+  flush(nowUs: number): void {
+    this.#host.flush(nowUs)
+  }
+
+  tick(nowUs: number): number {
+    this.#askForActivation(nowUs)
+    if (nowUs - this.#lastStatusUs >= STATUS_EVERY_US) this.#sendStatus(nowUs)
+    return Math.min(this.#host.tick(nowUs), this.#lastStatusUs + STATUS_EVERY_US)
+  }
+
+  async #openEvents(): Promise<void> {
+    if (this.#control === undefined) return
+    this.#events = await EventLink.open(
+      { ...this.#options, nextSequence: 1, startRewinding: true, askSequencer: false, seed: this.#incarnation },
+      this.#cycle,
+      this.#control,
+      this,
+      (error) => this.#outcome.failed(error),
+    )
+  }
+
+  #createHost(): ComponentHost {
+    const { session, instance, guard, datagramBytes, logger } = this.#options
+    return new ComponentHost(
+      this.#component,
+      { session, instance, incarnation: this.#incarnation, guard, datagramBytes, mode: 'replica', logger },
+      {
+        sendCommands: (packet) => this.#commands?.send(this.#commandAuth.seal(packet)),
+        stateChanged: (state, reason) => this.#onHostState(state, reason),
+        failed: (error) => this.#fail(error),
+        commandReturned: (latencyUs) => this.#options.onCommandReturned?.(latencyUs),
+        wantsFlush: () => this.#cycle.enter(),
+      },
+    )
+  }
+
+  #onHostState(state: string, reason: string): void {
+    this.#options.onStateChanged?.(state, reason)
+    this.#lastStatusUs = Number.NEGATIVE_INFINITY
+    this.#cycle.enter()
+  }
+
+  #fail(error: SeqcastError): void {
+    this.#sendStatus(this.#cycle.enter())
+    this.close()
+    this.#outcome.failed(error)
+  }
+
+  #onControl(message: ControlMessage, nowUs: number): void {
+    if (message.kind === 'sequencer') {
+      this.#host.onStable(message.body.stableSequence, nowUs)
+      this.#host.onHeld(message.body.held)
+    } else if (message.kind === 'refused') {
+      this.#host.onRefused(message.body.nonce, message.body.reason)
+    } else if (message.kind === 'component' && message.body.component === this.#component.name) {
+      if (message.body.state === 'active') this.#otherActiveUs = nowUs
+      if (message.body.instance === this.#options.instance) this.#onTwin(message.body.state, nowUs)
+    }
+  }
+
+  /** Of two processes that call themselves the same replica, the one that has just come goes. */
+  #onTwin(state: string, nowUs: number): void {
+    if (state === 'stopped' || state === 'failed' || nowUs - this.#startedUs > SILENCE_US) return
+    const { instance, session } = this.#options
+    this.#fail(
+      new SeqcastError(
+        'E_SECOND_INSTANCE',
+        `another process runs as instance '${instance}' of component '${this.#component.name}' on session ${session}`,
+        { hint: 'give each replica its own --instance', fields: { session, instance } },
+      ),
+    )
+  }
+
+  #askForActivation(nowUs: number): void {
+    if (this.#options.standby || this.#host.state !== 'standby') return
+    if (nowUs - this.#activationAskedUs < ACTIVATION_RETRY_US) return
+    const listenedUs = nowUs - this.#caughtUpUs
+    if (listenedUs < SILENCE_US || nowUs - this.#otherActiveUs < SILENCE_US) return
+    this.#activationAskedUs = nowUs
+    this.#control?.send('adminRequest', {
+      nonce: randomIncarnation(),
+      action: 'activate',
+      component: this.#component.name,
+      instance: this.#options.instance,
+      incarnation: this.#incarnation,
+      expectedTerm: this.#host.status().term,
+      reason: 'caught up, and nobody is active',
+    })
+  }
+
+  #sendStatus(nowUs: number): void {
+    this.#lastStatusUs = nowUs
+    const status = this.#host.status()
+    this.#control?.send('component', {
+      ...status,
+      counters: {
+        ...status.counters,
+        ...this.#events?.receiver.counters,
+        ...this.#events?.counters,
+        restarts: this.#restarts,
+      },
+    })
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * The store's TCP side: one rewind session a connection, over the log that the store records. Serving never blocks
+ * recording: each session reads in bounded batches and waits while its client does.
+ */
+import type { Logger } from '../core/log.js'
+import { type TcpConnection, TcpListener } from '../net/tcp.js'
+import type { EventLog } from '../protocol/event-log.js'
+import { RewindSession } from '../protocol/rewind-server.js'
+import type { Agent, DutyCycle } from './duty-cycle.js'
+
+/** More clients than this are refused: each holds a buffer and a place in the reading order. */
+const MAX_CLIENTS = 256
+
+export class RewindListener implements Agent {
+  readonly #cycle: DutyCycle
+  readonly #log: EventLog
+  readonly #logger: Logger
+  readonly #sessions = new Set<RewindSession>()
+  #listener: TcpListener | undefined
+  #announcedSequence = 0
+  #ended = false
+  refusedClients = 0
+
+  private constructor(log: EventLog, cycle: DutyCycle, logger: Logger) {
+    this.#log = log
+    this.#cycle = cycle
+    this.#logger = logger
+  }
+
+  static async open(
+    at: { address: string; port: number },
+    log: EventLog,
+    cycle: DutyCycle,
+    logger: Logger,
+  ): Promise<RewindListener> {
+    const server = new RewindListener(log, cycle, logger)
+    server.#listener = await TcpListener.open(at, (connection) => server.#accept(connection))
+    cycle.add(server)
+    return server
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0
+  }
+
+  get clients(): number {
+    return this.#sessions.size
+  }
+
+  /** New events can be read. */
+  onCommitted(nowUs: number): void {
+    if (this.#log.committedSequence === this.#announcedSequence) return
+    this.#announcedSequence = this.#log.committedSequence
+    for (const session of this.#sessions) session.onCommitted(nowUs)
+  }
+
+  /** The session's last event is recorded: clients that have read it are told so. */
+  onSessionEnded(nowUs: number): void {
+    this.#ended = true
+    for (const session of this.#sessions) session.onSessionEnded(nowUs)
+  }
+
+  flush(nowUs: number): void {
+    this.onCommitted(nowUs)
+  }
+
+  tick(nowUs: number): number {
+    let deadlineUs = Number.POSITIVE_INFINITY
+    for (const session of this.#sessions) deadlineUs = Math.min(deadlineUs, session.tick(nowUs))
+    return deadlineUs
+  }
+
+  async close(): Promise<void> {
+    this.#cycle.remove(this)
+    await this.#listener?.close()
+  }
+
+  #accept(connection: TcpConnection): ReturnType<Parameters<typeof TcpListener.open>[1]> {
+    if (this.#sessions.size >= MAX_CLIENTS) {
+      this.refusedClients += 1
+      return undefined
+    }
+    const session = new RewindSession(
+      { log: this.#log, session: this.#log.session },
+      {
+        send: (bytes) => connection.send(bytes),
+        close: (reason) => {
+          this.#logger.debug({ client: connection.remote, reason }, 'rewind: closing')
+          connection.close()
+        },
+        bufferedBytes: () => connection.bufferedBytes(),
+      },
+    )
+    this.#sessions.add(session)
+    if (this.#ended) session.onSessionEnded(this.#cycle.enter())
+    return {
+      bytes: (bytes) => session.onBytes(bytes, this.#cycle.enter()),
+      drained: () => session.onDrained(this.#cycle.enter()),
+      closed: () => this.#sessions.delete(session),
+    }
+  }
+}
