@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   E_INPUT: 1,
   E_LOST: 1,
   E_SOURCE_EXHAUSTED: 1,
+  E_OUTBOX_FULL: 1,
   E_REFUSED: 1,
   E_TIMEOUT: 1,
   E_VERIFY: 1,

@@ -33,6 +33,8 @@ export const WINDOW_PACKETS = 16_384
 export const WINDOW_BYTES = 64 * 1024 * 1024
 /** A receiver's reorder buffer, in packets. */
 export const REORDER_PACKETS = 4_096
+/** The same in bytes: full jumbo datagrams would else hold a quarter of a gigabyte. */
+export const REORDER_BYTES = 64 * 1024 * 1024
 /** A gap wider than this, in events, is filled by rewind over TCP instead of requests. */
 export const GAP_REWIND_EVENTS = 20_000
 /** Commands that an outbox keeps until they are stable; a caller that sends more waits. */
@@ -41,6 +43,14 @@ export const OUTBOX_COMMANDS = 65_536
 export const OUTBOX_IN_FLIGHT = 8_192
 /** A component's queue of delivered events; a component that falls further behind goes back to rewinding. */
 export const COMPONENT_QUEUE_BYTES = 64 * 1024 * 1024
+/** Commands that handlers issued and that are not yet stable: nobody can await there, so the bound is wide, and fatal. */
+export const COMPONENT_COMMANDS = 1_048_576
+/** Timers that one component may have pending. */
+export const COMPONENT_TIMERS = 1_000_000
+/** Effects that one component may owe: triggered, and not yet closed by an `EffectDone`. */
+export const COMPONENT_EFFECTS = 1_000_000
+/** Bytes of messages of which a component has seen some fragments and not the last, over all sources. */
+export const COMPONENT_PARTIAL_BYTES = 64 * 1024 * 1024
 /** A request is answered with at most this many packets; the rest is asked for again. */
 export const RETRANSMIT_BURST_PACKETS = 64
 /** Bytes a client of the rewind server may have outstanding before reading from the log pauses. */
@@ -58,4 +68,5 @@ require(MAX_DATAGRAM_BYTES <= MAX_BLOCK_BYTES, 'a block fits a u16 whenever its 
 require(OUTBOX_IN_FLIGHT <= OUTBOX_COMMANDS, 'commands in flight are in the outbox')
 require(MAX_SOURCE_SEQUENCE < 0xffff_ffff, 'a source stops before its numbers wrap')
 require(RETRANSMIT_BURST_PACKETS <= REORDER_PACKETS, 'an answer fits the reorder buffer')
+require(COMPONENT_PARTIAL_BYTES >= MAX_MESSAGE_BYTES, 'a whole message can be put together')
 require(WINDOW_BYTES >= MAX_MESSAGE_BYTES, 'a whole message fits the window')

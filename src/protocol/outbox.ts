@@ -247,6 +247,13 @@ export class Outbox {
     return 'expected'
   }
 
+  /** A copy of the command that is next to come back, as event bytes; undefined where none is. For error reports. */
+  copyNextToReturn(): Uint8Array | undefined {
+    if (this.#nextReturned === this.#ring.next) return undefined
+    const start = this.#ring.offset(this.#nextReturned) + BLOCK_LENGTH_BYTES
+    return this.#ring.bytes.slice(start, this.#ring.end(this.#nextReturned))
+  }
+
   /** Events up to `stableSequence` are stable: their commands are let go, and whoever waits for space goes on. */
   onStable(stableSequence: number): void {
     const first = this.#ring.first
