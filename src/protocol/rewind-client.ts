@@ -176,17 +176,19 @@ export class RewindClient {
   }
 
   #onAccepted(accepted: LoginAccepted | string): void {
-    if (typeof accepted === 'string') return this.#end('malformed', accepted)
     const { session } = this.#options
-    if (session !== '' && accepted.session !== session) return this.#end('foreign-session', accepted.session)
-    this.#nextSequence = accepted.sequence
-    this.#transition('streaming', `session '${accepted.session}' from ${accepted.sequence}`)
-    this.#output.started(accepted.sequence, accepted.session)
+    if (typeof accepted === 'string') this.#end('malformed', accepted)
+    else if (session !== '' && accepted.session !== session) this.#end('foreign-session', accepted.session)
+    else {
+      this.#nextSequence = accepted.sequence
+      this.#transition('streaming', `session '${accepted.session}' from ${accepted.sequence}`)
+      this.#output.started(accepted.sequence, accepted.session)
+    }
   }
 
   #onRejected(bytes: Uint8Array, at: number, end: number): void {
-    if (end - at !== 1) return this.#end('malformed', 'bad-reject-length')
-    this.#end(bytes[at] === NOT_AUTHORISED ? 'not-authorised' : 'session-not-available', 'login rejected')
+    if (end - at !== 1) this.#end('malformed', 'bad-reject-length')
+    else this.#end(bytes[at] === NOT_AUTHORISED ? 'not-authorised' : 'session-not-available', 'login rejected')
   }
 
   #onSequenced(bytes: Uint8Array, at: number, end: number): void {

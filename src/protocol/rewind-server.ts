@@ -96,6 +96,8 @@ export class RewindSession {
   #nextSequence = 0
   /** What this call may still send. */
   #budgetBytes = 0
+  /** A send may call back; what is read is sent once. */
+  #pumping = false
   #heardUs = Number.NaN
   #sentUs = 0
   #nowUs = 0
@@ -172,15 +174,19 @@ export class RewindSession {
   }
 
   #onLogin(login: LoginRequest | string): void {
-    if (typeof login === 'string') return this.#close('malformed', login)
-    if (!this.#isAuthorised(login)) return this.#reject('not-authorised', login)
-    if (login.session !== '' && login.session !== this.#session) return this.#reject('session-not-available', login)
+    if (typeof login === 'string') this.#close('malformed', login)
+    else if (!this.#isAuthorised(login)) this.#reject('not-authorised', login)
+    else if (login.session !== '' && login.session !== this.#session) this.#reject('session-not-available', login)
+    else this.#accept(login)
+  }
+
+  #accept(login: LoginRequest): void {
     const first = this.#log.firstSequence
     const next = Math.max(first, this.#log.committedSequence + 1)
     const wanted = login.sequence === 0 ? next - 1 : login.sequence
     this.#nextSequence = Math.max(first, Math.min(wanted, next))
     this.#send(loginAcceptedPacket({ session: this.#session, sequence: this.#nextSequence }))
-    this.#transition('streaming', `login from ${login.sequence}`)
+    this.#transition('streaming', `login from ${login.sequence}, starts at ${this.#nextSequence}`)
   }
 
   #isAuthorised(login: LoginRequest): boolean {
@@ -204,23 +210,33 @@ export class RewindSession {
 
   /** Sends what can be read, until the network, or this call's share, is full. */
   #pump(nowUs: number): void {
-    if (this.#state !== 'streaming') return
+    if (this.#state !== 'streaming' || this.#pumping) return
     this.#nowUs = nowUs
-    this.#budgetBytes = this.#maxBufferedBytes
+    this.#pumping = true
     try {
-      while (this.#budgetBytes > 0 && this.#canSend()) {
-        const before = this.#nextSequence
-        this.#log.read(before, PACKETS_PER_READ, this.#visit)
-        this.#batch.flush()
-        if (this.#nextSequence === before) break
-      }
+      this.#readAndSend()
     } catch (thrown) {
+      this.#logger.error({ session: this.#session, sequence: this.#nextSequence }, messageOf(thrown))
       this.#send(soupPacket(SOUP_DEBUG, asciiOf(messageOf(thrown))))
-      return this.#close('log-failed', messageOf(thrown))
+      this.#close('log-failed', messageOf(thrown))
+    } finally {
+      this.#pumping = false
     }
-    if (this.#ended && this.#nextSequence > this.#log.committedSequence) {
-      this.#send(soupPacket(SOUP_END_OF_SESSION))
-      this.#close('session-ended', `after ${this.#nextSequence - 1}`)
+    if (!this.#ended || !this.#isOpen() || this.#nextSequence <= this.#log.committedSequence) return
+    this.#send(soupPacket(SOUP_END_OF_SESSION))
+    this.#close('session-ended', `after ${this.#nextSequence - 1}`)
+  }
+
+  #readAndSend(): void {
+    this.#budgetBytes = this.#maxBufferedBytes
+    while (this.#budgetBytes > 0 && this.#canSend()) {
+      const before = this.#nextSequence
+      try {
+        this.#log.read(before, PACKETS_PER_READ, this.#visit)
+      } finally {
+        this.#batch.flush()
+      }
+      if (this.#nextSequence === before) return
     }
   }
 
