@@ -1,0 +1,111 @@
+/**
+ * Packets that came before their turn, by reference and in the order of their sequences. Slots are preallocated; packets
+ * mostly come in rising order, so that an insertion seldom moves anything.
+ */
+
+export type InsertVerdict = 'kept' | 'duplicate' | 'full'
+
+export class ReorderBuffer {
+  readonly #capacity: number
+  readonly #maxBytes: number
+  readonly #sequences: Float64Array
+  readonly #afters: Float64Array
+  readonly #blockEnds: Float64Array
+  readonly #packets: (Uint8Array | undefined)[]
+  #head = 0
+  #size = 0
+  #heldBytes = 0
+
+  /** @param capacity in packets, from 1 */
+  constructor(capacity: number, maxBytes: number) {
+    if (!(capacity >= 1)) throw new RangeError(`a reorder buffer of ${capacity} packets`)
+    this.#capacity = capacity
+    this.#maxBytes = maxBytes
+    this.#sequences = new Float64Array(capacity)
+    this.#afters = new Float64Array(capacity)
+    this.#blockEnds = new Float64Array(capacity)
+    this.#packets = new Array<Uint8Array | undefined>(capacity).fill(undefined)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** First sequence of the packet at `index`, counted from the oldest. */
+  sequenceAt(index: number): number {
+    return this.#sequences[this.#slot(index)]!
+  }
+
+  /** The sequence after the last event of the packet at `index`. */
+  afterAt(index: number): number {
+    return this.#afters[this.#slot(index)]!
+  }
+
+  /** Where the blocks of the packet at `index` end. */
+  blockEndAt(index: number): number {
+    return this.#blockEnds[this.#slot(index)]!
+  }
+
+  /** The packet at `index`. */
+  packetAt(index: number): Uint8Array {
+    const packet = this.#packets[this.#slot(index)]
+    if (packet === undefined) throw new RangeError(`no packet at ${index} of ${this.#size}`)
+    return packet
+  }
+
+  /**
+   * Keeps a packet with the events `sequence` to `after - 1`. One that another packet covers is a duplicate; overlaps are
+   * kept and cut at delivery. Among equal starts the longer packet stands first.
+   */
+  insert(sequence: number, after: number, packet: Uint8Array, blockEnd: number): InsertVerdict {
+    let index = this.#size
+    while (index > 0 && this.#follows(index - 1, sequence, after)) index--
+    if (index > 0 && this.afterAt(index - 1) >= after) return 'duplicate'
+    if (this.#size === this.#capacity || this.#heldBytes + packet.length > this.#maxBytes) return 'full'
+    for (let i = this.#size; i > index; i--) this.#move(this.#slot(i - 1), this.#slot(i))
+    const slot = this.#slot(index)
+    this.#sequences[slot] = sequence
+    this.#afters[slot] = after
+    this.#blockEnds[slot] = blockEnd
+    this.#packets[slot] = packet
+    this.#size++
+    this.#heldBytes += packet.length
+    return 'kept'
+  }
+
+  /** Forgets the oldest packet. */
+  dropFirst(): void {
+    this.#heldBytes -= this.packetAt(0).length
+    this.#packets[this.#head] = undefined
+    this.#head = this.#slot(1)
+    this.#size--
+  }
+
+  /** Forgets the newest packet. */
+  dropLast(): void {
+    this.#heldBytes -= this.packetAt(this.#size - 1).length
+    this.#packets[this.#slot(this.#size - 1)] = undefined
+    this.#size--
+  }
+
+  clear(): void {
+    while (this.#size > 0) this.dropFirst()
+  }
+
+  #follows(index: number, sequence: number, after: number): boolean {
+    const other = this.sequenceAt(index)
+    return other > sequence || (other === sequence && this.afterAt(index) < after)
+  }
+
+  #slot(index: number): number {
+    const slot = this.#head + index
+    return slot < this.#capacity ? slot : slot - this.#capacity
+  }
+
+  #move(from: number, to: number): void {
+    this.#sequences[to] = this.#sequences[from]!
+    this.#afters[to] = this.#afters[from]!
+    this.#blockEnds[to] = this.#blockEnds[from]!
+    this.#packets[to] = this.#packets[from]
+  }
+}
