@@ -1,0 +1,72 @@
+/**
+ * Which replica of each component is active, in which term, as the stream says; and which processes were heard of lately, so
+ * that an operator can name an instance without knowing its incarnation.
+ */
+import type { ComponentStatus } from '../wire/control.js'
+import type { Activated, Passivated } from '../wire/runtime-events.js'
+
+export interface Activation {
+  readonly term: number
+  /** The replica that is active; undefined while none is. */
+  readonly active: { readonly instance: string; readonly incarnation: number } | undefined
+  /** The event that says so. */
+  readonly sequence: number
+}
+
+interface Heard {
+  readonly incarnation: number
+  readonly state: string
+  readonly heardUs: number
+}
+
+const NEVER_ACTIVE: Activation = { term: 0, active: undefined, sequence: 0 }
+/** Processes remembered; the one that was silent longest is forgotten first. */
+const MAX_HEARD = 4_096
+/** A process that was silent for so long is not activated by name. */
+const HEARD_FOR_US = 5_000_000
+
+export class ActivationTable {
+  readonly #activations = new Map<string, Activation>()
+  readonly #heard = new Map<string, Heard>()
+
+  of(component: string): Activation {
+    return this.#activations.get(component) ?? NEVER_ACTIVE
+  }
+
+  activated(event: Activated, sequence: number): void {
+    const { component, instance, incarnation, term } = event
+    this.#activations.set(component, { term, active: { instance, incarnation }, sequence })
+  }
+
+  passivated(event: Passivated, sequence: number): void {
+    this.#activations.set(event.component, { term: event.term, active: undefined, sequence })
+  }
+
+  /** A component's process said how it is. */
+  heard(status: ComponentStatus, incarnation: number, nowUs: number): void {
+    const key = keyOf(status.component, status.instance)
+    this.#heard.delete(key)
+    if (this.#heard.size >= MAX_HEARD) this.#forgetOldest()
+    this.#heard.set(key, { incarnation, state: status.state, heardUs: nowUs })
+  }
+
+  /** The incarnation of the process that goes by this name now, or why there is none that could be activated. */
+  incarnationOf(component: string, instance: string, nowUs: number): number | string {
+    const heard = this.#heard.get(keyOf(component, instance))
+    const name = `instance '${instance}' of component '${component}'`
+    if (heard === undefined || nowUs - heard.heardUs > HEARD_FOR_US) return `${name} was not heard of lately`
+    if (heard.state === 'failed' || heard.state === 'stopped') return `${name} is ${heard.state}`
+    return heard.incarnation
+  }
+
+  #forgetOldest(): void {
+    for (const key of this.#heard.keys()) {
+      this.#heard.delete(key)
+      return
+    }
+  }
+}
+
+function keyOf(component: string, instance: string): string {
+  return JSON.stringify([component, instance])
+}

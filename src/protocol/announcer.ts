@@ -1,0 +1,93 @@
+/**
+ * When the sequencer says where it is. A MoldUDP64 heartbeat follows soon after the last packet, so that a lost tail is noticed
+ * fast, and then ever more rarely; the control heartbeat comes at a steady pace. An ended session is announced again and
+ * again for a while, because whoever misses it waits for ever.
+ */
+export interface AnnouncerOptions {
+  readonly heartbeatMinUs: number
+  readonly heartbeatMaxUs: number
+}
+
+export interface AnnouncerOutput {
+  /** Sends a MoldUDP64 heartbeat. */
+  heartbeat(): void
+  /** Sends an end of session packet. */
+  endOfSession(): void
+  /** Sends the control heartbeat. */
+  control(): void
+}
+
+/** Pace and least duration of the end of session packets. */
+export const END_EVERY_US = 50_000
+export const END_FOR_US = 1_000_000
+/** Stability is told at most so often where every packet is stable at once. */
+export const STABLE_NOTICE_US = 1_000
+
+export class Announcer {
+  readonly #options: AnnouncerOptions
+  readonly #output: AnnouncerOutput
+  #heartbeatAtUs = Number.POSITIVE_INFINITY
+  #intervalUs: number
+  #controlAtUs = Number.POSITIVE_INFINITY
+  #controlledAtUs = Number.NEGATIVE_INFINITY
+  #endAtUs = Number.POSITIVE_INFINITY
+  #endedAtUs = Number.NaN
+
+  constructor(options: AnnouncerOptions, output: AnnouncerOutput) {
+    this.#options = options
+    this.#output = output
+    this.#intervalUs = options.heartbeatMinUs
+  }
+
+  /** The first control heartbeat is due now. */
+  start(nowUs: number): void {
+    this.#controlAtUs = nowUs
+    this.sent(nowUs)
+  }
+
+  /** A packet went out on the event stream: the next heartbeat is counted from here. */
+  sent(nowUs: number): void {
+    this.#intervalUs = this.#options.heartbeatMinUs
+    this.#heartbeatAtUs = nowUs + this.#intervalUs
+  }
+
+  /** There is news for the control stream: it is sent by the next `tick`, but not sooner than `leastUs` after the last one. */
+  controlSoon(leastUs: number): void {
+    this.#controlAtUs = Math.min(this.#controlAtUs, this.#controlledAtUs + leastUs)
+  }
+
+  /** From now on the end is announced instead of heartbeats. */
+  end(nowUs: number): void {
+    this.#heartbeatAtUs = Number.POSITIVE_INFINITY
+    this.#endAtUs = nowUs
+    this.#endedAtUs = nowUs
+  }
+
+  /** How long the end has been announced; NaN before it is. */
+  endedForUs(nowUs: number): number {
+    return nowUs - this.#endedAtUs
+  }
+
+  /** Sends the control heartbeat if it is due. */
+  control(nowUs: number): void {
+    if (nowUs < this.#controlAtUs) return
+    this.#controlledAtUs = nowUs
+    this.#controlAtUs = nowUs + this.#options.heartbeatMaxUs
+    this.#output.control()
+  }
+
+  /** Sends what is due. @returns when to be called next */
+  tick(nowUs: number): number {
+    if (nowUs >= this.#heartbeatAtUs) {
+      this.#output.heartbeat()
+      this.#intervalUs = Math.min(this.#intervalUs * 2, this.#options.heartbeatMaxUs)
+      this.#heartbeatAtUs = nowUs + this.#intervalUs
+    }
+    if (nowUs >= this.#endAtUs) {
+      this.#output.endOfSession()
+      this.#endAtUs = nowUs + END_EVERY_US
+    }
+    this.control(nowUs)
+    return Math.min(this.#heartbeatAtUs, this.#endAtUs, this.#controlAtUs)
+  }
+}

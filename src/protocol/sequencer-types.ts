@@ -1,0 +1,95 @@
+/** What the sequencer is given, what it gives, and what it counts. */
+import type { Logger } from '../core/log.js'
+import type { CommandReason } from '../wire/command.js'
+import type { ControlBodies, ControlKind } from '../wire/control.js'
+import type { RetransmitterOutput } from './retransmitter.js'
+import type { AcknowledgementReason } from './stability.js'
+
+/** The only epoch until there is failover. */
+export const FIRST_EPOCH = 1
+export const PROTOCOL_VERSION = 1
+
+/**
+ * `rebuilding`: reads what the session has; `open`: accepts commands; `held`: the window is full of what is not yet stable,
+ * commands are dropped; `ending`: the session's end is sent repeatedly; `ended`: nothing more will be sent; `stopped`: this
+ * process must not go on, see the reason.
+ */
+export type SequencerState = 'rebuilding' | 'open' | 'held' | 'ending' | 'ended' | 'stopped'
+
+export interface SequencerOptions {
+  readonly session: string
+  /** Largest UDP payload, authentication tag included. */
+  readonly datagramBytes: number
+  /** Ids of the stores whose majority makes events stable; none: published is stable. */
+  readonly voters: readonly string[]
+  /** Random, of this process: the `sender` of its control messages. */
+  readonly incarnation: number
+  /** Where requests for retransmission are received; announced in heartbeats. */
+  readonly requestPort: number
+  /** The window's bounds. */
+  readonly windowPackets?: number
+  readonly windowBytes?: number
+  /** The first heartbeat comes so long after the last packet; then twice as long, up to `heartbeatMaxUs`. */
+  readonly heartbeatMinUs?: number
+  /** The control heartbeat comes so often, always. */
+  readonly heartbeatMaxUs?: number
+  /** A Tick event when nothing was sequenced for so long; 0 for none. */
+  readonly tickUs?: number
+  readonly logger?: Logger
+}
+
+export interface SequencerOutput extends RetransmitterOutput {
+  /** Multicasts a packet on the event stream; it is valid during the call. */
+  sendEvents(packet: Uint8Array): void
+  /** Multicasts a control message of this session and sender. */
+  sendControl<K extends ControlKind>(kind: K, body: ControlBodies[K]): void
+  stateChanged(state: SequencerState, reason: string): void
+}
+
+const COMMAND_REASONS = [
+  'short-header',
+  'not-zero',
+  'bad-count',
+  'truncated-block',
+  'trailing-bytes',
+  'short-event',
+  'foreign-source',
+  'broken-numbering',
+  'already-stamped',
+  'bad-flags',
+] as const satisfies readonly CommandReason[]
+
+const ACKNOWLEDGEMENT_REASONS = ['unknown-voter', 'other-epoch'] as const satisfies readonly AcknowledgementReason[]
+
+/** Packets and commands in and out, then one counter for each reason to drop something. */
+export const SEQUENCER_COUNTERS = [
+  'command-packets',
+  'events',
+  'passed-through-packets',
+  'gathered-packets',
+  ...COMMAND_REASONS,
+  'foreign-session',
+  'unregistered-source',
+  'closed-source',
+  'repeated-commands',
+  'ahead-packets',
+  'exhausted-source',
+  'forbidden-type',
+  'broken-fragments',
+  'oversize-command',
+  'bad-registration',
+  'repeated-registrations',
+  'refused-registrations',
+  'held-packets',
+  'not-open-packets',
+  ...ACKNOWLEDGEMENT_REASONS,
+  'foreign-control',
+  'admin-requests',
+  'admin-not-open',
+  'admin-without-nonce',
+  'second-sequencer',
+  'clock-ahead',
+  'clock-behind',
+] as const
+
+export type SequencerCounterName = (typeof SEQUENCER_COUNTERS)[number]

@@ -1,0 +1,496 @@
+/**
+ * The sequencer: takes the commands of all sources, puts them in one order, and sends them as numbered events. A sans-io
+ * machine: packets and the time in, packets out.
+ *
+ * Each turn of the event loop: any number of `onCommandPacket`, `onRequest` and `onControl`, then `flush`, then `tick`.
+ */
+import { createCounters, nonZero } from '../core/counters.js'
+import { SeqcastError } from '../core/errors.js'
+import {
+  AUTH_TAG_BYTES,
+  MAX_SOURCE_SEQUENCE,
+  MIN_DATAGRAM_BYTES,
+  WINDOW_BYTES,
+  WINDOW_PACKETS,
+} from '../core/limits.js'
+import { type Logger, silentLogger } from '../core/log.js'
+import { sessionBytes } from '../core/session.js'
+import { bytesEqualAt, readU16, writeU16 } from '../wire/bytes.js'
+import { checkCommandPacket, commandCount, commandFirst, commandSource } from '../wire/command.js'
+import type { AdminRequest, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+import {
+  EVENT_HEADER_BYTES,
+  eventFlags,
+  eventType,
+  FIRST_APPLICATION_TYPE,
+  fragmentBytes,
+  stampEvent,
+  WHOLE_MESSAGE,
+  writeCommandHeader,
+} from '../wire/event.js'
+import {
+  BLOCK_LENGTH_BYTES,
+  MOLD_END_OF_SESSION,
+  MOLD_HEADER_BYTES,
+  MOLD_HEARTBEAT,
+  writeMoldHeader,
+} from '../wire/moldudp64.js'
+import {
+  COMMANDABLE_RUNTIME_TYPES,
+  REGISTER_SOURCE,
+  registerSourceCodec,
+  SESSION_ENDED,
+  SESSION_STARTED,
+  type SessionStarted,
+  SOURCE_REGISTERED,
+  sessionEndedCodec,
+  sessionStartedCodec,
+  sourceRegisteredCodec,
+  TICK,
+} from '../wire/runtime-events.js'
+import { ActivationTable } from './activation-table.js'
+import { AdminDesk, encodeWithReason } from './admin-desk.js'
+import { Announcer, END_FOR_US, STABLE_NOTICE_US } from './announcer.js'
+import { EventBatch } from './event-batch.js'
+import { EventWindow, skipBlocks } from './event-window.js'
+import type { Peer } from './peer.js'
+import { Retransmitter } from './retransmitter.js'
+import {
+  FIRST_EPOCH,
+  PROTOCOL_VERSION,
+  SEQUENCER_COUNTERS,
+  type SequencerOptions,
+  type SequencerOutput,
+  type SequencerState,
+} from './sequencer-types.js'
+import { SessionRebuild } from './session-rebuild.js'
+import { continueMessage, OWN_SOURCE, SourceTable } from './source-table.js'
+import { Stability } from './stability.js'
+import { Timestamper } from './timestamper.js'
+
+export type { SequencerOptions, SequencerOutput, SequencerState } from './sequencer-types.js'
+
+/** Packets that one command packet can become, the open one included: less room than this holds commands back. */
+const RESERVED_PACKETS = 3
+/** The end of a session waits so long for stability, at most. */
+const END_UNSTABLE_FOR_US = 10_000_000
+const NO_PAYLOAD = new Uint8Array(0)
+
+export class Sequencer {
+  readonly counters = createCounters(SEQUENCER_COUNTERS)
+  readonly #options: SequencerOptions
+  readonly #output: SequencerOutput
+  readonly #logger: Logger
+  readonly #session: Uint8Array
+  readonly #started: SessionStarted
+  readonly #packetBytes: number
+  readonly #payloadBytes: number
+  readonly #sources = new SourceTable()
+  readonly #activations = new ActivationTable()
+  readonly #rebuild: SessionRebuild
+  readonly #admin: AdminDesk
+  readonly #time: Timestamper
+  readonly #batch: EventBatch
+  readonly #window: EventWindow
+  readonly #stability: Stability
+  readonly #retransmitter: Retransmitter
+  readonly #announcer: Announcer
+  readonly #tickUs: number
+  /** One block, for the sequencer's own events. */
+  readonly #own: Uint8Array
+  readonly #heartbeatPacket = new Uint8Array(MOLD_HEADER_BYTES)
+  #state: SequencerState = 'rebuilding'
+  #nextSequence = 1
+  #sequencedAtUs = 0
+  #nowUs = 0
+
+  /** @throws SeqcastError E_CONFIG where the voters do not fit one datagram */
+  constructor(options: SequencerOptions, output: SequencerOutput) {
+    const windowPackets = options.windowPackets ?? WINDOW_PACKETS
+    const windowBytes = options.windowBytes ?? WINDOW_BYTES
+    if (options.datagramBytes < MIN_DATAGRAM_BYTES) throw new Error(`datagramBytes below ${MIN_DATAGRAM_BYTES}`)
+    this.#packetBytes = options.datagramBytes - AUTH_TAG_BYTES
+    if (windowPackets <= RESERVED_PACKETS || windowBytes <= RESERVED_PACKETS * this.#packetBytes) {
+      throw new Error('the window is too small for one command packet')
+    }
+    this.#options = options
+    this.#output = output
+    this.#logger = options.logger ?? silentLogger
+    this.#session = sessionBytes(options.session)
+    this.#payloadBytes = fragmentBytes(options.datagramBytes, MOLD_HEADER_BYTES, AUTH_TAG_BYTES)
+    this.#own = new Uint8Array(this.#packetBytes - MOLD_HEADER_BYTES)
+    this.#tickUs = options.tickUs ?? 100_000
+    this.#started = firstEvent(options, this.#payloadBytes)
+    this.#time = new Timestamper(this.counters, this.#logger)
+    this.#rebuild = new SessionRebuild(this.#started, this.#sources, this.#activations, this.#time)
+    // One slot beyond the bound: the end of the session can always be said.
+    this.#window = new EventWindow(windowPackets + 1, windowBytes + this.#packetBytes)
+    this.#batch = new EventBatch(this.#session, this.#packetBytes, this.#emit)
+    this.#stability = new Stability(options.voters, FIRST_EPOCH)
+    this.#retransmitter = new Retransmitter(options, this.#window, output)
+    this.#admin = new AdminDesk(this.#activations, this.#payloadBytes, {
+      sequence: (type, payload, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs),
+      endSession: (reason, nowUs, wallUs) => this.#end(reason, nowUs, wallUs),
+    })
+    const heartbeatMinUs = options.heartbeatMinUs ?? 2_000
+    const heartbeatMaxUs = Math.max(heartbeatMinUs, options.heartbeatMaxUs ?? 100_000)
+    this.#announcer = new Announcer(
+      { heartbeatMinUs, heartbeatMaxUs },
+      {
+        heartbeat: () => this.#sendMark(MOLD_HEARTBEAT),
+        endOfSession: () => this.#sendMark(MOLD_END_OF_SESSION),
+        control: () => this.#output.sendControl('sequencer', this.#heartbeat()),
+      },
+    )
+  }
+
+  get state(): SequencerState {
+    return this.#state
+  }
+
+  /** The sequence of the next event; what is batched is numbered already. */
+  get nextSequence(): number {
+    return this.#nextSequence
+  }
+
+  /** Everything up to here is stable. */
+  get stableSequence(): number {
+    return this.#stability.stableSequence
+  }
+
+  /** What became of requests for retransmission. */
+  get requestCounters(): Readonly<Record<string, number>> {
+    return this.#retransmitter.counters
+  }
+
+  /**
+   * Reads what the session has already, in order, before `open`.
+   * @throws SeqcastError where that is damaged, or was written under another configuration
+   */
+  rebuild(sequence: number, count: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.#state !== 'rebuilding') throw new Error(`a sequencer that is ${this.#state} cannot be rebuilt`)
+    this.#rebuild.read(sequence, count, bytes, start, end)
+    this.#nextSequence = this.#rebuild.nextSequence
+  }
+
+  /**
+   * Begins the session, or continues the one that was rebuilt, and accepts commands.
+   * @throws SeqcastError E_SESSION_EXISTS where the session has ended, E_SECOND_SEQUENCER where another one runs it
+   */
+  open(nowUs: number, wallUs: number): void {
+    const { session } = this.#options
+    if (this.#state === 'stopped') {
+      throw new SeqcastError('E_SECOND_SEQUENCER', `session ${session} has a sequencer that runs`, {
+        hint: 'stop it first, or choose another session id',
+        fields: { session },
+      })
+    }
+    if (this.#state !== 'rebuilding') throw new Error(`a sequencer that is ${this.#state} cannot be opened`)
+    if (this.#rebuild.hasEnded) {
+      throw new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended and cannot be continued`, {
+        hint: 'choose a new session id',
+        fields: { session, nextSequence: this.#nextSequence },
+      })
+    }
+    this.#nowUs = nowUs
+    this.#sequencedAtUs = nowUs
+    this.#batch.startAt(this.#nextSequence)
+    this.#window.startAt(this.#nextSequence)
+    this.#stability.published(this.#nextSequence - 1)
+    this.#transition('open', this.#nextSequence === 1 ? 'new session' : `continued at ${this.#nextSequence}`)
+    this.#announcer.start(nowUs)
+    if (this.#nextSequence === 1) {
+      this.#sequenceOwn(SESSION_STARTED, sessionStartedCodec.encode(this.#started), nowUs, wallUs)
+    }
+    this.flush(nowUs, wallUs)
+  }
+
+  /** Sequences what is new in a command packet, which is handed over. */
+  onCommandPacket(packet: Uint8Array, nowUs: number, wallUs: number): void {
+    const { counters } = this
+    counters['command-packets']++
+    if (this.#state !== 'open') {
+      counters[this.#state === 'held' ? 'held-packets' : 'not-open-packets']++
+      return
+    }
+    const reason = checkCommandPacket(packet)
+    if (reason !== undefined) counters[reason]++
+    else if (!bytesEqualAt(packet, 0, this.#session)) counters['foreign-session']++
+    else if (commandFirst(packet) === 0) counters['broken-numbering']++
+    else if (commandSource(packet) === OWN_SOURCE) this.#onRegistration(packet, nowUs, wallUs)
+    else this.#onCommands(packet, nowUs, wallUs)
+  }
+
+  /** Answers a request for what was sent in this run and is still held. */
+  onRequest(packet: Uint8Array, peer: Peer, nowUs: number): void {
+    this.#retransmitter.onRequest(packet, peer, nowUs)
+  }
+
+  /** Takes what stores, components, operators and other sequencers say. */
+  onControl(message: ControlMessage, nowUs: number, wallUs: number): void {
+    if (message.session !== this.#options.session) {
+      this.counters['foreign-control']++
+      return
+    }
+    switch (message.kind) {
+      case 'store':
+        this.#onStore(message.body)
+        break
+      case 'component':
+        this.#activations.heard(message.body, message.sender, nowUs)
+        break
+      case 'adminRequest':
+        this.#onAdmin(message.body, nowUs, wallUs)
+        break
+      case 'sequencer':
+        this.#onSequencer(message.body, message.sender)
+        break
+    }
+  }
+
+  /** The end of a turn of the event loop: sends what was batched. */
+  flush(nowUs: number, _wallUs: number): void {
+    this.#nowUs = nowUs
+    if (!this.#isRunning()) return
+    this.#batch.flush()
+    this.#announcer.control(nowUs)
+  }
+
+  /** Does what is due. @returns when to be called next, in the terms of `nowUs`; Infinity for never */
+  tick(nowUs: number, wallUs: number): number {
+    if (!this.#isRunning()) return Number.POSITIVE_INFINITY
+    if (this.#tickUs > 0 && this.#state === 'open' && nowUs - this.#sequencedAtUs >= this.#tickUs) {
+      this.#sequenceOwn(TICK, NO_PAYLOAD, nowUs, wallUs)
+    }
+    this.flush(nowUs, wallUs)
+    const announceAtUs = this.#announcer.tick(nowUs)
+    if (this.#state === 'ending') this.#finish(nowUs)
+    const tickAtUs = this.#tickUs > 0 && this.#state === 'open' ? this.#sequencedAtUs + this.#tickUs : announceAtUs
+    return this.#isRunning() ? Math.min(announceAtUs, tickAtUs) : Number.POSITIVE_INFINITY
+  }
+
+  /** Ends the session: an event that says so, then end of session packets until everybody can know. */
+  end(reason: string, nowUs: number, wallUs: number): void {
+    if (this.#state === 'rebuilding') throw new Error('a session that is not open cannot be ended')
+    if (this.#state === 'open' || this.#state === 'held') this.#end(reason, nowUs, wallUs)
+  }
+
+  #onCommands(packet: Uint8Array, nowUs: number, wallUs: number): void {
+    const { counters } = this
+    const source = commandSource(packet)
+    const first = commandFirst(packet)
+    const end = first + commandCount(packet)
+    const next = this.#sources.next(source)
+    if (next === 0) counters['unregistered-source']++
+    else if (this.#sources.isClosed(source)) counters['closed-source']++
+    else if (first > next) counters['ahead-packets']++
+    else if (end <= next) counters['repeated-commands'] += end - first
+    else if (end - 1 > MAX_SOURCE_SEQUENCE) counters['exhausted-source']++
+    else {
+      const at = skipBlocks(packet, next - first)
+      const openType = this.#stamp(packet, at, source, nowUs, wallUs)
+      if (openType < 0) return
+      counters['repeated-commands'] += next - first
+      this.#sources.advance(source, end, openType)
+      if (first === next) this.#batch.addPacket(packet, end - next)
+      else this.#batch.addBlocks(packet, at, packet.length, end - next)
+      this.#sequenced(end - next, nowUs)
+    }
+  }
+
+  /** Stamps the blocks from `at` on. @returns the type of the message that is then open, or -1 where they are not allowed */
+  #stamp(packet: Uint8Array, start: number, source: number, nowUs: number, wallUs: number): number {
+    const time = this.#time.read(nowUs, wallUs)
+    let openType = this.#sources.openType(source)
+    for (let at = start; at < packet.length; ) {
+      const lengthBytes = readU16(packet, at)
+      const event = at + BLOCK_LENGTH_BYTES
+      const type = eventType(packet, event)
+      if (type < FIRST_APPLICATION_TYPE && !COMMANDABLE_RUNTIME_TYPES.has(type)) return this.#refuse('forbidden-type')
+      if (lengthBytes - EVENT_HEADER_BYTES > this.#payloadBytes) return this.#refuse('oversize-command')
+      openType = continueMessage(openType, type, eventFlags(packet, event))
+      if (openType < 0) return this.#refuse('broken-fragments')
+      stampEvent(packet, event, time, FIRST_EPOCH)
+      at = event + lengthBytes
+    }
+    return openType
+  }
+
+  #refuse(reason: 'forbidden-type' | 'oversize-command' | 'broken-fragments'): -1 {
+    this.counters[reason]++
+    return -1
+  }
+
+  #onRegistration(packet: Uint8Array, nowUs: number, wallUs: number): void {
+    const event = MOLD_HEADER_BYTES + BLOCK_LENGTH_BYTES
+    const isSingle = commandCount(packet) === 1 && commandFirst(packet) === 1
+    const isWhole = eventType(packet, event) === REGISTER_SOURCE && eventFlags(packet, event) === WHOLE_MESSAGE
+    const request = registerSourceCodec.decode(packet.subarray(event + EVENT_HEADER_BYTES))
+    if (!isSingle || !isWhole || request === undefined) {
+      this.counters['bad-registration']++
+      return
+    }
+    const verdict = this.#sources.judge(request)
+    if (verdict.kind === 'repeat') this.counters['repeated-registrations']++
+    else if (verdict.kind === 'refused') this.#refuseRegistration(request.nonce, verdict.reason)
+    else {
+      const payload = sourceRegisteredCodec.encode(verdict.registered)
+      if (payload.length > this.#payloadBytes) {
+        this.#refuseRegistration(request.nonce, 'names and schema hash do not fit a datagram of the session')
+        return
+      }
+      this.#sources.bind(verdict.registered)
+      this.#sequenceOwn(SOURCE_REGISTERED, payload, nowUs, wallUs)
+    }
+  }
+
+  #refuseRegistration(nonce: number, reason: string): void {
+    this.counters['refused-registrations']++
+    this.#output.sendControl('refused', { nonce, reason })
+  }
+
+  #onStore({ name, voter, epoch, durableSequence }: StoreStatus): void {
+    if (!this.#isRunning()) return
+    if (epoch === FIRST_EPOCH && durableSequence >= this.#batch.firstUnsent) {
+      this.#stop('behind-store', { store: name, durableSequence, nextSequence: this.#batch.firstUnsent })
+      return
+    }
+    if (voter === '' || !this.#stability.hasVoters) return
+    const stable = this.#stability.stableSequence
+    const reason = this.#stability.acknowledge(voter, epoch, durableSequence)
+    if (reason !== undefined) this.counters[reason]++
+    if (this.#stability.stableSequence > stable) this.#stabilityAdvanced(0)
+  }
+
+  #onAdmin(request: AdminRequest, nowUs: number, wallUs: number): void {
+    this.counters['admin-requests']++
+    if (request.nonce < 1) this.counters['admin-without-nonce']++
+    else if (this.#state !== 'open') this.counters['admin-not-open']++
+    else this.#output.sendControl('adminReply', this.#admin.handle(request, nowUs, wallUs))
+  }
+
+  #onSequencer(other: SequencerHeartbeat, sender: number): void {
+    const { incarnation } = this.#options
+    if (sender === incarnation || this.#state === 'ended' || this.#state === 'stopped') return
+    this.counters['second-sequencer']++
+    const ours = this.#state === 'rebuilding' ? 0 : this.#batch.firstUnsent
+    const isBehind = ours < other.nextSequence || (ours === other.nextSequence && incarnation > sender)
+    if (isBehind) this.#stop('second-sequencer', { sender, nextSequence: other.nextSequence })
+    else this.#announcer.controlSoon(STABLE_NOTICE_US)
+  }
+
+  /** Appends an event of the sequencer's own to the batch. @returns its sequence */
+  #sequenceOwn(type: number, payload: Uint8Array, nowUs: number, wallUs: number): number {
+    if (payload.length > this.#payloadBytes) throw new Error(`event type ${type}: ${payload.length} bytes do not fit`)
+    const own = this.#own
+    const sourceSequence = this.#sources.next(OWN_SOURCE)
+    writeU16(own, 0, EVENT_HEADER_BYTES + payload.length)
+    writeCommandHeader(own, BLOCK_LENGTH_BYTES, type, OWN_SOURCE, sourceSequence, WHOLE_MESSAGE)
+    stampEvent(own, BLOCK_LENGTH_BYTES, this.#time.read(nowUs, wallUs), FIRST_EPOCH)
+    own.set(payload, BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES)
+    this.#sources.advance(OWN_SOURCE, sourceSequence + 1, 0)
+    const sequence = this.#nextSequence
+    this.#batch.addBlocks(own, 0, BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES + payload.length, 1)
+    this.#sequenced(1, nowUs)
+    return sequence
+  }
+
+  #sequenced(count: number, nowUs: number): void {
+    this.#nextSequence += count
+    this.counters.events += count
+    this.#sequencedAtUs = nowUs
+    this.#nowUs = nowUs
+  }
+
+  readonly #emit = (packet: Uint8Array, sequence: number, count: number, isGathered: boolean): void => {
+    this.#window.add(packet, sequence, count)
+    this.counters[isGathered ? 'gathered-packets' : 'passed-through-packets']++
+    this.#output.sendEvents(packet)
+    this.#announcer.sent(this.#nowUs)
+    this.#stability.published(sequence + count - 1)
+    if (!this.#stability.hasVoters) this.#stabilityAdvanced(STABLE_NOTICE_US)
+    else if (this.#state === 'open' && !this.#hasRoom()) {
+      this.#transition('held', 'the window is full of events that are not yet stable')
+      this.#announcer.controlSoon(0)
+    }
+  }
+
+  #stabilityAdvanced(noticeUs: number): void {
+    this.#window.stable(this.#stability.stableSequence)
+    this.#announcer.controlSoon(noticeUs)
+    if (this.#state === 'held' && this.#hasRoom()) this.#transition('open', 'stability caught up')
+  }
+
+  /** Room for whatever one command packet becomes, with the extra slot for the end of the session left over. */
+  #hasRoom(): boolean {
+    return this.#window.hasRoom(RESERVED_PACKETS + 1, (RESERVED_PACKETS + 1) * this.#packetBytes)
+  }
+
+  #end(reason: string, nowUs: number, wallUs: number): number {
+    this.#transition('ending', reason)
+    const payload = encodeWithReason(sessionEndedCodec, { reason }, this.#payloadBytes)
+    const sequence = this.#sequenceOwn(SESSION_ENDED, payload, nowUs, wallUs)
+    this.flush(nowUs, wallUs)
+    this.#announcer.end(nowUs)
+    this.#announcer.controlSoon(0)
+    return sequence
+  }
+
+  /** The end was announced long enough when all is stable, or when that takes too long. */
+  #finish(nowUs: number): void {
+    const endedForUs = this.#announcer.endedForUs(nowUs)
+    const unstable = this.#nextSequence - 1 - this.#stability.stableSequence
+    if (endedForUs < END_FOR_US || (unstable > 0 && endedForUs < END_UNSTABLE_FOR_US)) return
+    this.#transition('ended', unstable === 0 ? 'all events are stable' : `${unstable} events are not stable`)
+    this.#output.sendControl('sequencer', this.#heartbeat())
+  }
+
+  #stop(reason: 'second-sequencer' | 'behind-store', fields: Readonly<Record<string, unknown>>): void {
+    this.#batch.discard()
+    this.#logger.error({ ...fields, reason }, 'this sequencer must not go on')
+    this.#transition('stopped', reason)
+  }
+
+  #isRunning(): boolean {
+    return this.#state === 'open' || this.#state === 'held' || this.#state === 'ending'
+  }
+
+  /** A packet without blocks: heartbeat or end of session. */
+  #sendMark(count: typeof MOLD_HEARTBEAT | typeof MOLD_END_OF_SESSION): void {
+    writeMoldHeader(this.#heartbeatPacket, 0, this.#session, this.#batch.firstUnsent, count)
+    this.#output.sendEvents(this.#heartbeatPacket)
+  }
+
+  #heartbeat(): SequencerHeartbeat {
+    return {
+      epoch: FIRST_EPOCH,
+      nextSequence: this.#batch.firstUnsent,
+      stableSequence: this.#stability.stableSequence,
+      epochTable: [{ epoch: FIRST_EPOCH, sequence: 1 }],
+      state: this.#state,
+      held: this.#state === 'held',
+      requestPort: this.#options.requestPort,
+      counters: { ...nonZero(this.counters), ...nonZero(this.#retransmitter.counters) },
+    }
+  }
+
+  #transition(next: SequencerState, reason: string): void {
+    this.#logger.info({ from: this.#state, to: next, reason, nextSequence: this.#nextSequence }, 'sequencer')
+    this.#state = next
+    this.#output.stateChanged(next, reason)
+  }
+}
+
+function firstEvent(options: SequencerOptions, payloadBytes: number): SessionStarted {
+  const started = {
+    session: options.session,
+    protocolVersion: PROTOCOL_VERSION,
+    datagramBytes: options.datagramBytes,
+    fragmentBytes: payloadBytes,
+    voters: [...options.voters],
+  }
+  if (sessionStartedCodec.encode(started).length <= payloadBytes) return started
+  throw new SeqcastError('E_CONFIG', `the ids of ${started.voters.length} voters do not fit one datagram`, {
+    hint: 'use shorter ids or larger datagrams',
+  })
+}

@@ -1,0 +1,145 @@
+/**
+ * Reads a session that has events already, so that a restarted sequencer continues it: who may speak with which next number,
+ * who is active, the sequencer's own numbering and the last time. What does not fit together is not continued.
+ */
+import { SeqcastError } from '../core/errors.js'
+import { readU16, readU32 } from '../wire/bytes.js'
+import {
+  EVENT_HEADER_BYTES,
+  EVENT_TIMESTAMP_AT,
+  eventFlags,
+  eventSource,
+  eventSourceSequence,
+  eventTimeUs,
+  eventType,
+  FIRST_APPLICATION_TYPE,
+} from '../wire/event.js'
+import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
+import {
+  ACTIVATED,
+  activatedCodec,
+  PASSIVATED,
+  passivatedCodec,
+  SESSION_ENDED,
+  SESSION_STARTED,
+  type SessionStarted,
+  SOURCE_REGISTERED,
+  sessionStartedCodec,
+  sourceRegisteredCodec,
+} from '../wire/runtime-events.js'
+import type { ActivationTable } from './activation-table.js'
+import { continueMessage, type SourceTable } from './source-table.js'
+import type { Timestamper } from './timestamper.js'
+
+export class SessionRebuild {
+  readonly #expected: SessionStarted
+  readonly #sources: SourceTable
+  readonly #activations: ActivationTable
+  readonly #time: Timestamper
+  #nextSequence = 1
+  #hasEnded = false
+
+  /** @param expected the first event as this sequencer would have written it */
+  constructor(expected: SessionStarted, sources: SourceTable, activations: ActivationTable, time: Timestamper) {
+    this.#expected = expected
+    this.#sources = sources
+    this.#activations = activations
+    this.#time = time
+  }
+
+  /** The sequence after the last event that was read. */
+  get nextSequence(): number {
+    return this.#nextSequence
+  }
+
+  /** True when the session is over. */
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  /** Reads a run of blocks. @throws SeqcastError where it does not continue the session as it was configured */
+  read(sequence: number, count: number, bytes: Uint8Array, start: number, end: number): void {
+    if (sequence !== this.#nextSequence) {
+      throw this.#damaged(
+        `the record goes on at ${sequence}`,
+        'let the store fill its gaps, or use one that has it all',
+      )
+    }
+    let at = start
+    for (let i = 0; i < count; i++) {
+      const lengthBytes = at + BLOCK_LENGTH_BYTES <= end ? readU16(bytes, at) : 0
+      at += BLOCK_LENGTH_BYTES
+      if (lengthBytes < EVENT_HEADER_BYTES || at + lengthBytes > end) throw this.#damaged('a block is cut short')
+      this.#readEvent(bytes, at, lengthBytes)
+      at += lengthBytes
+      this.#nextSequence++
+    }
+  }
+
+  #readEvent(bytes: Uint8Array, at: number, lengthBytes: number): void {
+    const type = eventType(bytes, at)
+    if ((type === SESSION_STARTED) !== (this.#nextSequence === 1)) {
+      throw this.#damaged('the session does not begin with SessionStarted, or has a second one')
+    }
+    const source = eventSource(bytes, at)
+    const sourceSequence = eventSourceSequence(bytes, at)
+    if (sourceSequence !== this.#sources.next(source)) {
+      throw this.#damaged(`number ${sourceSequence} of source ${source} comes instead of ${this.#sources.next(source)}`)
+    }
+    const openType = continueMessage(this.#sources.openType(source), type, eventFlags(bytes, at))
+    if (openType < 0) throw this.#damaged(`source ${source} breaks its fragmented message`)
+    this.#sources.advance(source, sourceSequence + 1, openType)
+    const timestampAt = at + EVENT_TIMESTAMP_AT
+    this.#time.resume(readU32(bytes, timestampAt), readU32(bytes, timestampAt + 4), eventTimeUs(bytes, at))
+    if (type < FIRST_APPLICATION_TYPE) this.#readOwn(type, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes))
+  }
+
+  #readOwn(type: number, payload: Uint8Array): void {
+    switch (type) {
+      case SESSION_STARTED:
+        this.#compare(this.#decoded(sessionStartedCodec.decode(payload)))
+        break
+      case SOURCE_REGISTERED:
+        if (!this.#sources.bind(this.#decoded(sourceRegisteredCodec.decode(payload)))) {
+          throw this.#damaged('a source is registered twice')
+        }
+        break
+      case ACTIVATED:
+        this.#activations.activated(this.#decoded(activatedCodec.decode(payload)), this.#nextSequence)
+        break
+      case PASSIVATED:
+        this.#activations.passivated(this.#decoded(passivatedCodec.decode(payload)), this.#nextSequence)
+        break
+      case SESSION_ENDED:
+        this.#hasEnded = true
+        break
+    }
+  }
+
+  #decoded<T>(event: T | undefined): T {
+    if (event === undefined) throw this.#damaged('the payload of a runtime event does not decode')
+    return event
+  }
+
+  #compare(started: SessionStarted): void {
+    for (const field of ['session', 'protocolVersion', 'datagramBytes', 'fragmentBytes', 'voters'] as const) {
+      const was = JSON.stringify(started[field])
+      const is = JSON.stringify(this.#expected[field])
+      if (was === is) continue
+      throw new SeqcastError(
+        'E_CONFIG',
+        `session ${this.#expected.session} was started with ${field} ${was}, not ${is}`,
+        {
+          hint: `configure ${field} as ${was}, or choose a new session id`,
+          fields: { field, was: started[field], is: this.#expected[field] },
+        },
+      )
+    }
+  }
+
+  #damaged(what: string, hint = 'verify the store'): SeqcastError {
+    const { session } = this.#expected
+    const message = `session ${session} cannot be continued: at event ${this.#nextSequence} ${what}`
+    return new SeqcastError('E_STORE_CORRUPT', message, { hint, fields: { session, sequence: this.#nextSequence } })
+  }
+}
