@@ -1,0 +1,164 @@
+/** An outbox against a lossy, duplicating, reordering way to the sequencer: every command once, in order, whatever happens. */
+import fc from 'fast-check'
+import { test } from 'tap'
+import { createOutbox, FRAGMENT_BYTES, type Sent, SequencerStub } from './outbox-stub.js'
+
+type Step =
+  | { readonly kind: 'append'; readonly lengthBytes: number; readonly times: number }
+  | { readonly kind: 'carry' | 'drop' | 'duplicate'; readonly which: number }
+  | { readonly kind: 'events' | 'stable'; readonly count: number }
+  | { readonly kind: 'wait'; readonly us: number }
+  | { readonly kind: 'held'; readonly held: boolean }
+  | { readonly kind: 'reconnect' }
+
+const which = fc.nat(50)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('append' as const),
+      lengthBytes: fc.nat(3 * FRAGMENT_BYTES),
+      times: fc.integer({ min: 1, max: 60 }),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('carry' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('drop' as const, 'duplicate' as const), which }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('events' as const, 'stable' as const),
+      count: fc.integer({ min: 1, max: 80 }),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('wait' as const), us: fc.integer({ min: 1, max: 50_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('held' as const), held: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('reconnect' as const) }) },
+)
+
+/** The network, the sequencer and what was issued, beside the outbox. */
+class World {
+  readonly sent: Sent = createOutbox({ capacityCommands: 1_000, inFlightCommands: 200 })
+  readonly sequencer = new SequencerStub()
+  readonly issued: { type: number; payload: Buffer }[] = []
+  nowUs = 0
+  #stable = 0
+  /** Events and their release, as plainly as possible. */
+  #releasedCommands = 0
+
+  apply(step: Step): void {
+    const { outbox, packets } = this.sent
+    if (step.kind === 'append') this.#append(step.lengthBytes, step.times)
+    else if (step.kind === 'carry')
+      for (const packet of packets.splice(step.which % (packets.length + 1), 1)) this.sequencer.onPacket(packet)
+    else if (step.kind === 'drop') packets.splice(step.which % (packets.length + 1), 1)
+    else if (step.kind === 'duplicate') packets.push(...packets.slice(step.which % (packets.length + 1)).slice(0, 1))
+    else if (step.kind === 'events') this.deliver(step.count)
+    else if (step.kind === 'stable') this.stabilise(step.count)
+    else if (step.kind === 'wait') this.nowUs += step.us
+    else if (step.kind === 'held') outbox.onHeld(step.held)
+    else {
+      outbox.disconnect()
+      outbox.connect(this.nowUs)
+    }
+    outbox.flush(this.nowUs)
+    const deadlineUs = outbox.tick(this.nowUs)
+    if (deadlineUs <= this.nowUs) throw new Error(`deadline ${deadlineUs} is not after ${this.nowUs}`)
+    this.#check()
+  }
+
+  deliver(count: number): void {
+    for (const verdict of this.sequencer.deliver(this.sent.outbox, count, this.nowUs)) {
+      if (verdict !== 'expected') throw new Error(`verdict ${verdict}`)
+    }
+  }
+
+  stabilise(count: number): void {
+    this.#stable += count
+    this.#releasedCommands = Math.max(this.#releasedCommands, Math.min(this.#stable, this.sequencer.delivered))
+    this.sent.outbox.onStable(this.#stable)
+  }
+
+  #append(lengthBytes: number, times: number): void {
+    for (let i = 0; i < times && !this.sent.outbox.isFull; i++) {
+      const type = 256 + (this.issued.length % 60_000)
+      const payload = Buffer.alloc(lengthBytes, this.issued.length % 251)
+      this.issued.push({ type, payload })
+      this.sent.outbox.append(type, payload, this.nowUs)
+    }
+  }
+
+  #check(): void {
+    const blocks = this.issued.reduce(
+      (sum, one) => sum + Math.max(1, Math.ceil(one.payload.length / FRAGMENT_BYTES)),
+      0,
+    )
+    const { outbox } = this.sent
+    if (outbox.nextSourceSequence !== blocks + 1) throw new Error('numbering')
+    if (outbox.outstanding !== blocks - this.sequencer.delivered) throw new Error('outstanding')
+    if (outbox.commands !== blocks - this.#releasedCommands) throw new Error('commands held')
+  }
+
+  /** Without further loss everything arrives within a few waits. */
+  drain(): void {
+    this.apply({ kind: 'held', held: false })
+    for (let turn = 0; this.sent.outbox.outstanding > 0; turn++) {
+      if (turn > 200) throw new Error('it does not come to an end')
+      for (const packet of this.sent.packets.splice(0)) this.sequencer.onPacket(packet)
+      this.deliver(10_000)
+      this.apply({ kind: 'wait', us: 200_000 })
+    }
+    this.stabilise(1_000_000)
+  }
+
+  /** Every message issued came back once, in order, unchanged. */
+  compare(): void {
+    const got = this.messages()
+    if (got.length !== this.issued.length) throw new Error(`${got.length} messages of ${this.issued.length}`)
+    for (const [i, { type, payload }] of this.issued.entries()) {
+      if (got[i]!.type !== type || !got[i]!.payload.equals(payload)) throw new Error(`message ${i} differs`)
+    }
+  }
+
+  messages(): { type: number; payload: Buffer }[] {
+    const messages: { type: number; payload: Buffer }[] = []
+    for (const event of this.sequencer.events.map((each) => Buffer.from(each))) {
+      const flags = event.readUInt16BE(18)
+      const part = { type: event.readUInt16BE(0), payload: event.subarray(20) }
+      const open = messages.at(-1)
+      if ((flags & 1) === 1 || open === undefined) messages.push(part)
+      else open.payload = Buffer.concat([open.payload, part.payload])
+    }
+    return messages
+  }
+}
+
+test('every command becomes one event, in order', (t) => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const world = new World()
+      world.sent.outbox.connect(0)
+      for (const each of steps) world.apply(each)
+      world.drain()
+      t.strictSame(world.sequencer.refused, [])
+      t.equal(world.sent.outbox.commands, 0)
+      world.compare()
+    }),
+    { numRuns: 300 },
+  )
+  t.end()
+})
+
+test('the ring keeps its bytes through wrapping and growing', (t) => {
+  const world = new World()
+  world.sent.outbox.connect(0)
+  for (let i = 0; i < 400; i++) {
+    world.apply({ kind: 'append', lengthBytes: (i * 37) % 120, times: (i * 7) % 50 })
+    while (world.sent.packets.length > 0) world.apply({ kind: 'carry', which: 0 })
+    world.apply({ kind: 'events', count: 10_000 })
+    world.apply({ kind: 'stable', count: 60 })
+  }
+  world.drain()
+  t.ok(world.issued.length > 3_000)
+  world.compare()
+  t.end()
+})
