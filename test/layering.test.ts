@@ -109,7 +109,7 @@ test('things that have one home', (t) => {
   )
   t.strictSame(where(/export default\b/), [], 'no default exports')
   t.strictSame(
-    where(/^export (?:\*|\{[^}]*\}|type \{[^}]*\}) from/m).filter((name) => name !== 'index.ts'),
+    where(/^export (?:\*|\{[^}]*\}|type \{[^}]*\}) from '\./m).filter((name) => name !== 'index.ts'),
     [],
     'only index.ts re-exports',
   )

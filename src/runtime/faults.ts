@@ -1,20 +1,22 @@
 /**
  * Puts the seeded fault filter between a socket and a machine. Without faults there is nothing in between.
  */
-import { FaultFilter, type FaultOptions } from '../protocol/fault-filter.js'
+import { Prng } from '../core/prng.js'
+import { FaultFilter } from '../protocol/fault-filter.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
+import type { SeededFaults } from './options.js'
 
 type Emit = (packet: Uint8Array) => void
 
 /** @returns what the socket should call with each packet */
 export function withFaults(
-  faults: FaultOptions | undefined,
+  faults: SeededFaults | undefined,
   stream: string,
   cycle: DutyCycle,
   receive: (packet: Uint8Array, nowUs: number) => void,
 ): Emit {
   if (faults === undefined) return (packet) => receive(packet, cycle.enter())
-  const filter = new FaultFilter({ ...faults, seed: faults.seed + streamNumber(stream) })
+  const filter = new FaultFilter<Uint8Array>(faults, new Prng(faults.seed + streamNumber(stream)))
   const emit: Emit = (packet) => receive(packet, cycle.enter())
   const agent: Agent = {
     flush: () => {},

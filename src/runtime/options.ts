@@ -33,8 +33,13 @@ export interface RoleOptions {
   /** Authentication key; undefined: none. */
   readonly key?: Uint8Array
   /** Faults played on everything that this process receives, for tests and demonstrations. */
-  readonly faults?: FaultOptions
+  readonly faults?: SeededFaults
   readonly logger: Logger
+}
+
+/** Faults that are the same for the same seed. */
+export interface SeededFaults extends FaultOptions {
+  readonly seed: number
 }
 
 export interface StoreAddress {

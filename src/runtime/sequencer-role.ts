@@ -12,7 +12,7 @@ import { type Agent, DutyCycle } from './duty-cycle.js'
 import { withFaults } from './faults.js'
 import { type Role, type RoleOptions, randomIncarnation } from './options.js'
 import { Outcome } from './outcome.js'
-import { prepareSession } from './session-start.js'
+import { rebuildFrom, surveySession } from './session-start.js'
 
 export interface SequencerRoleOptions extends RoleOptions {
   /** Names of the stores whose majority makes events stable; none: published is stable. */
@@ -65,6 +65,7 @@ async function openSequencer(
   closers: (() => void)[],
 ): Promise<SequencerRole> {
   const fail = (error: SeqcastError): void => outcome.failed(error)
+  const recorded = await surveySession(options, control)
   const at = { interfaceAddress: options.interfaceAddress, onError: fail }
   const events = await MulticastSender.open({ ...options.eventGroup, ...at })
   closers.push(() => events.close())
@@ -96,7 +97,7 @@ async function openSequencer(
       stateChanged: (state, reason) => onState(state, reason, options.session, outcome),
     },
   )
-  await prepareSession(sequencer, options, cycle, control)
+  if (recorded !== undefined) await rebuildFrom(sequencer, recorded, options, cycle)
 
   const commands = await MulticastReceiver.open(
     { ...options.commandGroup, ...at },

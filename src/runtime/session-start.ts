@@ -15,7 +15,8 @@ import type { SequencerRoleOptions } from './sequencer-role.js'
 const START_TIMEOUT_US = 10_000_000
 const REBUILD_TIMEOUT_MS = 120_000
 
-interface HeardStore {
+/** A store that was heard, and where it serves rewinds. */
+export interface HeardStore {
   readonly name: string
   readonly voter: string
   readonly address: string
@@ -32,13 +33,16 @@ interface Heard {
   otherSequencer: number | undefined
 }
 
-/** Listens, then rebuilds `sequencer` where the session has a history. @throws SeqcastError where it must not be opened */
-export async function prepareSession(
-  sequencer: Sequencer,
+/**
+ * Listens, and decides whether the session may be opened. To be called before any port is taken, so that a second
+ * sequencer hears the first one instead of meeting its ports.
+ * @returns the store to rebuild from; undefined for a session that is new
+ * @throws SeqcastError E_SECOND_SEQUENCER, E_SESSION_NEEDS_STORE
+ */
+export async function surveySession(
   options: SequencerRoleOptions,
-  cycle: DutyCycle,
   control: ControlLink,
-): Promise<void> {
+): Promise<HeardStore | undefined> {
   const heard = await listen(options, control)
   if (heard.otherSequencer !== undefined) {
     throw new SeqcastError('E_SECOND_SEQUENCER', `session ${options.session} already has a sequencer`, {
@@ -48,15 +52,14 @@ export async function prepareSession(
   }
   checkVoters(heard, options)
   const store = chooseStore(heard)
-  if (store !== undefined && store.committedSequence > 0) return rebuild(sequencer, store, options, cycle)
+  if (store !== undefined && store.committedSequence > 0) return store
   const seen = heard.component
-  if (seen !== undefined && seen.sequence > 0) {
-    throw new SeqcastError(
-      'E_SESSION_NEEDS_STORE',
-      `session ${options.session} has events (component ${seen.name} is at sequence ${seen.sequence}), and no store that holds them answers`,
-      { hint: 'start its store first, or choose another --session', fields: { session: options.session } },
-    )
-  }
+  if (seen === undefined || seen.sequence === 0) return undefined
+  throw new SeqcastError(
+    'E_SESSION_NEEDS_STORE',
+    `session ${options.session} has events (component ${seen.name} is at sequence ${seen.sequence}), and no store that holds them answers`,
+    { hint: 'start its store first, or choose another --session', fields: { session: options.session } },
+  )
 }
 
 /** At least long enough to hear every heartbeat, at most until a majority of the voters has spoken or time is up. */
@@ -120,7 +123,7 @@ function chooseStore(heard: Heard): HeardStore | undefined {
 }
 
 /** Reads the session from the store that has most of it. */
-function rebuild(
+export function rebuildFrom(
   sequencer: Sequencer,
   store: HeardStore,
   options: SequencerRoleOptions,

@@ -70,12 +70,11 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     this.#cycle = new DutyCycle(options.clock ?? new SystemClock(), options.idle)
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
-    this.#retransmitter = new Retransmitter({
-      session: options.session,
-      datagramBytes: options.datagramBytes,
-      read: (from, maxPackets, visit) => this.log.read(from, maxPackets, visit),
-      send: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port),
-    })
+    this.#retransmitter = new Retransmitter(
+      { session: options.session, datagramBytes: options.datagramBytes },
+      this.log,
+      { sendAnswer: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port) },
+    )
   }
 
   get done(): Promise<void> {

@@ -1,0 +1,11 @@
+/**
+ * Every command of `seqcast`, in the order in which help lists them.
+ */
+import type { Command } from 'commander'
+import { adminCommand } from './admin.js'
+import { runCommand } from './run.js'
+import { sequencerCommand } from './sequencer.js'
+import { statusCommand } from './status.js'
+import { storeCommand } from './store.js'
+
+export const COMMANDS: readonly Command[] = [sequencerCommand, storeCommand, runCommand, statusCommand, adminCommand]

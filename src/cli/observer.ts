@@ -1,0 +1,49 @@
+/**
+ * A silent listener on the control stream, for tools: it hears everybody and is nobody.
+ */
+import { SystemClock } from '../core/clock.js'
+import { ControlLink } from '../runtime/control-link.js'
+import { DutyCycle } from '../runtime/duty-cycle.js'
+import { type RoleOptions, randomIncarnation } from '../runtime/options.js'
+import type { ComponentStatus, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+
+/** Everybody who was heard, newest statement each. */
+export interface Heard {
+  readonly sequencers: Map<number, SequencerHeartbeat>
+  readonly stores: Map<string, StoreStatus>
+  readonly components: Map<string, ComponentStatus>
+}
+
+export class Observer {
+  readonly control: ControlLink
+  readonly cycle: DutyCycle
+  readonly heard: Heard = { sequencers: new Map(), stores: new Map(), components: new Map() }
+
+  private constructor(control: ControlLink, cycle: DutyCycle) {
+    this.control = control
+    this.cycle = cycle
+    control.listen((message) => this.#note(message))
+  }
+
+  static async open(options: RoleOptions): Promise<Observer> {
+    const cycle = new DutyCycle(new SystemClock(), 'block')
+    cycle.start()
+    const control = await ControlLink.open(options, randomIncarnation(), cycle, (error) =>
+      options.logger.warn({ error: error.message }, 'control stream'),
+    )
+    return new Observer(control, cycle)
+  }
+
+  close(): void {
+    this.cycle.stop()
+    this.control.close()
+  }
+
+  #note(message: ControlMessage): void {
+    if (message.kind === 'sequencer') this.heard.sequencers.set(message.sender, message.body)
+    else if (message.kind === 'store') this.heard.stores.set(message.body.name, message.body)
+    else if (message.kind === 'component') {
+      this.heard.components.set(`${message.body.component}/${message.body.instance}`, message.body)
+    }
+  }
+}

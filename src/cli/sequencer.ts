@@ -1,0 +1,23 @@
+/** `seqcast sequencer`: puts the commands of all sources in one order. */
+import { Command } from 'commander'
+import { DEFAULT_SEQUENCER_REQUEST_PORT } from '../runtime/options.js'
+import { startSequencer } from '../runtime/sequencer-role.js'
+import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import { runRole } from './run-role.js'
+
+export const sequencerCommand = addStreamOptions(new Command('sequencer'))
+  .description('put the commands of all sources in one order and multicast them as events')
+  .option('--voters <ids>', 'stores whose majority makes events stable, as a,b,c (none: published is stable)')
+  .option('--request-port <port>', `UDP port for retransmission (default: ${DEFAULT_SEQUENCER_REQUEST_PORT})`)
+  .option('--tick-ms <ms>', 'a Tick event after this long without an event; 0: none (default: 100)')
+  .action(async (flags: Record<string, unknown>) => {
+    const configuration = readConfiguration(flags)
+    const options = roleOptions(configuration, 'sequencer')
+    const role = await startSequencer({
+      ...options,
+      voters: (configuration.voters ?? '').split(',').filter((voter) => voter !== ''),
+      requestPort: configuration.requestPort ?? DEFAULT_SEQUENCER_REQUEST_PORT,
+      ...(configuration.tickMs === undefined ? {} : { tickUs: configuration.tickMs * 1000 }),
+    })
+    await runRole(role, options.logger)
+  })

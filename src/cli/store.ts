@@ -1,0 +1,45 @@
+/** `seqcast store`: records the stream and serves it again. */
+import { Command } from 'commander'
+import { SeqcastError } from '../core/errors.js'
+import type { EventLog } from '../protocol/event-log.js'
+import { DEFAULT_STORE_REQUEST_PORT, DEFAULT_STORE_REWIND_PORT, type RoleOptions } from '../runtime/options.js'
+import { startStore } from '../runtime/store-role.js'
+import { LmdbEventLog } from '../store/lmdb-event-log.js'
+import { MemoryEventLog } from '../store/memory-event-log.js'
+import { addStreamOptions, type Configuration, readConfiguration, roleOptions } from './configuration.js'
+import { runRole } from './run-role.js'
+
+export const storeCommand = addStreamOptions(new Command('store'))
+  .description('record the event stream, acknowledge what is durable, answer requests, serve rewinds')
+  .option('--dir <dir>', 'directory of the recorded sessions')
+  .option('--memory', 'record in memory instead; nothing survives the process')
+  .option('--name <name>', 'name of this store, unique in the session (default: the voter id, or store)')
+  .option('--voter <id>', 'count as this voter of the session (none: a copy)')
+  .option('--request-port <port>', `UDP port for requests (default: ${DEFAULT_STORE_REQUEST_PORT})`)
+  .option('--rewind-port <port>', `TCP port for rewinds (default: ${DEFAULT_STORE_REWIND_PORT})`)
+  .action(async (flags: Record<string, unknown>) => {
+    const configuration = readConfiguration(flags)
+    const voter = configuration.voter ?? ''
+    const name = configuration.name ?? (voter === '' ? 'store' : voter)
+    const options = roleOptions(configuration, name)
+    const log = await openLog(configuration, options)
+    const role = await startStore({
+      ...options,
+      name,
+      voter,
+      log,
+      requestPort: configuration.requestPort ?? DEFAULT_STORE_REQUEST_PORT,
+      rewindPort: configuration.rewindPort ?? DEFAULT_STORE_REWIND_PORT,
+    })
+    await runRole(role, options.logger)
+  })
+
+async function openLog(configuration: Configuration, options: RoleOptions): Promise<EventLog> {
+  if (configuration.memory === true) return new MemoryEventLog({ session: options.session })
+  if (configuration.dir === undefined) {
+    throw new SeqcastError('E_USAGE', 'a store needs a directory', {
+      hint: 'give --dir DIR, or --memory to try things out',
+    })
+  }
+  return LmdbEventLog.open({ directory: configuration.dir, session: options.session, logger: options.logger })
+}
