@@ -13,11 +13,13 @@ import {
   writeU32,
   writeU64,
 } from '../../src/wire/bytes.js'
+import { holds } from './holds.js'
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
 test('numbers are written as DataView writes them, and read back, at any offset', (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.nat(7), fc.maxSafeNat(), (at, value) => {
       const ours = new Uint8Array(16).fill(0xaa)
       const theirs = ours.slice()
@@ -49,7 +51,8 @@ test('a u64 above the safe integers reads as NaN, the largest safe one as itself
 })
 
 test('ranges are copied by loop and by set alike, and compared', (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(600), fc.nat(40), (from, cut, at) => {
       const start = Math.min(cut, from.length)
       const to = new Uint8Array(700).fill(0x55)
@@ -60,7 +63,7 @@ test('ranges are copied by loop and by set alike, and compared', (t) => {
       assert.ok(bytesEqualAt(to, at, from.slice(start)))
       if (start < from.length) {
         to[at + from.length - start - 1]! ^= 1
-        asserassert.ok(!bytesEqualAt(to, at, from.slice(start)))
+        assert.ok(!bytesEqualAt(to, at, from.slice(start)))
       }
     }),
   )

@@ -15,6 +15,7 @@ import {
 } from '../../src/wire/command.js'
 import { EVENT_HEADER_BYTES, stampEvent, WHOLE_MESSAGE, writeCommandHeader } from '../../src/wire/event.js'
 import { checkDownstream, moldCount, moldSequence, writeMoldHeader } from '../../src/wire/moldudp64.js'
+import { holds } from './holds.js'
 import { embedded, guarded, hostile } from './hostile-bytes.js'
 
 interface Command {
@@ -67,7 +68,8 @@ const commands = fc.array(command, { minLength: 1, maxLength: 12 })
 const first = fc.integer({ min: 1, max: 0xffff_fff0 })
 
 test('command packets survive the wire', (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.nat(0xffff), first, commands, (source, start, list) => {
       const packet = commandPacket(source, start, list)
       assert.equal(checkCommandPacket(guarded(packet)), undefined)
@@ -81,7 +83,8 @@ test('command packets survive the wire', (t) => {
 })
 
 test('stamped where it lies, a command packet is a MoldUDP64 packet', (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(first, commands, fc.integer({ min: 1, max: 2 ** 50 }), (start, list, sequence) => {
       const packet = commandPacket(3, start, list)
       let at = COMMAND_HEADER_BYTES

@@ -16,6 +16,7 @@ import {
   type Timestamp,
   writeCommandHeader,
 } from '../../src/wire/event.js'
+import { holds } from './holds.js'
 import { guarded } from './hostile-bytes.js'
 
 const u16 = fc.nat(0xffff)
@@ -36,7 +37,8 @@ function stamped(timeUs: number): { bytes: Uint8Array; ns: bigint; time: Timesta
 }
 
 test('a command header and its stamp stand where the layout says', (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.nat(9), u16, u16, u32, u16, u32, u32, u16, (at, type, source, sequence, flags, high, low, epoch) => {
       const bytes = new Uint8Array(40).fill(0xaa)
       const expected = bytes.slice()
@@ -73,7 +75,8 @@ test('a time becomes exactly its nanoseconds', (t) => {
     fc.double({ min: 0, max: 10, noNaN: true }),
     fc.nat(2000).map((n) => n * 2 ** 32 + 2 ** 32 - 1),
   )
-  fc.assert(
+  holds(
+    t,
     fc.property(time, (timeUs) => {
       const { ns, bytes, time: halves } = stamped(timeUs)
       assert.equal(ns, exactNs(timeUs))
@@ -92,7 +95,8 @@ test('any u64 of nanoseconds whose microseconds are safe integers is read exactl
   const bytes = new Uint8Array(EVENT_HEADER_BYTES)
   const view = new DataView(bytes.buffer)
   const largest = BigInt(Number.MAX_SAFE_INTEGER) * 1000n + 999n
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.bigInt({ min: 0n, max: largest }), (ns) => {
       view.setBigUint64(8, ns)
       assert.equal(eventTimeUs(bytes, 0), Number(ns / 1000n))
@@ -105,7 +109,8 @@ test('any u64 of nanoseconds whose microseconds are safe integers is read exactl
 
 test('times that do not decrease give timestamps that do not decrease', (t) => {
   const step = fc.oneof(fc.constant(0), fc.double({ min: 0, max: 3, noNaN: true }), fc.nat(2 ** 33))
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.integer({ min: 0, max: 2e15 }), step, (start, forward) => {
       assert.ok(stamped(start + forward).ns >= stamped(start).ns)
     }),

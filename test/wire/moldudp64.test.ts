@@ -16,6 +16,7 @@ import {
   moldSequence,
   writeMoldHeader,
 } from '../../src/wire/moldudp64.js'
+import { holds } from './holds.js'
 import { embedded, guarded, hostile } from './hostile-bytes.js'
 
 const MAX = Number.MAX_SAFE_INTEGER
@@ -61,7 +62,8 @@ const session = fc.stringMatching(/^[A-Za-z0-9]{1,10}$/)
 const blocks = fc.array(fc.uint8Array({ maxLength: 80 }), { minLength: 1, maxLength: 20 })
 
 test('downstream packets survive the wire; bytes after the last block do not matter', (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(
       session,
       fc.integer({ min: 1, max: MAX - 21 }),
@@ -97,7 +99,8 @@ test('a header can be written anywhere in a buffer', (t) => {
 })
 
 test('heartbeat, end of session and request are twenty bytes', (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.integer({ min: 1, max: MAX }), fc.nat(0xffff), (sequence, count) => {
       for (const kind of [MOLD_HEARTBEAT, MOLD_END_OF_SESSION]) {
         const packet = headerOnly(sequence, kind)
@@ -153,7 +156,8 @@ test('every truncation and single-byte corruption is a valid packet or has a rea
 })
 
 test('random bytes agree with the specification as well', (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.uint8Array({ minLength: 18, maxLength: 60 }), fc.integer({ min: 0, max: 6 }), (bytes, count) => {
       bytes.fill(0, 10, 13)
       if (bytes.length >= MOLD_HEADER_BYTES) writeU16(bytes, MOLD_COUNT_AT, count)
