@@ -39,18 +39,22 @@ export class AdminDesk {
     this.#output = output
   }
 
-  /** Carries out a request, or repeats its reply. */
-  handle(request: AdminRequest, nowUs: number, wallUs: number): AdminReply {
-    const earlier = this.#decisions.get(request.nonce)
-    if (earlier !== undefined) return { nonce: request.nonce, error: '', sequence: earlier }
-    const outcome = this.#decide(request, nowUs, wallUs)
+  /** The reply to a request that was carried out before, or undefined. */
+  earlier(nonce: number): AdminReply | undefined {
+    const sequence = this.#decisions.get(nonce)
+    return sequence === undefined ? undefined : { nonce, error: '', sequence }
+  }
+
+  /** Carries out a request that was not carried out before. */
+  decide(request: AdminRequest, nowUs: number, wallUs: number): AdminReply {
+    const outcome = this.#carryOut(request, nowUs, wallUs)
     if (typeof outcome === 'string') return { nonce: request.nonce, error: outcome, sequence: 0 }
     this.#remember(request.nonce, outcome)
     return { nonce: request.nonce, error: '', sequence: outcome }
   }
 
   /** @returns the sequence of the event that carries the decision, or what was wrong */
-  #decide(request: AdminRequest, nowUs: number, wallUs: number): number | string {
+  #carryOut(request: AdminRequest, nowUs: number, wallUs: number): number | string {
     switch (request.action) {
       case 'activate':
         return this.#activate(request, nowUs, wallUs)

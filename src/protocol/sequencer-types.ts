@@ -68,6 +68,7 @@ export const SEQUENCER_COUNTERS = [
   'passed-through-packets',
   'gathered-packets',
   ...COMMAND_REASONS,
+  'oversize-packet',
   'foreign-session',
   'unregistered-source',
   'closed-source',

@@ -6,65 +6,41 @@
  */
 import { createCounters, nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
-import {
-  AUTH_TAG_BYTES,
-  MAX_SOURCE_SEQUENCE,
-  MIN_DATAGRAM_BYTES,
-  WINDOW_BYTES,
-  WINDOW_PACKETS,
-} from '../core/limits.js'
+import { AUTH_TAG_BYTES, MIN_DATAGRAM_BYTES, WINDOW_BYTES, WINDOW_PACKETS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import { sessionBytes } from '../core/session.js'
-import { bytesEqualAt, readU16, writeU16 } from '../wire/bytes.js'
-import { checkCommandPacket, commandCount, commandFirst, commandSource } from '../wire/command.js'
+import { commandSource } from '../wire/command.js'
 import type { AdminRequest, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+import { fragmentBytes } from '../wire/event.js'
+import { MOLD_END_OF_SESSION, MOLD_HEADER_BYTES, MOLD_HEARTBEAT, writeMoldHeader } from '../wire/moldudp64.js'
 import {
-  EVENT_HEADER_BYTES,
-  eventFlags,
-  eventType,
-  FIRST_APPLICATION_TYPE,
-  fragmentBytes,
-  stampEvent,
-  WHOLE_MESSAGE,
-  writeCommandHeader,
-} from '../wire/event.js'
-import {
-  BLOCK_LENGTH_BYTES,
-  MOLD_END_OF_SESSION,
-  MOLD_HEADER_BYTES,
-  MOLD_HEARTBEAT,
-  writeMoldHeader,
-} from '../wire/moldudp64.js'
-import {
-  COMMANDABLE_RUNTIME_TYPES,
-  REGISTER_SOURCE,
-  registerSourceCodec,
   SESSION_ENDED,
   SESSION_STARTED,
   type SessionStarted,
   SOURCE_REGISTERED,
   sessionEndedCodec,
   sessionStartedCodec,
-  sourceRegisteredCodec,
   TICK,
 } from '../wire/runtime-events.js'
 import { ActivationTable } from './activation-table.js'
 import { AdminDesk, encodeWithReason } from './admin-desk.js'
 import { Announcer, END_FOR_US, STABLE_NOTICE_US } from './announcer.js'
+import { CommandIntake } from './command-intake.js'
 import { EventBatch } from './event-batch.js'
-import { EventWindow, skipBlocks } from './event-window.js'
+import { EventWindow } from './event-window.js'
+import { OwnEvents } from './own-events.js'
 import type { Peer } from './peer.js'
+import { Registrar } from './registrar.js'
 import { Retransmitter } from './retransmitter.js'
 import {
   FIRST_EPOCH,
-  PROTOCOL_VERSION,
   SEQUENCER_COUNTERS,
   type SequencerOptions,
   type SequencerOutput,
   type SequencerState,
 } from './sequencer-types.js'
-import { SessionRebuild } from './session-rebuild.js'
-import { continueMessage, OWN_SOURCE, SourceTable } from './source-table.js'
+import { firstEvent, SessionRebuild } from './session-rebuild.js'
+import { OWN_SOURCE, SourceTable } from './source-table.js'
 import { Stability } from './stability.js'
 import { Timestamper } from './timestamper.js'
 
@@ -89,15 +65,15 @@ export class Sequencer {
   readonly #activations = new ActivationTable()
   readonly #rebuild: SessionRebuild
   readonly #admin: AdminDesk
-  readonly #time: Timestamper
+  readonly #intake: CommandIntake
+  readonly #registrar: Registrar
+  readonly #own: OwnEvents
   readonly #batch: EventBatch
   readonly #window: EventWindow
   readonly #stability: Stability
   readonly #retransmitter: Retransmitter
   readonly #announcer: Announcer
   readonly #tickUs: number
-  /** One block, for the sequencer's own events. */
-  readonly #own: Uint8Array
   readonly #heartbeatPacket = new Uint8Array(MOLD_HEADER_BYTES)
   #state: SequencerState = 'rebuilding'
   #nextSequence = 1
@@ -118,14 +94,18 @@ export class Sequencer {
     this.#logger = options.logger ?? silentLogger
     this.#session = sessionBytes(options.session)
     this.#payloadBytes = fragmentBytes(options.datagramBytes, MOLD_HEADER_BYTES, AUTH_TAG_BYTES)
-    this.#own = new Uint8Array(this.#packetBytes - MOLD_HEADER_BYTES)
     this.#tickUs = options.tickUs ?? 100_000
     this.#started = firstEvent(options, this.#payloadBytes)
-    this.#time = new Timestamper(this.counters, this.#logger)
-    this.#rebuild = new SessionRebuild(this.#started, this.#sources, this.#activations, this.#time)
+    const time = new Timestamper(this.counters, this.#logger)
+    this.#rebuild = new SessionRebuild(this.#started, this.#sources, this.#activations, time)
     // One slot beyond the bound: the end of the session can always be said.
     this.#window = new EventWindow(windowPackets + 1, windowBytes + this.#packetBytes)
     this.#batch = new EventBatch(this.#session, this.#packetBytes, this.#emit)
+    const { datagramBytes } = options
+    const intakeOptions = { session: this.#session, datagramBytes, payloadBytes: this.#payloadBytes }
+    this.#intake = new CommandIntake(intakeOptions, this.counters, this.#sources, time, this.#batch)
+    this.#registrar = new Registrar(this.#sources, this.counters, this.#payloadBytes)
+    this.#own = new OwnEvents(this.#sources, time, this.#batch, this.#payloadBytes)
     this.#stability = new Stability(options.voters, FIRST_EPOCH)
     this.#retransmitter = new Retransmitter(options, this.#window, output)
     this.#admin = new AdminDesk(this.#activations, this.#payloadBytes, {
@@ -208,17 +188,15 @@ export class Sequencer {
   /** Sequences what is new in a command packet, which is handed over. */
   onCommandPacket(packet: Uint8Array, nowUs: number, wallUs: number): void {
     const { counters } = this
+    this.#nowUs = nowUs
     counters['command-packets']++
     if (this.#state !== 'open') {
       counters[this.#state === 'held' ? 'held-packets' : 'not-open-packets']++
       return
     }
-    const reason = checkCommandPacket(packet)
-    if (reason !== undefined) counters[reason]++
-    else if (!bytesEqualAt(packet, 0, this.#session)) counters['foreign-session']++
-    else if (commandFirst(packet) === 0) counters['broken-numbering']++
-    else if (commandSource(packet) === OWN_SOURCE) this.#onRegistration(packet, nowUs, wallUs)
-    else this.#onCommands(packet, nowUs, wallUs)
+    if (!this.#intake.admits(packet)) return
+    if (commandSource(packet) === OWN_SOURCE) this.#onRegistration(packet, nowUs, wallUs)
+    else this.#sequenced(this.#intake.take(packet, nowUs, wallUs), nowUs)
   }
 
   /** Answers a request for what was sent in this run and is still held. */
@@ -275,78 +253,11 @@ export class Sequencer {
     if (this.#state === 'open' || this.#state === 'held') this.#end(reason, nowUs, wallUs)
   }
 
-  #onCommands(packet: Uint8Array, nowUs: number, wallUs: number): void {
-    const { counters } = this
-    const source = commandSource(packet)
-    const first = commandFirst(packet)
-    const end = first + commandCount(packet)
-    const next = this.#sources.next(source)
-    if (next === 0) counters['unregistered-source']++
-    else if (this.#sources.isClosed(source)) counters['closed-source']++
-    else if (first > next) counters['ahead-packets']++
-    else if (end <= next) counters['repeated-commands'] += end - first
-    else if (end - 1 > MAX_SOURCE_SEQUENCE) counters['exhausted-source']++
-    else {
-      const at = skipBlocks(packet, next - first)
-      const openType = this.#stamp(packet, at, source, nowUs, wallUs)
-      if (openType < 0) return
-      counters['repeated-commands'] += next - first
-      this.#sources.advance(source, end, openType)
-      if (first === next) this.#batch.addPacket(packet, end - next)
-      else this.#batch.addBlocks(packet, at, packet.length, end - next)
-      this.#sequenced(end - next, nowUs)
-    }
-  }
-
-  /** Stamps the blocks from `at` on. @returns the type of the message that is then open, or -1 where they are not allowed */
-  #stamp(packet: Uint8Array, start: number, source: number, nowUs: number, wallUs: number): number {
-    const time = this.#time.read(nowUs, wallUs)
-    let openType = this.#sources.openType(source)
-    for (let at = start; at < packet.length; ) {
-      const lengthBytes = readU16(packet, at)
-      const event = at + BLOCK_LENGTH_BYTES
-      const type = eventType(packet, event)
-      if (type < FIRST_APPLICATION_TYPE && !COMMANDABLE_RUNTIME_TYPES.has(type)) return this.#refuse('forbidden-type')
-      if (lengthBytes - EVENT_HEADER_BYTES > this.#payloadBytes) return this.#refuse('oversize-command')
-      openType = continueMessage(openType, type, eventFlags(packet, event))
-      if (openType < 0) return this.#refuse('broken-fragments')
-      stampEvent(packet, event, time, FIRST_EPOCH)
-      at = event + lengthBytes
-    }
-    return openType
-  }
-
-  #refuse(reason: 'forbidden-type' | 'oversize-command' | 'broken-fragments'): -1 {
-    this.counters[reason]++
-    return -1
-  }
-
   #onRegistration(packet: Uint8Array, nowUs: number, wallUs: number): void {
-    const event = MOLD_HEADER_BYTES + BLOCK_LENGTH_BYTES
-    const isSingle = commandCount(packet) === 1 && commandFirst(packet) === 1
-    const isWhole = eventType(packet, event) === REGISTER_SOURCE && eventFlags(packet, event) === WHOLE_MESSAGE
-    const request = registerSourceCodec.decode(packet.subarray(event + EVENT_HEADER_BYTES))
-    if (!isSingle || !isWhole || request === undefined) {
-      this.counters['bad-registration']++
-      return
-    }
-    const verdict = this.#sources.judge(request)
-    if (verdict.kind === 'repeat') this.counters['repeated-registrations']++
-    else if (verdict.kind === 'refused') this.#refuseRegistration(request.nonce, verdict.reason)
-    else {
-      const payload = sourceRegisteredCodec.encode(verdict.registered)
-      if (payload.length > this.#payloadBytes) {
-        this.#refuseRegistration(request.nonce, 'names and schema hash do not fit a datagram of the session')
-        return
-      }
-      this.#sources.bind(verdict.registered)
-      this.#sequenceOwn(SOURCE_REGISTERED, payload, nowUs, wallUs)
-    }
-  }
-
-  #refuseRegistration(nonce: number, reason: string): void {
-    this.counters['refused-registrations']++
-    this.#output.sendControl('refused', { nonce, reason })
+    const outcome = this.#registrar.handle(packet)
+    if (outcome === undefined) return
+    if ('refused' in outcome) this.#output.sendControl('refused', outcome.refused)
+    else this.#sequenceOwn(SOURCE_REGISTERED, outcome.payload, nowUs, wallUs)
   }
 
   #onStore({ name, voter, epoch, durableSequence }: StoreStatus): void {
@@ -364,9 +275,14 @@ export class Sequencer {
 
   #onAdmin(request: AdminRequest, nowUs: number, wallUs: number): void {
     this.counters['admin-requests']++
-    if (request.nonce < 1) this.counters['admin-without-nonce']++
+    if (request.nonce < 1) {
+      this.counters['admin-without-nonce']++
+      return
+    }
+    const decided = this.#admin.earlier(request.nonce)
+    if (decided !== undefined) this.#output.sendControl('adminReply', decided)
     else if (this.#state !== 'open') this.counters['admin-not-open']++
-    else this.#output.sendControl('adminReply', this.#admin.handle(request, nowUs, wallUs))
+    else this.#output.sendControl('adminReply', this.#admin.decide(request, nowUs, wallUs))
   }
 
   #onSequencer(other: SequencerHeartbeat, sender: number): void {
@@ -381,25 +297,18 @@ export class Sequencer {
 
   /** Appends an event of the sequencer's own to the batch. @returns its sequence */
   #sequenceOwn(type: number, payload: Uint8Array, nowUs: number, wallUs: number): number {
-    if (payload.length > this.#payloadBytes) throw new Error(`event type ${type}: ${payload.length} bytes do not fit`)
-    const own = this.#own
-    const sourceSequence = this.#sources.next(OWN_SOURCE)
-    writeU16(own, 0, EVENT_HEADER_BYTES + payload.length)
-    writeCommandHeader(own, BLOCK_LENGTH_BYTES, type, OWN_SOURCE, sourceSequence, WHOLE_MESSAGE)
-    stampEvent(own, BLOCK_LENGTH_BYTES, this.#time.read(nowUs, wallUs), FIRST_EPOCH)
-    own.set(payload, BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES)
-    this.#sources.advance(OWN_SOURCE, sourceSequence + 1, 0)
     const sequence = this.#nextSequence
-    this.#batch.addBlocks(own, 0, BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES + payload.length, 1)
+    this.#nowUs = nowUs
+    this.#own.add(type, payload, nowUs, wallUs)
     this.#sequenced(1, nowUs)
     return sequence
   }
 
   #sequenced(count: number, nowUs: number): void {
+    if (count === 0) return
     this.#nextSequence += count
     this.counters.events += count
     this.#sequencedAtUs = nowUs
-    this.#nowUs = nowUs
   }
 
   readonly #emit = (packet: Uint8Array, sequence: number, count: number, isGathered: boolean): void => {
@@ -479,18 +388,4 @@ export class Sequencer {
     this.#state = next
     this.#output.stateChanged(next, reason)
   }
-}
-
-function firstEvent(options: SequencerOptions, payloadBytes: number): SessionStarted {
-  const started = {
-    session: options.session,
-    protocolVersion: PROTOCOL_VERSION,
-    datagramBytes: options.datagramBytes,
-    fragmentBytes: payloadBytes,
-    voters: [...options.voters],
-  }
-  if (sessionStartedCodec.encode(started).length <= payloadBytes) return started
-  throw new SeqcastError('E_CONFIG', `the ids of ${started.voters.length} voters do not fit one datagram`, {
-    hint: 'use shorter ids or larger datagrams',
-  })
 }

@@ -28,6 +28,7 @@ import {
   sourceRegisteredCodec,
 } from '../wire/runtime-events.js'
 import type { ActivationTable } from './activation-table.js'
+import { PROTOCOL_VERSION, type SequencerOptions } from './sequencer-types.js'
 import { continueMessage, type SourceTable } from './source-table.js'
 import type { Timestamper } from './timestamper.js'
 
@@ -142,4 +143,19 @@ export class SessionRebuild {
     const message = `session ${session} cannot be continued: at event ${this.#nextSequence} ${what}`
     return new SeqcastError('E_STORE_CORRUPT', message, { hint, fields: { session, sequence: this.#nextSequence } })
   }
+}
+
+/** The first event of a session. @throws SeqcastError E_CONFIG where the voters do not fit one datagram */
+export function firstEvent(options: SequencerOptions, payloadBytes: number): SessionStarted {
+  const started = {
+    session: options.session,
+    protocolVersion: PROTOCOL_VERSION,
+    datagramBytes: options.datagramBytes,
+    fragmentBytes: payloadBytes,
+    voters: [...options.voters],
+  }
+  if (sessionStartedCodec.encode(started).length <= payloadBytes) return started
+  throw new SeqcastError('E_CONFIG', `the ids of ${started.voters.length} voters do not fit one datagram`, {
+    hint: 'use shorter ids or larger datagrams',
+  })
 }

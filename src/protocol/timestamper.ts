@@ -9,6 +9,8 @@ import { setTimestamp, type Timestamp } from '../wire/event.js'
 
 /** The wall clock may lead the monotonic clock by this much, and is still taken as it is. */
 export const MAX_JUMP_US = 1_000_000
+/** The wall clock may be behind by this much without being reported. */
+const MAX_LAG_US = 1_000
 /** How much faster than the monotonic clock time may run while it catches up; how much slower while it waits. */
 const CATCH_UP = 2
 const WAIT = 0.5
@@ -52,11 +54,11 @@ export class Timestamper {
     this.#wallUs = wallUs
     const leadUs = wallUs - this.#timeUs - elapsedUs
     if (!isFirst && leadUs > MAX_JUMP_US) {
-      this.#timeUs += elapsedUs * CATCH_UP
+      this.#timeUs = Math.min(wallUs, this.#timeUs + elapsedUs * CATCH_UP)
       this.#setPace('catching-up', leadUs)
     } else if (wallUs < this.#timeUs) {
       this.#timeUs += elapsedUs * WAIT
-      this.#setPace('waiting', leadUs)
+      this.#setPace(leadUs < -MAX_LAG_US ? 'waiting' : 'following', leadUs)
     } else {
       this.#timeUs = wallUs
       this.#setPace('following', leadUs)
