@@ -132,10 +132,10 @@ export class CommandRing {
     if (this.#first === this.#next) this.#writeAt = 0
     else {
       const readAt = this.offset(this.#first)
+      // Equal means full: an empty ring starts over at 0.
       const wrapped = this.#writeAt <= readAt
-      if (!wrapped && this.#writeAt + blockBytes > this.#bytes.length && blockBytes < readAt) return 0
-      // The write position never catches up with the read position: equal would look like wrapped and full.
-      if (wrapped && this.#writeAt + blockBytes >= readAt) this.#growBytes(blockBytes)
+      if (!wrapped && this.#writeAt + blockBytes > this.#bytes.length && blockBytes <= readAt) return 0
+      if (wrapped && this.#writeAt + blockBytes > readAt) this.#growBytes(blockBytes)
     }
     if (this.#writeAt + blockBytes > this.#bytes.length) this.#growBytes(blockBytes)
     return this.#writeAt

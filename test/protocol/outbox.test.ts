@@ -145,6 +145,39 @@ test('the window bounds what is in flight', (t) => {
   t.end()
 })
 
+test('after a loss the window is half of what was in flight, and grows again', (t) => {
+  const { outbox, packets } = createOutbox({ inFlightCommands: 400 })
+  const sequencer = new SequencerStub()
+  outbox.connect(0)
+  for (let i = 0; i < 600; i++) outbox.append(256, bytes(20), 0)
+  outbox.flush(0)
+  t.equal(outbox.counters.sentCommands, 400)
+  packets.length = 0
+  const dueUs = outbox.tick(0)
+  outbox.tick(dueUs)
+  t.equal(outbox.counters.resentCommands, 200)
+  for (const packet of packets.splice(0)) sequencer.onPacket(packet)
+  sequencer.deliver(outbox, 200, dueUs + 1_000)
+  outbox.flush(dueUs + 1_000)
+  const inFlight = packets.reduce((sum, packet) => sum + blocksOf(packet).length, 0)
+  t.ok(inFlight > 220 && inFlight < 280, `${inFlight}: about a packet or two more for each round trip`)
+  t.end()
+})
+
+test('commands that left together are one measurement', (t) => {
+  const { outbox, packets } = createOutbox({ minRtoUs: 1, maxRtoUs: 1e9 })
+  const sequencer = new SequencerStub()
+  outbox.connect(0)
+  for (let i = 0; i < 6; i++) outbox.append(256, bytes(20), 0)
+  outbox.flush(0)
+  sequencer.onPacket(packets[0]!)
+  sequencer.deliver(outbox, 6, 8_000)
+  outbox.append(256, bytes(20), 10_000)
+  outbox.flush(10_000)
+  t.equal(outbox.tick(10_000), 34_000, 'still the deviation of a first sample, 4,000')
+  t.end()
+})
+
 test('held: only a probe at the longest wait; afterwards all that is missing goes again', (t) => {
   const { outbox, packets } = createOutbox({ maxRtoUs: 50_000 })
   outbox.connect(0)
