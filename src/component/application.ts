@@ -1,0 +1,171 @@
+/**
+ * The deterministic part of a host: the component's state, its timers, and the calls of its handlers. What happens here
+ * depends on the events alone, so it is the same on every replica and in every replay.
+ *
+ * Each method returns what went wrong, or undefined. After an error nothing may be called any more: the state may be half
+ * changed.
+ */
+import { messageOf, SeqcastError } from '../core/errors.js'
+import { HandlerContext } from './context.js'
+import type { Component } from './definition.js'
+import { describePayload } from './describe.js'
+import { digestOf } from './digest.js'
+import { EventView } from './event-view.js'
+import { guard, refusePromise } from './guard.js'
+import { type Timer, Timers } from './timers.js'
+
+export interface ApplicationOptions {
+  readonly component: Component
+  readonly session: string
+  /** Catch the machine's clock, randomness and timers inside handlers. */
+  readonly guard: boolean
+  /** Takes a command that a handler issued, under the event that is handled. @throws SeqcastError */
+  readonly issue: (type: number, payload: Uint8Array) => void
+}
+
+/** Errors that say all there is to say; anything else that a handler throws is the handler's. */
+const PASSED_ON: ReadonlySet<string> = new Set(['E_OUTBOX_FULL', 'E_SOURCE_EXHAUSTED'])
+
+export class Application {
+  readonly state: unknown
+  readonly timers = new Timers()
+  timersFired = 0
+  readonly #component: Component
+  readonly #view: EventView
+  readonly #context: HandlerContext
+  readonly #fireTimer = (timer: Timer): void => this.#onTimer(timer)
+  readonly #isGuarded: boolean
+  #guarding = false
+  #timerSequence = 0
+  #timerError: SeqcastError | undefined
+
+  constructor(options: ApplicationOptions) {
+    const { component, session, issue } = options
+    this.#component = component
+    this.#isGuarded = options.guard
+    this.#view = new EventView(component.schema)
+    this.#context = new HandlerContext({
+      component: component.name,
+      session,
+      timers: this.timers,
+      hasTimer: (name) => component.timers.has(name),
+      send: (name, payload) => {
+        const type = component.schema.typeOf(name)
+        if (type === undefined) throw new Error(`'${name}' is no event of the schema of ${component.name}`)
+        issue(type, component.schema.encode(name, payload))
+      },
+    })
+    this.state = component.state()
+  }
+
+  /** Whether an event of this type is for the component; the others are skipped. */
+  wants(type: number): boolean {
+    return this.#component.handlers[type] !== undefined || this.#component.effects[type] !== undefined
+  }
+
+  /** Gives the handler of `type` the event whose payload is `bytes[start, end)`, where there is one. */
+  handle(
+    sequence: number,
+    timeUs: number,
+    source: number,
+    type: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): SeqcastError | undefined {
+    const handler = this.#component.handlers[type]
+    if (handler === undefined) return undefined
+    const view = this.#view
+    view.set(sequence, timeUs, source, type, bytes, start, end)
+    this.#enter(sequence, timeUs)
+    try {
+      const returned = handler(this.state, view, this.#context)
+      if (returned !== undefined) refusePromise(returned, `on.${view.name}`)
+      return view.failure
+    } catch (thrown) {
+      return view.failure ?? this.#eventError(thrown, bytes, start, end)
+    } finally {
+      this.#context.leave()
+      view.release()
+    }
+  }
+
+  /** Fires what is due at `timeUs`, the time of event `sequence`, which is not handled yet. */
+  fireTimers(sequence: number, timeUs: number): SeqcastError | undefined {
+    if (this.timers.nextDueUs > timeUs) return undefined
+    this.#timerSequence = sequence
+    this.timers.fire(timeUs, this.#fireTimer)
+    return this.#timerError
+  }
+
+  /** Before anything that is not a handler runs: gives the machine's clock and randomness back. */
+  rest(): void {
+    if (!this.#guarding) return
+    this.#guarding = false
+    guard.leave()
+  }
+
+  /** SHA-256 over the canonical form of what the component's digest covers. @throws SeqcastError E_NONDETERMINISM, E_HANDLER */
+  digest(): Uint8Array {
+    const component = this.#component
+    try {
+      return digestOf(component.digestOf(this.state))
+    } catch (thrown) {
+      if (thrown instanceof SeqcastError) throw thrown
+      throw new SeqcastError('E_HANDLER', `digestOf of ${component.name} failed: ${messageOf(thrown)}`, {
+        fields: { component: component.name },
+        cause: thrown,
+      })
+    }
+  }
+
+  /** The guard stays on from one handler to the next, because switching it costs more than most handlers. */
+  #enter(sequence: number, timeUs: number): void {
+    this.#context.enter(sequence, timeUs)
+    if (this.#guarding || !this.#isGuarded) return
+    this.#guarding = true
+    guard.enter()
+  }
+
+  #onTimer(timer: Timer): void {
+    const handler = this.#component.timers.get(timer.name)
+    if (handler === undefined || this.#timerError !== undefined) return
+    this.timersFired++
+    this.#enter(this.#timerSequence, timer.dueUs)
+    try {
+      const returned = handler(this.state, timer.key, this.#context)
+      if (returned !== undefined) refusePromise(returned, `timers.${timer.name}`)
+    } catch (thrown) {
+      this.#timerError = this.#timerErrorOf(timer, thrown)
+    } finally {
+      this.#context.leave()
+    }
+  }
+
+  #eventError(thrown: unknown, bytes: Uint8Array, start: number, end: number): SeqcastError {
+    const { sequence, timeUs, source, type, name } = this.#view
+    const payload = describePayload(this.#component.schema, type, bytes, start, end)
+    const what = `at event ${sequence} (${name})`
+    return this.#handlerError(thrown, what, { sequence, event: { sequence, timeUs, source, type, name, payload } })
+  }
+
+  #timerErrorOf({ name, key, dueUs }: Timer, thrown: unknown): SeqcastError {
+    const sequence = this.#timerSequence
+    const what = `in timer '${name}' (${key}), before event ${sequence}`
+    return this.#handlerError(thrown, what, { sequence, timer: { name, key, dueUs } })
+  }
+
+  #handlerError(thrown: unknown, what: string, fields: Readonly<Record<string, unknown>>): SeqcastError {
+    if (thrown instanceof SeqcastError && PASSED_ON.has(thrown.code)) return thrown
+    const component = this.#component.name
+    const stack = thrown instanceof Error ? thrown.stack : undefined
+    const isBreach = thrown instanceof SeqcastError && thrown.code === 'E_NONDETERMINISM'
+    const hint = 'correct the handler and start again: the component rewinds and handles the event anew'
+    const message = `${component} failed ${what}: ${messageOf(thrown)}`
+    return new SeqcastError(isBreach ? 'E_NONDETERMINISM' : 'E_HANDLER', message, {
+      hint: (isBreach ? thrown.hint : undefined) ?? hint,
+      fields: { component, ...fields, stack },
+      cause: thrown,
+    })
+  }
+}

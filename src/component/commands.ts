@@ -1,0 +1,143 @@
+/**
+ * The commands that handlers issue. Every replica computes the same ones and keeps them under the component's shared
+ * source; only the active replica's outbox is connected. Each one that comes back is compared with what was computed
+ * here: where they differ, determinism is lost, and the component stops and says where.
+ */
+import { SeqcastError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
+import { Outbox } from '../protocol/outbox.js'
+import { eventSourceSequence, eventType } from '../wire/event.js'
+import { DIGEST_TAKEN } from '../wire/runtime-events.js'
+import { describeEvent } from './describe.js'
+import type { UntypedSchema } from './schema.js'
+
+export interface CommandsOptions {
+  readonly component: string
+  readonly session: string
+  readonly schema: UntypedSchema
+  readonly capacityCommands: number
+  readonly logger: Logger
+}
+
+export interface CommandsOutput {
+  sendCommands(packet: Uint8Array): void
+  returned?(latencyUs: number): void
+}
+
+export class Commands {
+  readonly #options: CommandsOptions
+  readonly #output: CommandsOutput
+  #outbox: Outbox | undefined
+  #connected = false
+  #held = false
+
+  constructor(options: CommandsOptions, output: CommandsOutput) {
+    this.#options = options
+    this.#output = output
+  }
+
+  /** The number of the shared source; 0 while it is not registered. */
+  get source(): number {
+    return this.#outbox?.source ?? 0
+  }
+
+  get held(): number {
+    return this.#outbox?.commands ?? 0
+  }
+
+  /** The constants of the session are known: numbering can begin. */
+  open(datagramBytes: number, fragmentBytes: number): void {
+    const { session, capacityCommands, logger } = this.#options
+    this.#outbox = new Outbox(
+      { session, source: 0, firstSourceSequence: 1, datagramBytes, fragmentBytes, capacityCommands, logger },
+      {
+        sendCommands: (packet) => this.#output.sendCommands(packet),
+        returned: (_, latencyUs) => this.#output.returned?.(latencyUs),
+      },
+    )
+    this.#outbox.onHeld(this.#held)
+  }
+
+  /**
+   * @returns the source sequence of its last block
+   * @throws SeqcastError E_OUTBOX_FULL; Error before the session's first event
+   */
+  append(type: number, payload: Uint8Array, nowUs: number): number {
+    const outbox = this.#outbox
+    if (outbox === undefined) throw new Error(`${this.#options.component}: a command before the session's first event`)
+    if (outbox.isFull) throw this.#full(outbox.commands)
+    return outbox.append(type, payload, nowUs)
+  }
+
+  bind(source: number, nowUs: number): void {
+    this.#outbox?.bind(source, nowUs)
+  }
+
+  connect(nowUs: number): void {
+    this.#connected = true
+    this.#outbox?.connect(nowUs)
+  }
+
+  disconnect(): void {
+    if (!this.#connected) return
+    this.#connected = false
+    this.#outbox?.disconnect()
+  }
+
+  /** Checks an event of the shared source. @returns what is wrong, or undefined */
+  verify(
+    sequence: number,
+    bytes: Uint8Array,
+    at: number,
+    lengthBytes: number,
+    nowUs: number,
+  ): SeqcastError | undefined {
+    const outbox = this.#outbox
+    if (outbox === undefined) return undefined
+    const verdict = outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs)
+    return verdict === 'expected' ? undefined : this.#breach(outbox, sequence, bytes, at, lengthBytes)
+  }
+
+  onStable(stableSequence: number): void {
+    this.#outbox?.onStable(stableSequence)
+  }
+
+  onHeld(held: boolean): void {
+    this.#held = held
+    this.#outbox?.onHeld(held)
+  }
+
+  flush(nowUs: number): void {
+    if (this.#connected) this.#outbox?.flush(nowUs)
+  }
+
+  tick(nowUs: number): number {
+    return this.#outbox?.tick(nowUs) ?? Number.POSITIVE_INFINITY
+  }
+
+  #breach(outbox: Outbox, sequence: number, bytes: Uint8Array, at: number, lengthBytes: number): SeqcastError {
+    const { component, schema } = this.#options
+    const recorded = describeEvent(schema, bytes, at, lengthBytes)
+    const own = outbox.copyNextToReturn()
+    const computed = own === undefined ? undefined : describeEvent(schema, own, 0, own.length)
+    const number = eventSourceSequence(bytes, at)
+    const what =
+      computed === undefined
+        ? `is a command that this replica did not issue: ${JSON.stringify(recorded)}`
+        : `is ${JSON.stringify(recorded)}, but this replica computed ${JSON.stringify(computed)}`
+    const subject = eventType(bytes, at) === DIGEST_TAKEN ? 'digest' : 'command'
+    const message = `${component} lost determinism: ${subject} ${number} at event ${sequence} ${what}`
+    return new SeqcastError('E_NONDETERMINISM', message, {
+      hint: 'look for what the handlers take from elsewhere than state, event and ctx; or the replicas run different code',
+      fields: { component, sequence, sourceSequence: number, recorded, computed },
+    })
+  }
+
+  #full(commands: number): SeqcastError {
+    const { component } = this.#options
+    return new SeqcastError('E_OUTBOX_FULL', `${component} holds ${commands} commands that are not stable events`, {
+      hint: 'activate a replica of it, look why stability does not advance, or raise the bound outboxCommands',
+      fields: { component, commands },
+    })
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * What a component owes the outside world. Every replica keeps the same list, from events alone: an event with an effect
+ * adds to it, `EffectDone` takes away. Only the active replica runs what is on it, one at a time and in order, and what
+ * it finds there at its activation comes first, under the same keys: at least once.
+ *
+ * It is enabled only while the outside source is open. By then every `EffectDone` of the replica before has been
+ * delivered, so nothing is repeated that is known to be done.
+ */
+import { messageOf, SeqcastError } from '../core/errors.js'
+import { COMPONENT_EFFECTS } from '../core/limits.js'
+import type { Effect, UntypedEffect } from './definition.js'
+
+export interface PendingEffect {
+  readonly sequence: number
+  readonly index: number
+  readonly timeUs: number
+  readonly type: number
+  readonly name: string
+  readonly payload: Uint8Array
+}
+
+/** `waiting` -> `running` -> `done` (to be reported) -> `reported` (its `EffectDone` is under way). */
+interface Owed extends PendingEffect {
+  progress: 'waiting' | 'running' | 'done' | 'reported'
+}
+
+export interface EffectsOptions {
+  readonly component: string
+  readonly session: string
+  /** By event type. */
+  readonly effects: readonly (UntypedEffect | undefined)[]
+  readonly decode: (effect: PendingEffect) => unknown
+  /** Whether an `EffectDone` can be issued now. */
+  readonly canReport: () => boolean
+  readonly report: (effect: PendingEffect) => void
+  readonly failed: (error: SeqcastError) => void
+  /** One ended after its turn; what it reports has to be flushed. */
+  readonly ended: () => void
+  readonly capacity?: number
+}
+
+/** An effect has one handler for each event type, so its index is always the first. */
+const ONLY_INDEX = 0
+/** Entries of the queue that have been run before it is cut. */
+const COMPACT_FROM = 1_024
+
+export class Effects {
+  readonly #options: EffectsOptions
+  readonly #capacity: number
+  /** By sequence, in order: a Map keeps the order of insertion. */
+  readonly #owed = new Map<number, Owed>()
+  /** While enabled: the waiting ones and the ones to report, each from its head. */
+  #queue: Owed[] = []
+  #head = 0
+  #toReport: Owed[] = []
+  #running: Owed | undefined
+  #enabled = false
+  #stableSequence = 0
+
+  constructor(options: EffectsOptions) {
+    this.#options = options
+    this.#capacity = options.capacity ?? COMPONENT_EFFECTS
+  }
+
+  get size(): number {
+    return this.#owed.size
+  }
+
+  /** Nothing that was begun is under way, and nothing waits to be begun. */
+  get isIdle(): boolean {
+    return this.#running === undefined && this.#head === this.#queue.length
+  }
+
+  /** All that is owed, in order. */
+  pending(): PendingEffect[] {
+    return [...this.#owed.values()]
+  }
+
+  keyOf(effect: PendingEffect): string {
+    return `${this.#options.session}/${effect.sequence}/${effect.index}`
+  }
+
+  /** @returns false where the bound is reached */
+  add(sequence: number, timeUs: number, type: number, name: string, payload: Uint8Array): boolean {
+    if (this.#owed.size >= this.#capacity) return false
+    const owed: Owed = { sequence, index: ONLY_INDEX, timeUs, type, name, payload, progress: 'waiting' }
+    this.#owed.set(sequence, owed)
+    if (this.#enabled) this.#queue.push(owed)
+    return true
+  }
+
+  /** An `EffectDone` of this component was delivered. @returns whether it was owed */
+  onDone(sequence: number, index: number): boolean {
+    return index === ONLY_INDEX && this.#owed.delete(sequence)
+  }
+
+  /** The outside source is open: runs what is owed, first of all what was left by whoever was active before. */
+  enable(): void {
+    this.#enabled = true
+    this.#queue = []
+    this.#head = 0
+    this.#toReport = []
+    for (const owed of this.#owed.values()) {
+      if (owed.progress === 'waiting') this.#queue.push(owed)
+      // Done here already, but its report went out under a source that is closed now: report it again, do not repeat it.
+      else if (owed.progress !== 'running') this.#toReport.push(owed)
+    }
+    this.pump()
+  }
+
+  /** Passive: nothing more starts. One that is under way can't be called back; how it ends is remembered. */
+  disable(): void {
+    this.#enabled = false
+    this.#queue = []
+    this.#head = 0
+    this.#toReport = []
+  }
+
+  onStable(stableSequence: number): void {
+    this.#stableSequence = stableSequence
+  }
+
+  /** Reports and runs what can be. Cheap where there is nothing to do. */
+  pump(): void {
+    if (!this.#enabled) return
+    this.#reportDone()
+    while (this.#enabled && this.#running === undefined && this.#head < this.#queue.length) {
+      const next = this.#queue[this.#head]!
+      if (this.#owed.get(next.sequence) === next) {
+        if (!this.#isReady(next) || !this.#options.canReport()) break
+        this.#run(next)
+      }
+      this.#head++
+    }
+    if (this.#head > 0 && (this.#head === this.#queue.length || this.#head > COMPACT_FROM)) {
+      this.#queue.splice(0, this.#head)
+      this.#head = 0
+    }
+  }
+
+  #isReady(owed: Owed): boolean {
+    return this.#options.effects[owed.type]?.after === 'published' || owed.sequence <= this.#stableSequence
+  }
+
+  #run(owed: Owed): void {
+    owed.progress = 'running'
+    this.#running = owed
+    let ending: unknown
+    try {
+      ending = this.#options.effects[owed.type]?.run(this.#effectOf(owed))
+    } catch (thrown) {
+      this.#onFailed(owed, thrown)
+      return
+    }
+    if (!isThenable(ending)) {
+      this.#onEnded(owed)
+      return
+    }
+    Promise.resolve(ending).then(
+      () => {
+        this.#onEnded(owed)
+        this.pump()
+        this.#options.ended()
+      },
+      (thrown: unknown) => this.#onFailed(owed, thrown),
+    )
+  }
+
+  #effectOf(owed: Owed): Effect {
+    const { sequence, timeUs, name } = owed
+    const payload = this.#options.decode(owed)
+    return { key: this.keyOf(owed), session: this.#options.session, sequence, timeUs, name, payload }
+  }
+
+  #onEnded(owed: Owed): void {
+    this.#running = undefined
+    owed.progress = 'done'
+    if (!this.#enabled || this.#owed.get(owed.sequence) !== owed) return
+    this.#toReport.push(owed)
+    this.#reportDone()
+  }
+
+  #onFailed(owed: Owed, thrown: unknown): void {
+    this.#running = undefined
+    owed.progress = 'waiting'
+    if (!this.#enabled) return // Passive by now: whoever is active runs it.
+    if (thrown instanceof SeqcastError && thrown.code === 'E_PAYLOAD') return this.#options.failed(thrown)
+    const { component } = this.#options
+    const message = `the effect of ${component} for event ${owed.sequence} (${owed.name}) failed: ${messageOf(thrown)}`
+    const error = new SeqcastError('E_EFFECT', message, {
+      hint: 'it is still owed: the next activation runs it again under the same key',
+      fields: { component, key: this.keyOf(owed), sequence: owed.sequence, name: owed.name },
+      cause: thrown,
+    })
+    this.#options.failed(error)
+  }
+
+  #reportDone(): void {
+    while (this.#toReport.length > 0 && this.#options.canReport()) {
+      const owed = this.#toReport.shift()!
+      if (this.#owed.get(owed.sequence) !== owed) continue
+      owed.progress = 'reported'
+      this.#options.report(owed)
+    }
+  }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

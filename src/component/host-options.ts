@@ -1,0 +1,51 @@
+/** What a host is given, and what it gives. */
+import type { Clock } from '../core/clock.js'
+import type { SeqcastError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
+import type { ComponentState } from './lifecycle.js'
+
+/** `replica`: follows a live session, and may become active. `replay`: computes and verifies, and says nothing. */
+export type HostMode = 'replica' | 'replay'
+
+export interface HostOptions {
+  readonly session: string
+  /** Which replica this is: a name that stays the same over restarts. */
+  readonly instance: string
+  /** Which process of that instance; unique. A safe integer above 0. */
+  readonly incarnation: number
+  readonly mode: HostMode
+  /** Largest UDP payload that this process can send; the session's own value is used where that is smaller. */
+  readonly datagramBytes?: number
+  /** Catch the clock, randomness and timers of the machine inside handlers. Default true. */
+  readonly guard?: boolean
+  /** Commands of handlers that may wait to become stable; reaching it stops the component. */
+  readonly outboxCommands?: number
+  /** Commands of input and effects that may wait to become stable; reaching it makes `port.ready()` wait. */
+  readonly outsideCommands?: number
+  /** For latencies of what is issued between turns; absent: the time of the last turn. */
+  readonly clock?: Clock
+  readonly observer?: HostObserver
+  readonly logger?: Logger
+}
+
+export interface HostOutput {
+  /** A packet for the command stream, valid during the call. */
+  sendCommands(packet: Uint8Array): void
+  stateChanged(state: ComponentState, reason: string): void
+  /** After `stateChanged('failed')`: the component does not go on. */
+  failed(error: SeqcastError): void
+  /** A command that this process sent came back as an event, so long after it was issued. */
+  commandReturned?(latencyUs: number): void
+  /** Something was issued outside of a turn (by input, or by an effect that has ended): call `flush` soon. */
+  wantsFlush?(): void
+}
+
+/** Looks on, in any mode. Bytes are valid during the call. */
+export interface HostObserver {
+  /** A handler issued a command while event `sequence` was handled; every replica and every replay does. */
+  command?(sequence: number, type: number, payload: Uint8Array): void
+  /** The state after event `sequence` has this digest. */
+  digestTaken?(sequence: number, digest: Uint8Array): void
+  /** The stream has the same digest of the state after event `sequence`. */
+  digestVerified?(sequence: number, digest: Uint8Array): void
+}

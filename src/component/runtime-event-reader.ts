@@ -1,0 +1,64 @@
+/** Decodes the runtime's own events and hands each to the method of its type. */
+import type { Codec } from '../wire/protobuf.js'
+import {
+  ACTIVATED,
+  type Activated,
+  activatedCodec,
+  DIGEST_REQUESTED,
+  type DigestRequested,
+  digestRequestedCodec,
+  EFFECT_DONE,
+  type EffectDone,
+  effectDoneCodec,
+  PASSIVATED,
+  type Passivated,
+  passivatedCodec,
+  SESSION_ENDED,
+  SESSION_STARTED,
+  type SessionEnded,
+  type SessionStarted,
+  SOURCE_REGISTERED,
+  type SourceRegistered,
+  sessionEndedCodec,
+  sessionStartedCodec,
+  sourceRegisteredCodec,
+} from '../wire/runtime-events.js'
+
+export interface RuntimeEventVisitor {
+  sessionStarted(event: SessionStarted): void
+  sourceRegistered(event: SourceRegistered): void
+  activated(event: Activated): void
+  passivated(event: Passivated): void
+  effectDone(event: EffectDone): void
+  digestRequested(event: DigestRequested): void
+  sessionEnded(event: SessionEnded): void
+}
+
+/** @returns false where the payload is not what the type says; types without a method are passed over */
+export function readRuntimeEvent(type: number, payload: Uint8Array, visitor: RuntimeEventVisitor): boolean {
+  switch (type) {
+    case SESSION_STARTED:
+      return visit(sessionStartedCodec, payload, (event) => visitor.sessionStarted(event))
+    case SOURCE_REGISTERED:
+      return visit(sourceRegisteredCodec, payload, (event) => visitor.sourceRegistered(event))
+    case ACTIVATED:
+      return visit(activatedCodec, payload, (event) => visitor.activated(event))
+    case PASSIVATED:
+      return visit(passivatedCodec, payload, (event) => visitor.passivated(event))
+    case EFFECT_DONE:
+      return visit(effectDoneCodec, payload, (event) => visitor.effectDone(event))
+    case DIGEST_REQUESTED:
+      return visit(digestRequestedCodec, payload, (event) => visitor.digestRequested(event))
+    case SESSION_ENDED:
+      return visit(sessionEndedCodec, payload, (event) => visitor.sessionEnded(event))
+    default:
+      return true
+  }
+}
+
+function visit<T extends object>(codec: Codec<T>, payload: Uint8Array, take: (event: T) => void): boolean {
+  const event = codec.decode(payload)
+  if (event === undefined) return false
+  take(event)
+  return true
+}
