@@ -15,3 +15,5 @@ export {
 export type { FieldDescriptor, MessageDescriptor, SchemaDescriptor } from './component/descriptor.js'
 export { defineSchema, type EventName, type Schema, type UntypedSchema } from './component/schema.js'
 export { type ErrorCode, SeqcastError } from './core/errors.js'
+export { Prng } from './core/prng.js'
+export { BinaryFileReader, type BinaryFileReason } from './wire/binaryfile.js'
