@@ -8,8 +8,10 @@
 import { createCounters } from '../core/counters.js'
 import { Prng } from '../core/prng.js'
 import type { EpochTableEntry } from '../wire/control.js'
-import { MOLD_HEADER_BYTES, writeMoldHeader } from '../wire/moldudp64.js'
+import { MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
+import { DeliveryLine } from './delivery-line.js'
 import { EpochTable } from './epoch-table.js'
+import { GapRequester } from './gap-requester.js'
 import { ReceiverInlet } from './receiver-inlet.js'
 import {
   RECEIVER_COUNTERS,
@@ -19,38 +21,33 @@ import {
   withDefaults,
 } from './receiver-options.js'
 import { ReorderBuffer } from './reorder-buffer.js'
-import { RequestSchedule } from './request-schedule.js'
+import type { RequestSchedule } from './request-schedule.js'
 import { RewindSchedule } from './rewind-schedule.js'
-import { skipBlocks } from './run-check.js'
 import { SequencerWatch } from './sequencer-watch.js'
 
 export type { ReceiverOptions, ReceiverOutput, ReceiverState } from './receiver-options.js'
-
-/** One request asks for at most so many events: its count is a u16, of which the highest value means something else. */
-const MAX_REQUEST_EVENTS = 0xfffe
-/** Holes that are asked for at once; the answers of a lossy stream would else come one round trip after the other. */
-const HOLES_PER_ROUND = 16
 
 export class Receiver {
   readonly counters = createCounters(RECEIVER_COUNTERS)
   readonly #options: Required<ReceiverOptions>
   readonly #output: ReceiverOutput
   readonly #inlet: ReceiverInlet
+  readonly #line: DeliveryLine
   readonly #buffer: ReorderBuffer
   readonly #epochs = new EpochTable()
   readonly #watch = new SequencerWatch()
+  readonly #requester: GapRequester
   readonly #requests: RequestSchedule
   readonly #rewind: RewindSchedule
   #state: ReceiverState
-  #next: number
   /** Each is a next sequence that somebody named; 0 where nobody did. Heartbeats are hints: the newest one counts. */
   #seenNext = 0
   #hintedNext = 0
   #announcedNext = 0
   #endNext = 0
   #isBehind = false
-  #hasOverflowed = false
-  #progressAtUs = 0
+  #forgivenOverflows = 0
+  #behindSinceUs = 0
   #rewoundNext = 0
 
   constructor(options: ReceiverOptions, output: ReceiverOutput) {
@@ -59,21 +56,11 @@ export class Receiver {
     this.#output = output
     this.#inlet = new ReceiverInlet(all.session, all.opaque, this.#epochs, this.counters)
     this.#buffer = new ReorderBuffer(all.reorderPackets, all.reorderBytes)
-    this.#requests = new RequestSchedule(
-      all.servers,
-      {
-        delayMinUs: all.requestDelayMinUs,
-        delayMaxUs: all.requestDelayMaxUs,
-        timeoutUs: all.requestTimeoutUs,
-        timeoutMaxUs: all.requestTimeoutMaxUs,
-        settleUs: all.requestSettleUs,
-        rounds: all.requestRounds,
-      },
-      new Prng(all.seed),
-    )
+    this.#line = new DeliveryLine(all.nextSequence, this.#buffer, output, this.counters)
+    this.#requester = new GapRequester(this.#inlet.session, all.servers, all, new Prng(all.seed), output, this.counters)
+    this.#requests = this.#requester.schedule
     this.#rewind = new RewindSchedule(all.rewindRetryMinUs, all.rewindRetryMaxUs)
     this.#state = all.startRewinding ? 'rewinding' : 'live'
-    this.#next = all.nextSequence
   }
 
   get state(): ReceiverState {
@@ -82,7 +69,7 @@ export class Receiver {
 
   /** The next sequence to deliver. */
   get nextSequence(): number {
-    return this.#next
+    return this.#line.next
   }
 
   /** How far the stream is known to reach: the sequence after the last event that exists; 0 while nothing was heard. */
@@ -115,23 +102,23 @@ export class Receiver {
       return
     }
     const blocksEnd = this.#inlet.check(bytes, start, end, sequence, count)
-    if (blocksEnd < 0 || sequence > this.#next) {
+    if (blocksEnd < 0 || sequence > this.#line.next) {
       this.#breakRewind(blocksEnd < 0 ? 'bad run' : 'hole', nowUs)
       return
     }
     this.#rewoundNext = sequence + count
-    if (sequence + count <= this.#next) {
+    if (sequence + count <= this.#line.next) {
       this.counters.duplicate++
       return
     }
-    this.#deliver(sequence, count, bytes, start, blocksEnd, nowUs)
+    this.#line.deliver(sequence, sequence + count, bytes, start, blocksEnd, nowUs)
     this.#proceed(nowUs)
   }
 
   /** The rewind was accepted and will begin at this sequence; what lies before and was not delivered is lost. */
   onRewindStart(sequence: number, _nowUs: number): void {
     if (!this.#isRewindRunning()) return
-    if (sequence > this.#next) this.#lose(sequence, `the rewind begins at ${sequence} only`)
+    if (sequence > this.#line.next) this.#lose(sequence, `the rewind begins at ${sequence} only`)
     else this.#rewoundNext = sequence
   }
 
@@ -139,8 +126,8 @@ export class Receiver {
   onRewindEnd(reason: string, nowUs: number): void {
     if (!this.#isRewindRunning()) return
     this.counters['rewind-failures']++
-    this.#options.logger.warn({ reason, nextSequence: this.#next }, 'rewind ended early')
-    const isBarren = this.#rewind.fail(this.#next, nowUs)
+    this.#options.logger.warn({ reason, nextSequence: this.#line.next }, 'rewind ended early')
+    const isBarren = this.#rewind.fail(this.#line.next, nowUs)
     if (isBarren && this.#isBehind && this.#options.servers > 0) this.#leaveRewinding('gap', 'rewind-failed', nowUs)
   }
 
@@ -176,7 +163,7 @@ export class Receiver {
       return
     }
     if (!this.#adoptEpochs(epochTable)) return
-    const verdict = this.#watch.onHeartbeat(sender, nextSequence, this.#next, nowUs)
+    const verdict = this.#watch.onHeartbeat(sender, nextSequence, this.#line.next, nowUs)
     if (verdict === 'stale') {
       this.counters['stale-heartbeat']++
     } else if (verdict === 'behind') {
@@ -191,11 +178,9 @@ export class Receiver {
   /** Does what is due. @returns the next deadline in microseconds; infinity where there is none */
   tick(nowUs: number): number {
     if (this.#isOver()) return Number.POSITIVE_INFINITY
-    if (this.#isBehind && nowUs - this.#progressAtUs >= this.#options.lossTimeoutUs) {
-      this.#lose(this.#holeEnd(), `nobody had it within ${this.#options.lossTimeoutUs} us`)
-      return Number.POSITIVE_INFINITY
-    }
-    if (this.#state === 'rewinding') {
+    if (nowUs >= this.#lossAtUs()) {
+      this.#lose(this.#holeEnd(), `nobody had it within ${this.#options.lossTimeoutUs / 1000} ms`)
+    } else if (this.#state === 'rewinding') {
       if (nowUs >= this.#rewind.dueAtUs) this.#startRewind()
     } else if (nowUs >= this.#requests.dueAtUs) {
       this.#onRequestDue(nowUs)
@@ -206,7 +191,12 @@ export class Receiver {
   #deadlineUs(): number {
     if (this.#isOver()) return Number.POSITIVE_INFINITY
     const dueAtUs = this.#state === 'rewinding' ? this.#rewind.dueAtUs : this.#requests.dueAtUs
-    return this.#isBehind ? Math.min(dueAtUs, this.#progressAtUs + this.#options.lossTimeoutUs) : dueAtUs
+    return Math.min(dueAtUs, this.#lossAtUs())
+  }
+
+  #lossAtUs(): number {
+    if (!this.#isBehind) return Number.POSITIVE_INFINITY
+    return Math.max(this.#behindSinceUs, this.#line.deliveredAtUs) + this.#options.lossTimeoutUs
   }
 
   #onHeartbeat(sequence: number, nowUs: number): void {
@@ -216,74 +206,39 @@ export class Receiver {
   }
 
   #onEndOfSession(sequence: number, nowUs: number): void {
-    if (sequence < this.#next) {
+    if (sequence < this.#line.next) {
       this.counters['bad-end']++
       return
     }
     this.#endNext = sequence
+    this.#hintedNext = sequence
     this.#proceed(nowUs)
   }
 
   #onEvents(packet: Uint8Array, sequence: number, after: number, end: number, nowUs: number): void {
-    this.#watch.onEvents(this.#next, nowUs)
-    if (after <= this.#next) {
+    this.#watch.onEvents(this.#line.next, nowUs)
+    if (after <= this.#line.next) {
       this.counters.duplicate++
       return
     }
-    if (sequence <= this.#next) this.#deliver(sequence, after - sequence, packet, MOLD_HEADER_BYTES, end, nowUs)
-    else if (!this.#keep(sequence, after, packet, end)) return
+    if (sequence <= this.#line.next) this.#line.deliver(sequence, after, packet, MOLD_HEADER_BYTES, end, nowUs)
+    else if (!this.#line.keep(sequence, after, packet, end, this.#state === 'rewinding' ? 'newest' : 'oldest')) return
     if (sequence < this.#requests.askedTo) this.#requests.onAnswer(nowUs)
     if (after > this.#seenNext) this.#seenNext = after
     this.#proceed(nowUs)
   }
 
-  #deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void {
-    const repeated = this.#next - sequence
-    if (repeated > 0) {
-      this.counters['partly-repeated']++
-      start = skipBlocks(bytes, start, repeated)
-    }
-    const first = this.#next
-    this.#next = sequence + count
-    this.#progressAtUs = nowUs
-    this.counters['delivered-packets']++
-    this.counters['delivered-events'] += this.#next - first
-    this.#output.deliver(first, this.#next - first, bytes, start, end, nowUs)
-  }
-
-  /**
-   * Puts a packet aside. When the buffer is full, a gap keeps the oldest (they are delivered next) and a rewind the newest
-   * (the rewind meets them later). @returns false where the packet is a repeat
-   */
-  #keep(sequence: number, after: number, packet: Uint8Array, end: number): boolean {
-    const buffer = this.#buffer
-    let verdict = buffer.insert(sequence, after, packet, end)
-    while (verdict === 'full') {
-      this.counters.overflow++
-      this.#hasOverflowed = true
-      const keepsNewest = this.#state === 'rewinding'
-      const isWorse = keepsNewest ? sequence <= buffer.sequenceAt(0) : sequence >= buffer.sequenceAt(buffer.size - 1)
-      if (isWorse) return true
-      if (keepsNewest) buffer.dropFirst()
-      else buffer.dropLast()
-      verdict = buffer.insert(sequence, after, packet, end)
-    }
-    if (verdict === 'duplicate') this.counters.duplicate++
-    else this.counters.reordered++
-    return verdict === 'kept'
-  }
-
   /** To be called after all that may have closed or opened a hole. */
   #proceed(nowUs: number): void {
-    const isJoined = this.#buffer.size > 0 && this.#drain(nowUs)
+    const isJoined = this.#buffer.size > 0 && this.#line.drain(nowUs)
     const known = this.knownNextSequence
-    if (this.#next >= known) {
+    if (this.#line.next >= known) {
       this.#onComplete(known, nowUs)
       return
     }
     if (!this.#isBehind) {
       this.#isBehind = true
-      this.#progressAtUs = nowUs
+      this.#behindSinceUs = nowUs
     }
     if (this.#state === 'rewinding') {
       if (!isJoined || !this.#canAsk()) return
@@ -292,24 +247,9 @@ export class Receiver {
     this.#onHole(nowUs)
   }
 
-  #drain(nowUs: number): boolean {
-    let isDrained = false
-    while (this.#buffer.size > 0 && this.#buffer.sequenceAt(0) <= this.#next) {
-      const sequence = this.#buffer.sequenceAt(0)
-      const after = this.#buffer.afterAt(0)
-      const packet = this.#buffer.packetAt(0)
-      const end = this.#buffer.blockEndAt(0)
-      this.#buffer.dropFirst()
-      if (after <= this.#next) continue
-      this.#deliver(sequence, after - sequence, packet, MOLD_HEADER_BYTES, end, nowUs)
-      isDrained = true
-    }
-    return isDrained
-  }
-
   /** Nothing is known to be missing. */
   #onComplete(known: number, nowUs: number): void {
-    if (this.#endNext === this.#next) {
+    if (this.#endNext === this.#line.next) {
       this.#finish('ended', 'end-of-session')
       return
     }
@@ -322,6 +262,7 @@ export class Receiver {
       if (this.#requests.isOpen) this.#requests.close()
     } else if (this.#state === 'gap') {
       this.#requests.close()
+      this.#forgivenOverflows = this.#buffer.overflows
       this.#transition('live', 'gap-filled')
     } else if (known > 0) {
       this.#leaveRewinding('live', 'caught-up', nowUs)
@@ -331,14 +272,14 @@ export class Receiver {
   /** Live or in a gap, and something is missing. */
   #onHole(nowUs: number): void {
     const canRewind = nowUs >= this.#rewind.dueAtUs
-    if (canRewind && this.#holeEnd() - this.#next > this.#options.gapRewindEvents) {
+    if (canRewind && this.#holeEnd() - this.#line.next > this.#options.gapRewindEvents) {
       this.#startRewinding('wide-gap', nowUs)
-    } else if (canRewind && this.#hasOverflowed) {
+    } else if (canRewind && this.#buffer.overflows > this.#forgivenOverflows) {
       this.#startRewinding('overflow', nowUs)
     } else if (!this.#requests.isOpen) {
       this.#requests.open(nowUs)
-    } else if (this.#requests.askedTo !== 0 && this.#next >= this.#requests.askedTo) {
-      this.#sendRequests(nowUs)
+    } else if (this.#requests.askedTo !== 0 && this.#line.next >= this.#requests.askedTo) {
+      this.#requester.ask(this.#line.next, this.knownNextSequence, this.#buffer, nowUs)
     }
   }
 
@@ -356,33 +297,7 @@ export class Receiver {
       this.counters.gaps++
       this.#transition('gap', 'missing-events')
     }
-    this.#sendRequests(nowUs)
-  }
-
-  #sendRequests(nowUs: number): void {
-    let from = this.#next
-    let askedTo = from
-    let holes = 0
-    for (let i = 0; i <= this.#buffer.size && holes < HOLES_PER_ROUND; i++) {
-      const isTail = i === this.#buffer.size
-      const to = isTail ? this.knownNextSequence : this.#buffer.sequenceAt(i)
-      if (to > from) {
-        askedTo = this.#request(from, to)
-        holes++
-      }
-      if (!isTail) from = Math.max(from, this.#buffer.afterAt(i))
-    }
-    this.#requests.sent(askedTo, nowUs)
-  }
-
-  /** @returns the sequence after the last one that was asked for */
-  #request(from: number, to: number): number {
-    const count = Math.min(to - from, MAX_REQUEST_EVENTS)
-    const packet = new Uint8Array(MOLD_HEADER_BYTES)
-    writeMoldHeader(packet, 0, this.#inlet.session, from, count)
-    this.counters.requests++
-    this.#output.request(packet, this.#requests.server)
-    return from + count
+    this.#requester.ask(this.#line.next, this.knownNextSequence, this.#buffer, nowUs)
   }
 
   /** The sequence after the first hole. */
@@ -391,12 +306,11 @@ export class Receiver {
   }
 
   #canAsk(): boolean {
-    return this.#options.servers > 0 && this.#holeEnd() - this.#next <= this.#options.gapRewindEvents
+    return this.#options.servers > 0 && this.#holeEnd() - this.#line.next <= this.#options.gapRewindEvents
   }
 
   #startRewinding(reason: string, nowUs: number): void {
     this.#requests.close()
-    this.#hasOverflowed = false
     this.#transition('rewinding', reason)
     if (nowUs >= this.#rewind.dueAtUs) this.#startRewind()
   }
@@ -404,12 +318,13 @@ export class Receiver {
   /** The last thing that a call does: the output may call back at once. */
   #startRewind(): void {
     this.counters.rewinds++
-    this.#rewind.start(this.#next)
-    this.#rewoundNext = this.#next
-    this.#output.startRewind(this.#next)
+    this.#rewind.start(this.#line.next)
+    this.#rewoundNext = this.#line.next
+    this.#output.startRewind(this.#line.next)
   }
 
   #leaveRewinding(state: 'live' | 'gap', reason: string, nowUs: number): void {
+    this.#forgivenOverflows = this.#buffer.overflows
     this.#transition(state, reason)
     if (state === 'gap') this.#requests.open(nowUs)
     this.#stopRewind()
@@ -435,14 +350,14 @@ export class Receiver {
     if (changedFrom <= 0) return true
     this.counters['wrong-epoch'] += this.#buffer.size
     this.#buffer.clear()
-    this.#seenNext = this.#next
-    if (changedFrom >= this.#next) return true
+    this.#seenNext = this.#line.next
+    if (changedFrom >= this.#line.next) return true
     this.#revoke(changedFrom, 'the epoch table names another branch')
     return false
   }
 
   #lose(to: number, reason: string): void {
-    const from = this.#next
+    const from = this.#line.next
     this.counters['lost-events'] += to - from
     this.#finish('lost', reason)
     this.#output.lost(from, to - 1, reason)
@@ -452,7 +367,7 @@ export class Receiver {
     this.counters.revocations++
     this.#finish('lost', reason)
     if (this.#output.revoked !== undefined) this.#output.revoked(nextSequence, reason)
-    else this.#output.lost(nextSequence, this.#next - 1, reason)
+    else this.#output.lost(nextSequence, this.#line.next - 1, reason)
   }
 
   #finish(state: 'ended' | 'lost', reason: string): void {
@@ -464,9 +379,10 @@ export class Receiver {
   }
 
   #transition(next: ReceiverState, reason: string): void {
-    const fields = { from: this.#state, to: next, reason, nextSequence: this.#next }
+    const fields = { from: this.#state, to: next, reason, nextSequence: this.#line.next }
     this.#state = next
     if (next === 'lost') this.#options.logger.error(fields, 'receiver state')
+    else if (next === 'gap' || reason === 'gap-filled') this.#options.logger.debug(fields, 'receiver state')
     else this.#options.logger.info(fields, 'receiver state')
     this.#output.stateChanged(next, reason)
   }

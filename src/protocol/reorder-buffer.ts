@@ -3,7 +3,8 @@
  * mostly come in rising order, so that an insertion seldom moves anything.
  */
 
-export type InsertVerdict = 'kept' | 'duplicate' | 'full'
+/** `dropped`: the buffer is full of packets that are worth more. */
+export type InsertVerdict = 'kept' | 'duplicate' | 'dropped'
 
 export class ReorderBuffer {
   readonly #capacity: number
@@ -15,6 +16,7 @@ export class ReorderBuffer {
   #head = 0
   #size = 0
   #heldBytes = 0
+  #overflows = 0
 
   /** @param capacity in packets, from 1 */
   constructor(capacity: number, maxBytes: number) {
@@ -29,6 +31,11 @@ export class ReorderBuffer {
 
   get size(): number {
     return this.#size
+  }
+
+  /** Packets that did not find room, or lost it to others. */
+  get overflows(): number {
+    return this.#overflows
   }
 
   /** First sequence of the packet at `index`, counted from the oldest. */
@@ -56,12 +63,27 @@ export class ReorderBuffer {
   /**
    * Keeps a packet with the events `sequence` to `after - 1`. One that another packet covers is a duplicate; overlaps are
    * kept and cut at delivery. Among equal starts the longer packet stands first.
+   * @param prefer what stays when the buffer is full: a gap is filled from its beginning, so it wants the oldest; a rewind
+   * meets the newest
    */
-  insert(sequence: number, after: number, packet: Uint8Array, blockEnd: number): InsertVerdict {
+  insert(
+    sequence: number,
+    after: number,
+    packet: Uint8Array,
+    blockEnd: number,
+    prefer: 'oldest' | 'newest',
+  ): InsertVerdict {
+    if (this.#isCovered(sequence, after)) return 'duplicate'
+    while (this.#size === this.#capacity || this.#heldBytes + packet.length > this.#maxBytes) {
+      this.#overflows++
+      if (this.#size === 0) return 'dropped'
+      const isNewest = prefer === 'newest'
+      if (isNewest ? sequence <= this.sequenceAt(0) : sequence >= this.sequenceAt(this.#size - 1)) return 'dropped'
+      if (isNewest) this.dropFirst()
+      else this.#dropLast()
+    }
     let index = this.#size
     while (index > 0 && this.#follows(index - 1, sequence, after)) index--
-    if (index > 0 && this.afterAt(index - 1) >= after) return 'duplicate'
-    if (this.#size === this.#capacity || this.#heldBytes + packet.length > this.#maxBytes) return 'full'
     for (let i = this.#size; i > index; i--) this.#move(this.#slot(i - 1), this.#slot(i))
     const slot = this.#slot(index)
     this.#sequences[slot] = sequence
@@ -81,8 +103,7 @@ export class ReorderBuffer {
     this.#size--
   }
 
-  /** Forgets the newest packet. */
-  dropLast(): void {
+  #dropLast(): void {
     this.#heldBytes -= this.packetAt(this.#size - 1).length
     this.#packets[this.#slot(this.#size - 1)] = undefined
     this.#size--
@@ -90,6 +111,12 @@ export class ReorderBuffer {
 
   clear(): void {
     while (this.#size > 0) this.dropFirst()
+  }
+
+  #isCovered(sequence: number, after: number): boolean {
+    let index = this.#size - 1
+    while (index >= 0 && this.sequenceAt(index) > sequence) index--
+    return index >= 0 && this.afterAt(index) >= after
   }
 
   #follows(index: number, sequence: number, after: number): boolean {

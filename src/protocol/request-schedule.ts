@@ -3,17 +3,17 @@
  * then time-outs with back-off, each at the next server. It keeps times only; what is missing the receiver knows.
  */
 import type { Prng } from '../core/prng.js'
+import type { ReceiverOptions } from './receiver-options.js'
 
-export interface RequestTimes {
-  readonly delayMinUs: number
-  readonly delayMaxUs: number
-  readonly timeoutUs: number
-  readonly timeoutMaxUs: number
-  /** After the last packet of an answer the rest is asked for when this long nothing came. */
-  readonly settleUs: number
-  /** Rounds over all servers without an answer, after which requests are given up for a rewind. */
-  readonly rounds: number
-}
+export type RequestTimes = Pick<
+  Required<ReceiverOptions>,
+  | 'requestDelayMinUs'
+  | 'requestDelayMaxUs'
+  | 'requestTimeoutUs'
+  | 'requestTimeoutMaxUs'
+  | 'requestSettleUs'
+  | 'requestRounds'
+>
 
 export class RequestSchedule {
   readonly #servers: number
@@ -31,7 +31,7 @@ export class RequestSchedule {
     this.#times = times
     this.#prng = prng
     this.#server = servers > 0 ? prng.integer(0, servers - 1) : 0
-    this.#timeoutUs = times.timeoutUs
+    this.#timeoutUs = times.requestTimeoutUs
   }
 
   /** The server to ask next. */
@@ -55,12 +55,12 @@ export class RequestSchedule {
 
   /** True when every server was asked as often as is reasonable, without an answer. */
   get isExhausted(): boolean {
-    return this.#failures >= this.#times.rounds * this.#servers
+    return this.#failures >= this.#times.requestRounds * this.#servers
   }
 
   /** A gap was seen. */
   open(nowUs: number): void {
-    this.#dueAtUs = nowUs + this.#prng.integer(this.#times.delayMinUs, this.#times.delayMaxUs)
+    this.#dueAtUs = nowUs + this.#prng.integer(this.#times.requestDelayMinUs, this.#times.requestDelayMaxUs)
   }
 
   /** There is no gap any more. */
@@ -69,15 +69,15 @@ export class RequestSchedule {
     this.#askedTo = 0
     this.#isUnanswered = false
     this.#failures = 0
-    this.#timeoutUs = this.#times.timeoutUs
+    this.#timeoutUs = this.#times.requestTimeoutUs
   }
 
   /** Events below `askedTo` came, so that the server is alive. */
   onAnswer(nowUs: number): void {
     this.#isUnanswered = false
     this.#failures = 0
-    this.#timeoutUs = this.#times.timeoutUs
-    this.#dueAtUs = nowUs + this.#times.settleUs
+    this.#timeoutUs = this.#times.requestTimeoutUs
+    this.#dueAtUs = nowUs + this.#times.requestSettleUs
   }
 
   /** To be called when due, before asking again. @returns true where the last request has timed out */
@@ -86,7 +86,7 @@ export class RequestSchedule {
     this.#isUnanswered = false
     this.#failures++
     this.#server = (this.#server + 1) % this.#servers
-    this.#timeoutUs = Math.min(this.#timeoutUs * 2, this.#times.timeoutMaxUs)
+    this.#timeoutUs = Math.min(this.#timeoutUs * 2, this.#times.requestTimeoutMaxUs)
     return true
   }
 
