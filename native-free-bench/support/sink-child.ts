@@ -1,0 +1,11 @@
+/** Counts datagrams, and tells its parent when asked. */
+import { childArgument, tellParent } from './children.js'
+import { rawReceiver } from './raw-socket.js'
+
+const { group, port } = childArgument<{ group: string; port: number }>()
+let received = 0
+await rawReceiver(group, port, () => {
+  received += 1
+})
+process.on('message', () => tellParent({ received }))
+tellParent({ ready: true })
