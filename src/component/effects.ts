@@ -184,15 +184,18 @@ export class Effects {
     this.#running = undefined
     owed.progress = 'waiting'
     if (!this.#enabled) return // Passive by now: whoever is active runs it.
-    if (thrown instanceof SeqcastError && thrown.code === 'E_PAYLOAD') return this.#options.failed(thrown)
+    const isPayload = thrown instanceof SeqcastError && thrown.code === 'E_PAYLOAD'
+    this.#options.failed(isPayload ? thrown : this.#errorOf(owed, thrown))
+  }
+
+  #errorOf(owed: Owed, thrown: unknown): SeqcastError {
     const { component } = this.#options
     const message = `the effect of ${component} for event ${owed.sequence} (${owed.name}) failed: ${messageOf(thrown)}`
-    const error = new SeqcastError('E_EFFECT', message, {
+    return new SeqcastError('E_EFFECT', message, {
       hint: 'it is still owed: the next activation runs it again under the same key',
       fields: { component, key: this.keyOf(owed), sequence: owed.sequence, name: owed.name },
       cause: thrown,
     })
-    this.#options.failed(error)
   }
 
   #reportDone(): void {

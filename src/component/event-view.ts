@@ -2,8 +2,9 @@
  * The event that handlers see: one object for a whole host, set anew for each event, so that delivering allocates nothing
  * beyond what decoding makes. The payload is decoded when it is first read.
  */
-import { messageOf, SeqcastError } from '../core/errors.js'
+import type { SeqcastError } from '../core/errors.js'
 import type { ComponentEvent } from './definition.js'
+import { payloadError } from './host-errors.js'
 import type { UntypedSchema } from './schema.js'
 
 const NOTHING = new Uint8Array(0)
@@ -84,13 +85,4 @@ export class EventView implements ComponentEvent {
       throw this.#failure
     }
   }
-}
-
-export function payloadError(sequence: number, type: number, name: string, cause: unknown): SeqcastError {
-  const message = `event ${sequence} (type ${type}, ${name}) does not decode: ${messageOf(cause)}`
-  return new SeqcastError('E_PAYLOAD', message, {
-    hint: 'whoever sent it uses another schema; compare the schema hashes of the sources',
-    fields: { sequence, type, name },
-    cause,
-  })
 }

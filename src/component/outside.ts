@@ -17,8 +17,6 @@ export interface OutsideOptions {
   readonly session: string
   readonly capacityCommands: number
   readonly logger: Logger
-  /** A nonce that nobody else uses. */
-  readonly nextNonce: () => number
   /** Monotonic microseconds, for what is issued outside of a turn of the host. */
   readonly nowUs: () => number
 }
@@ -75,14 +73,14 @@ export class Outside {
     return this.#open !== undefined && !this.#open.outbox.isFull
   }
 
-  /** Asks for a source, closing what is open. */
-  register(nowUs: number): void {
+  /** Asks for a source, closing what is open. @param nonce one that nobody else uses */
+  register(nonce: number, nowUs: number): void {
     this.close()
-    const { component, nextNonce } = this.#options
+    const { component } = this.#options
     const name = outsideSourceName(component.name)
     const wanted = {
       name,
-      nonce: nextNonce(),
+      nonce,
       exclusive: true,
       component: component.name,
       schemaHash: component.schema.hash,

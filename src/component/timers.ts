@@ -83,7 +83,10 @@ export class Timers {
 
   #keysOf(name: string): Map<string, Entry> {
     let keys = this.#byName.get(name)
-    if (keys === undefined) this.#byName.set(name, (keys = new Map()))
+    if (keys === undefined) {
+      keys = new Map()
+      this.#byName.set(name, keys)
+    }
     return keys
   }
 

@@ -1,0 +1,95 @@
+/**
+ * The application's events, on their way to the handlers: skipped where the component does not know them, put together
+ * where they came in fragments, and followed by what they cause: an effect that is owed, a digest that is due.
+ */
+import { type Counters, createCounters } from '../core/counters.js'
+import type { SeqcastError } from '../core/errors.js'
+import { EVENT_HEADER_BYTES, eventFlags, eventSource, eventType, WHOLE_MESSAGE } from '../wire/event.js'
+import type { Application } from './application.js'
+import type { Component } from './definition.js'
+import { nameOfType } from './describe.js'
+import type { Effects } from './effects.js'
+import { FragmentAssembler } from './fragments.js'
+import { effectsBoundError, payloadError } from './host-errors.js'
+
+const COUNTERS = ['handled', 'skipped', 'fragments', 'brokenFragments', 'effectsOwed'] as const
+
+export type MessageCounter = (typeof COUNTERS)[number]
+
+export class Messages {
+  readonly counters: Counters<MessageCounter> = createCounters(COUNTERS)
+  readonly #component: Component
+  readonly #application: Application
+  readonly #effects: Effects
+  readonly #fragments = new FragmentAssembler()
+
+  constructor(component: Component, application: Application, effects: Effects) {
+    this.#component = component
+    this.#application = application
+    this.#effects = effects
+  }
+
+  /** Messages of which the end is missing. */
+  get partials(): number {
+    return this.#fragments.partials
+  }
+
+  /** A source was closed: what it began will not be completed. */
+  onSourceClosed(source: number): void {
+    this.#fragments.drop(source)
+  }
+
+  /** Takes one block. @returns what went wrong, or undefined; `counters.handled` grows where a handler's turn had come */
+  onBlock(
+    sequence: number,
+    timeUs: number,
+    bytes: Uint8Array,
+    at: number,
+    lengthBytes: number,
+  ): SeqcastError | undefined {
+    const type = eventType(bytes, at)
+    if (!this.#application.wants(type)) {
+      this.counters.skipped++
+      return undefined
+    }
+    const source = eventSource(bytes, at)
+    const start = at + EVENT_HEADER_BYTES
+    const end = at + lengthBytes
+    const flags = eventFlags(bytes, at)
+    if (flags === WHOLE_MESSAGE) return this.#handle(sequence, timeUs, source, type, bytes, start, end)
+    this.counters.fragments++
+    switch (this.#fragments.add(source, type, flags, bytes, start, end)) {
+      case 'complete': {
+        const { message, messageBytes } = this.#fragments
+        return this.#handle(sequence, timeUs, source, type, message, 0, messageBytes)
+      }
+      case 'too-long': {
+        const cause = new Error('its fragments exceed the bound of memory for them')
+        return payloadError(sequence, type, nameOfType(this.#component.schema, type), cause)
+      }
+      case 'broken':
+        this.counters.brokenFragments++
+        return undefined
+      case 'waiting':
+        return undefined
+    }
+  }
+
+  #handle(
+    sequence: number,
+    timeUs: number,
+    source: number,
+    type: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): SeqcastError | undefined {
+    this.counters.handled++
+    const error = this.#application.handle(sequence, timeUs, source, type, bytes, start, end)
+    if (error !== undefined || this.#component.effects[type] === undefined) return error
+    const name = nameOfType(this.#component.schema, type)
+    this.counters.effectsOwed++
+    if (this.#effects.add(sequence, timeUs, type, name, bytes.slice(start, end))) return undefined
+    return effectsBoundError(this.#component.name, sequence, this.#effects.size)
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * The role of a replica: rewinding, standby or active, and what follows from each change. Only an `Activated` event that
+ * names this component, instance and incarnation makes it active; any other one, or `Passivated`, makes it passive.
+ *
+ * Becoming active connects the outbox of the handlers' commands and asks for a new outside source; once that is granted,
+ * effects and input begin. Becoming passive takes all of it back at once.
+ */
+import type { SeqcastError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
+import { Prng } from '../core/prng.js'
+import type { Activated, Passivated, SourceRegistered } from '../wire/runtime-events.js'
+import type { Commands } from './commands.js'
+import { hashOf } from './context.js'
+import type { Component } from './definition.js'
+import type { Effects } from './effects.js'
+import { refusedError } from './host-errors.js'
+import type { HostOptions, HostOutput } from './host-options.js'
+import { type ComponentState, Lifecycle } from './lifecycle.js'
+import type { Outside } from './outside.js'
+import { Registration } from './registration.js'
+
+export interface RoleParts {
+  readonly component: Component
+  readonly options: HostOptions
+  readonly output: HostOutput
+  readonly commands: Commands
+  readonly outside: Outside
+  readonly effects: Effects
+  readonly logger: Logger
+  /** The component's state, for its input. */
+  readonly state: unknown
+}
+
+export class Role {
+  readonly #parts: RoleParts
+  readonly #lifecycle: Lifecycle
+  readonly #sharedRegistration: Registration
+  readonly #nonces: Prng
+  #term = 0
+  /** The newest `Activated` of the component names this process. */
+  #isNamed = false
+  #reason = ''
+  #ended: string | undefined
+  outsideClosed = 0
+
+  constructor(parts: RoleParts) {
+    const { component, options, output, logger } = parts
+    this.#parts = parts
+    this.#lifecycle = new Lifecycle(logger, (state, reason) => output.stateChanged(state, reason))
+    this.#sharedRegistration = new Registration(options.session, (packet) => output.sendCommands(packet))
+    this.#nonces = new Prng(options.incarnation ^ hashOf(`${component.name}/${options.instance}`))
+  }
+
+  get state(): ComponentState {
+    return this.#lifecycle.state
+  }
+
+  get reason(): string {
+    return this.#lifecycle.reason
+  }
+
+  /** Stopped or failed. */
+  get isOver(): boolean {
+    return this.#lifecycle.isOver
+  }
+
+  get term(): number {
+    return this.#term
+  }
+
+  /** The session takes no more commands. */
+  get hasEnded(): boolean {
+    return this.#ended !== undefined
+  }
+
+  onCaughtUp(nowUs: number): void {
+    if (this.#lifecycle.state !== 'rewinding' || this.#parts.options.mode === 'replay') return
+    if (this.#isNamed) this.#activate(nowUs)
+    else this.#lifecycle.transition('standby', 'caught up')
+  }
+
+  onFellBehind(reason: string): void {
+    if (this.#lifecycle.isOver || this.#lifecycle.state === 'rewinding') return
+    this.#silence()
+    this.#lifecycle.transition('rewinding', reason)
+  }
+
+  /** An `Activated` of this component. */
+  onActivated(event: Activated, nowUs: number): void {
+    const { instance, incarnation } = this.#parts.options
+    this.#term = event.term
+    this.#isNamed = event.instance === instance && event.incarnation === incarnation
+    this.#reason = `term ${event.term}: ${event.reason}`
+    if (!this.#isNamed) this.#deactivate(`${event.instance} is active, ${this.#reason}`)
+    else if (this.#lifecycle.state === 'standby') this.#activate(nowUs)
+  }
+
+  /** A `Passivated` of this component. */
+  onPassivated(event: Passivated): void {
+    this.#term = event.term
+    this.#isNamed = false
+    this.#deactivate(`term ${event.term}: ${event.reason}`)
+  }
+
+  /** The shared source of the handlers' commands is known, whoever asked for it. */
+  onSharedRegistered(event: SourceRegistered, nowUs: number): void {
+    this.#sharedRegistration.end()
+    this.#parts.commands.bind(event.source, nowUs)
+  }
+
+  /** Somebody registered the outside source of this component. */
+  onOutsideRegistered(event: SourceRegistered, datagramBytes: number, fragmentBytes: number, nowUs: number): void {
+    if (this.#lifecycle.state !== 'active') return
+    const { outside, effects, state } = this.#parts
+    if (event.nonce === outside.nonce) {
+      outside.open(event.source, datagramBytes, fragmentBytes, nowUs)
+      effects.enable()
+      outside.startInput(state)
+    } else if (outside.state === 'open') {
+      // A late packet of an earlier activation closed the present source: what is not sequenced by now never will be.
+      this.outsideClosed++
+      effects.disable()
+      outside.register(this.#nextNonce(), nowUs)
+    }
+  }
+
+  onRefused(nonce: number, reason: string): void {
+    if (nonce === 0 || (nonce !== this.#sharedRegistration.nonce && nonce !== this.#parts.outside.nonce)) return
+    this.fail(refusedError(this.#parts.component.name, reason))
+  }
+
+  /** Nothing can be sequenced any more. What an active replica owes to the outside world is still done; see `settle`. */
+  onSessionEnded(reason: string): void {
+    this.#ended = `session ended: ${reason}`
+    if (this.#lifecycle.state !== 'active') {
+      this.stop(this.#ended)
+      return
+    }
+    this.#parts.commands.disconnect()
+    this.#parts.outside.close()
+  }
+
+  /** Runs the effects that can be run; after the session's end, stops when none is left. */
+  settle(): void {
+    this.#parts.effects.pump()
+    if (this.#ended !== undefined && this.#parts.effects.isIdle) this.stop(this.#ended)
+  }
+
+  flush(nowUs: number): void {
+    this.#parts.commands.flush(nowUs)
+    this.#parts.outside.flush(nowUs)
+  }
+
+  /** @returns the next deadline */
+  tick(nowUs: number): number {
+    if (this.#lifecycle.state !== 'active') return Number.POSITIVE_INFINITY
+    const deadlineUs = Math.min(this.#parts.commands.tick(nowUs), this.#parts.outside.tick(nowUs))
+    return Math.min(deadlineUs, this.#sharedRegistration.tick(nowUs))
+  }
+
+  stop(reason: string): void {
+    if (this.#lifecycle.isOver) return
+    this.#silence()
+    this.#lifecycle.transition('stopped', reason)
+  }
+
+  fail(error: SeqcastError): void {
+    if (this.#lifecycle.isOver) return
+    this.#silence()
+    this.#parts.logger.error({ code: error.code, ...error.fields }, error.message)
+    this.#lifecycle.transition('failed', error.message)
+    this.#parts.output.failed(error)
+  }
+
+  #activate(nowUs: number): void {
+    const { component, options, commands, outside } = this.#parts
+    if (options.mode === 'replay') return
+    const { name, schema } = component
+    this.#lifecycle.transition('active', this.#reason)
+    if (commands.source === 0) {
+      const wanted = { name, nonce: this.#nextNonce(), exclusive: false, component: name, schemaHash: schema.hash }
+      this.#sharedRegistration.request(wanted, nowUs)
+    }
+    commands.connect(nowUs)
+    outside.register(this.#nextNonce(), nowUs)
+  }
+
+  #deactivate(reason: string): void {
+    if (this.#lifecycle.state !== 'active') return
+    this.#silence()
+    this.#lifecycle.transition('standby', reason)
+  }
+
+  #silence(): void {
+    this.#parts.effects.disable()
+    this.#sharedRegistration.end()
+    this.#parts.outside.close()
+    this.#parts.commands.disconnect()
+  }
+
+  /** 53 random bits, never 0; no other process has the seed. */
+  #nextNonce(): number {
+    const high = this.#nonces.nextU32() & 0x1f_ffff
+    return high * 0x1_0000_0000 + this.#nonces.nextU32() || 1
+  }
+}
