@@ -1,0 +1,86 @@
+/**
+ * Reading a session that another process may be recording: several processes map one environment. It is the fastest
+ * rewind there is, and what the tools use.
+ */
+import { SeqcastError } from '../core/errors.js'
+import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
+import { type Environment, openEnvironment } from './lmdb-environment.js'
+import { endOfRecords, RecordReader } from './record-reader.js'
+import { checkOwner, readAbout, type SessionAbout, sessionPath } from './session-directory.js'
+
+export interface LogStatistics {
+  readonly packets: number
+  /** Bytes of the pages in use. */
+  readonly usedBytes: number
+}
+
+export class LmdbLogReader implements EventLogReader {
+  readonly about: SessionAbout
+  readonly #env: Environment
+  readonly #reader: RecordReader
+
+  /** @throws SeqcastError E_SESSION_UNKNOWN, E_SESSION_FOREIGN, E_STORE_IO, E_STORE_CORRUPT (the last record is damaged) */
+  static async open(directory: string, session: string): Promise<LmdbLogReader> {
+    checkOwner(directory, session)
+    const path = sessionPath(directory, session)
+    const about = readAbout(path)
+    if (about === undefined) {
+      throw new SeqcastError('E_SESSION_UNKNOWN', `session '${session}' is not recorded in ${directory}`, {
+        hint: `\`seqcast sessions --dir ${directory}\` lists what is`,
+        fields: { directory, session },
+      })
+    }
+    const env = await openEnvironment(path, 'read')
+    try {
+      return new LmdbLogReader(about, env)
+    } catch (error) {
+      await env.close()
+      throw error
+    }
+  }
+
+  private constructor(about: SessionAbout, env: Environment) {
+    this.about = about
+    this.#env = env
+    this.#reader = new RecordReader(about.session, about.kind, env, env.packets.firstKey() ?? 1)
+    this.refresh()
+  }
+
+  get session(): string {
+    return this.about.session
+  }
+
+  get firstSequence(): number {
+    return this.#reader.firstSequence
+  }
+
+  /** Everything to here could be read at the last `refresh`. */
+  get committedSequence(): number {
+    return this.#reader.committedSequence
+  }
+
+  /** Looks for what was committed since. @returns the new committed sequence */
+  refresh(): number {
+    this.#env.refresh()
+    this.#reader.firstSequence = this.#env.packets.firstKey() ?? this.#reader.firstSequence
+    this.#reader.committedSequence =
+      (endOfRecords(this.session, this.#env.packets, 'count') ?? this.#reader.firstSequence) - 1
+    return this.#reader.committedSequence
+  }
+
+  read(from: number, maxPackets: number, visit: RunVisitor): number {
+    return this.#reader.read(from, maxPackets, visit)
+  }
+
+  sequenceAtTime(timeUs: number): number {
+    return this.#reader.sequenceAtTime(timeUs)
+  }
+
+  statistics(): LogStatistics {
+    return { packets: this.#env.packets.count(), usedBytes: this.#env.usedBytes() }
+  }
+
+  async close(): Promise<void> {
+    await this.#env.close()
+  }
+}

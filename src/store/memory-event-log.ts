@@ -1,0 +1,134 @@
+/**
+ * The event log in memory, with the contract of the one on disk: for tests, simulation, and processes into which nothing native may
+ * be loaded. `durable` follows at the end of the turn, or when told, so that nobody comes to rely on its being at once.
+ */
+import { MAX_PACKET_COUNT, MAX_SEQUENCE, STORE_PENDING_PACKETS } from '../core/limits.js'
+import type { EventLog, RunVisitor } from '../protocol/event-log.js'
+import { writeU64 } from '../wire/bytes.js'
+import { MemoryTable } from './memory-table.js'
+import { RECORD_HEADER_BYTES, writeRecord } from './record-format.js'
+import { RecordReader } from './record-reader.js'
+import { type BlockKind, packetBucket } from './time-index.js'
+
+export interface MemoryEventLogOptions {
+  readonly session: string
+  /** Where the log starts; default 1. */
+  readonly firstSequence?: number
+  /** `opaque` for foreign streams; default `events`. */
+  readonly kind?: BlockKind
+  /** When appended runs become committed and durable: at the end of the `turn` (default), or when `sync` is called. */
+  readonly durable?: 'turn' | 'manual'
+}
+
+export class MemoryEventLog implements EventLog {
+  readonly session: string
+  readonly kind: BlockKind
+  readonly #packets = new MemoryTable()
+  readonly #times = new MemoryTable()
+  readonly #reader: RecordReader
+  readonly #manual: boolean
+  #state: 'open' | 'closed' | 'failed' = 'open'
+  #next: number
+  #durable: number
+  #pending = 0
+  #scheduled = false
+  #durableListener: (durableSequence: number) => void = () => {}
+  #failureListener: (error: Error) => void = () => {}
+
+  constructor(options: MemoryEventLogOptions) {
+    this.session = options.session.trim()
+    this.kind = options.kind ?? 'events'
+    this.#manual = options.durable === 'manual'
+    this.#next = options.firstSequence ?? 1
+    this.#durable = this.#next - 1
+    this.#reader = new RecordReader(this.session, this.kind, { packets: this.#packets, times: this.#times }, this.#next)
+  }
+
+  get firstSequence(): number {
+    return this.#reader.firstSequence
+  }
+
+  get nextSequence(): number {
+    return this.#next
+  }
+
+  get committedSequence(): number {
+    return this.#reader.committedSequence
+  }
+
+  get durableSequence(): number {
+    return this.#durable
+  }
+
+  get pendingPackets(): number {
+    return this.#pending
+  }
+
+  onDurable(listener: (durableSequence: number) => void): void {
+    this.#durableListener = listener
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    this.#failureListener = listener
+  }
+
+  append(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, receivedUs: number): void {
+    if (this.#state === 'failed') return
+    if (this.#state !== 'open') throw new Error(`append to a log that is ${this.#state}`)
+    if (sequence !== this.#next) throw new Error(`append of ${sequence} where ${this.#next} is next`)
+    if (!(count >= 1 && count <= MAX_PACKET_COUNT && start >= 0 && end > start && end <= bytes.length)) {
+      throw new RangeError(`append of ${count} events in bytes ${start} to ${end} of ${bytes.length}`)
+    }
+    if (sequence + count - 1 > MAX_SEQUENCE) throw new RangeError(`append of ${sequence} leaves the safe integers`)
+    if (this.#pending >= STORE_PENDING_PACKETS) throw new Error('append with too many packets pending')
+
+    const record = new Uint8Array(RECORD_HEADER_BYTES + end - start)
+    writeRecord(record, count, bytes, start, end, receivedUs)
+    this.#packets.push(sequence, record)
+    const bucket = packetBucket(this.kind, bytes, start, end, receivedUs)
+    if (bucket > (this.#times.lastKey() ?? -1)) this.#times.push(bucket, u64Of(sequence))
+    this.#next = sequence + count
+    this.#pending++
+    if (this.#manual || this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.sync)
+  }
+
+  read(from: number, maxPackets: number, visit: RunVisitor): number {
+    if (this.#state === 'closed') throw new Error('reading from a closed log')
+    return this.#reader.read(from, maxPackets, visit)
+  }
+
+  sequenceAtTime(timeUs: number): number {
+    return this.#reader.sequenceAtTime(timeUs)
+  }
+
+  /** Makes all that was appended committed and durable. */
+  readonly sync = (): void => {
+    this.#scheduled = false
+    if (this.#state !== 'open' || this.#pending === 0) return
+    this.#pending = 0
+    this.#reader.committedSequence = this.#next - 1
+    this.#durable = this.#next - 1
+    this.#durableListener(this.#durable)
+  }
+
+  /** Behaves from now on like a log whose disk failed. */
+  fail(error: Error): void {
+    if (this.#state !== 'open') return
+    this.#state = 'failed'
+    this.#pending = 0
+    this.#failureListener(error)
+  }
+
+  async close(): Promise<void> {
+    this.sync()
+    this.#state = 'closed'
+  }
+}
+
+function u64Of(value: number): Uint8Array {
+  const bytes = new Uint8Array(8)
+  writeU64(bytes, 0, value)
+  return bytes
+}

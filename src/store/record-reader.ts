@@ -1,0 +1,97 @@
+/**
+ * Reading a recorded session, whatever keeps its tables. The bounds are the owner's to move: a writer's with each commit, a
+ * reader's with each refresh.
+ */
+
+import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
+import { readU64 } from '../wire/bytes.js'
+import type { Table } from './lmdb-environment.js'
+import { checkRecord, RECORD_HEADER_BYTES, recordCount, recordTimeUs, skipBlocks } from './record-format.js'
+import { corruptRecord } from './store-error.js'
+import { type BlockKind, bucketOf, firstInBucket } from './time-index.js'
+
+export interface SessionTables {
+  readonly packets: Table
+  readonly times: Table
+}
+
+export class RecordReader implements EventLogReader {
+  readonly session: string
+  readonly kind: BlockKind
+  readonly #packets: Table
+  readonly #times: Table
+  /** Set by the owner: what can be read is from here ... */
+  firstSequence: number
+  /** ... to here, both included. */
+  committedSequence: number
+
+  constructor(session: string, kind: BlockKind, tables: SessionTables, firstSequence: number) {
+    this.session = session
+    this.kind = kind
+    this.#packets = tables.packets
+    this.#times = tables.times
+    this.firstSequence = firstSequence
+    this.committedSequence = firstSequence - 1
+  }
+
+  /** What is not recorded is not visited: `from` outside of the log returns `from`. */
+  read(from: number, maxPackets: number, visit: RunVisitor): number {
+    if (from < this.firstSequence || from > this.committedSequence) return from
+    let key = from
+    let record = this.#packets.get(from)
+    if (record === undefined) {
+      key = this.#packets.floorKey(from) ?? from
+      record = this.#packets.get(key)
+    }
+    let skip = from - key
+    for (let packets = 0; packets < maxPackets; packets++) {
+      if (record === undefined) throw corruptRecord(this.session, key + skip, 'missing-record')
+      const end = record.length
+      const reason = checkRecord(record, end)
+      if (reason !== undefined) throw corruptRecord(this.session, key, reason)
+      const next = key + recordCount(record)
+      if (key + skip >= next) throw corruptRecord(this.session, key + skip, 'missing-record')
+      const start = skip === 0 ? RECORD_HEADER_BYTES : skipBlocks(record, RECORD_HEADER_BYTES, end, skip)
+      if (start < 0) throw corruptRecord(this.session, key, 'blocks-do-not-fit')
+      const goOn = visit(key + skip, next - key - skip, record, start, end, recordTimeUs(record))
+      key = next
+      skip = 0
+      if (!goOn || key > this.committedSequence) break
+      record = this.#packets.get(key)
+    }
+    return key
+  }
+
+  sequenceAtTime(timeUs: number): number {
+    const bucket = bucketOf(timeUs)
+    const at = this.#times.ceilingKey(bucket)
+    const value = at === undefined ? undefined : this.#times.get(at)
+    const found = value === undefined ? Number.POSITIVE_INFINITY : readU64(value, 0)
+    const candidate = Math.min(found, this.committedSequence + 1)
+    return this.kind === 'opaque' || candidate <= this.firstSequence ? candidate : this.#within(candidate, bucket)
+  }
+
+  /** The packet before the candidate may reach into the bucket. */
+  #within(candidate: number, bucket: number): number {
+    let first = candidate
+    this.read(this.#packets.floorKey(candidate - 1) ?? candidate, 1, (sequence, count, bytes, start, end) => {
+      first = sequence + firstInBucket(bytes, start, end, count, bucket)
+      return false
+    })
+    return first
+  }
+}
+
+/**
+ * The sequence after the last record, or undefined where there is none.
+ * @throws SeqcastError E_STORE_CORRUPT where that record is damaged; with `count` only if it is too short for a count
+ */
+export function endOfRecords(session: string, packets: Table, depth: 'check' | 'count'): number | undefined {
+  const last = packets.lastKey()
+  const record = last === undefined ? undefined : packets.get(last)
+  if (last === undefined || record === undefined) return undefined
+  const reason = checkRecord(record, record.length)
+  if (reason !== undefined && (depth === 'check' || reason === 'short-record'))
+    throw corruptRecord(session, last, reason)
+  return last + recordCount(record)
+}
