@@ -229,14 +229,14 @@ export class RewindSession {
 
   #readAndSend(): void {
     this.#budgetBytes = this.#maxBufferedBytes
-    while (this.#budgetBytes > 0 && this.#canSend()) {
-      const before = this.#nextSequence
-      try {
+    try {
+      while (this.#budgetBytes > 0 && this.#canSend()) {
+        const before = this.#nextSequence
         this.#log.read(before, PACKETS_PER_READ, this.#visit)
-      } finally {
-        this.#batch.flush()
+        if (this.#nextSequence === before) return
       }
-      if (this.#nextSequence === before) return
+    } finally {
+      this.#batch.flush()
     }
   }
 

@@ -10,7 +10,7 @@ function inPieces(bytes: Uint8Array, cuts: readonly number[], sink: (piece: Uint
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const end = Math.min(bytes.length, at + cuts[i % cuts.length]!)
     // A copy that is spoilt afterwards: what is kept must have been copied.
-    const piece = bytes.slice(at, end)
+    const piece = Uint8Array.from(bytes.subarray(at, end))
     sink(piece)
     piece.fill(0xaa)
     at = end
