@@ -70,29 +70,21 @@ export interface OutboxOutput {
  */
 export type OutboxVerdict = 'expected' | 'diverged' | 'unknown'
 
-export type OutboxCounter =
-  | 'appended'
-  | 'sentPackets'
-  | 'sentCommands'
-  | 'resentCommands'
-  | 'timeouts'
-  | 'returned'
-  | 'released'
-  | 'diverged'
-  | 'unknown'
+const COUNTERS = [
+  'appended',
+  'sentPackets',
+  'sentCommands',
+  'resentCommands',
+  'timeouts',
+  'returned',
+  'released',
+  'diverged',
+  'unknown',
+] as const
+export type OutboxCounter = (typeof COUNTERS)[number]
 
 export class Outbox {
-  readonly counters: Counters<OutboxCounter> = createCounters([
-    'appended',
-    'sentPackets',
-    'sentCommands',
-    'resentCommands',
-    'timeouts',
-    'returned',
-    'released',
-    'diverged',
-    'unknown',
-  ])
+  readonly counters: Counters<OutboxCounter> = createCounters(COUNTERS)
   readonly #output: OutboxOutput
   readonly #logger: Logger
   readonly #session: string
