@@ -111,7 +111,8 @@ export class Retransmitter {
       this.#packetsLeft = this.#burstPackets
       this.#builder.discard()
       this.#source.read(from, MAX_RUNS, this.#visit)
-      if (this.#builder.count > 0 && this.#send()) this.#recent.answered(peer, from, count, nowUs)
+      if (this.#builder.count > 0) this.#send()
+      if (this.#next > from) this.#recent.answered(peer, from, count, nowUs)
       this.#peer = NOBODY
     }
   }
