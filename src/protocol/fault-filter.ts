@@ -9,7 +9,7 @@ export interface FaultOptions {
   readonly loss?: number
   readonly duplicate?: number
   readonly reorder?: number
-  /** A reordered packet is held for a random time between these, or until some others have passed. */
+  /** A reordered packet is held for a random time between these, or until some others have come. */
   readonly holdMinUs?: number
   readonly holdMaxUs?: number
   readonly holdMaxPackets?: number
@@ -64,17 +64,16 @@ export class FaultFilter<Packet = Uint8Array> {
       this.counters.lost++
       return
     }
-    if (isReordered && this.#held.length < this.#options.capacity) {
-      this.counters.reordered++
-      this.#held.push({ packet, dueAtUs: nowUs + holdUs, passesLeft: passes })
-      if (!isDuplicated) return
-    }
-    this.#pass(packet, emit)
+    const isHeld = isReordered && this.#held.length < this.#options.capacity
+    if (!isHeld) this.#pass(packet, emit)
     if (isDuplicated) {
       this.counters.duplicated++
-      if (!isReordered) this.#pass(packet, emit)
+      this.#pass(packet, emit)
     }
     this.#releasePassed(emit)
+    if (!isHeld) return
+    this.counters.reordered++
+    this.#held.push({ packet, dueAtUs: nowUs + holdUs, passesLeft: passes })
   }
 
   /** Lets go what was held long enough. @returns the next deadline in microseconds; infinity where nothing is held */

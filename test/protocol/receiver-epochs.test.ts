@@ -1,0 +1,110 @@
+import { test } from 'tap'
+import { EpochTable } from '../../src/protocol/epoch-table.js'
+import { eventPacket } from '../fixtures/event-packets.js'
+import { ReceiverRig } from '../fixtures/receiver-rig.js'
+
+const A = 11
+const B = 22
+
+test('an event of another epoch than the table names is dropped, before it could pass for a repeat', (t) => {
+  const rig = new ReceiverRig()
+  rig.events(1, 2)
+  rig.packet(eventPacket(1, 2, 2))
+  rig.packet(eventPacket(3, 1, 0))
+  t.equal(rig.delivered, 2)
+  t.match(rig.receiver.counters, { 'unknown-epoch': 1, 'wrong-epoch': 1, duplicate: 0 })
+  t.end()
+})
+
+test('the epoch table says which epoch a sequence belongs to', (t) => {
+  const table = new EpochTable()
+  t.equal(table.epochAt(2 ** 50), 1)
+  const entries = [
+    { epoch: 1, sequence: 1 },
+    { epoch: 2, sequence: 10 },
+    { epoch: 5, sequence: 30 },
+  ]
+  t.equal(table.adopt(entries), 10, 'the first sequence that changed')
+  t.strictSame(
+    [1, 9, 10, 29, 30, 31].map((sequence) => table.epochAt(sequence)),
+    [1, 1, 2, 2, 5, 5],
+  )
+  t.equal(table.spanEnd(9), 10)
+  t.equal(table.spanEnd(10), 30)
+  t.equal(table.adopt(entries), 0)
+  t.equal(table.adopt(entries.slice(0, 2)), 0, 'an older table changes nothing')
+  t.equal(table.adopt([]), 0)
+  t.equal(table.adopt([{ epoch: 6, sequence: 2 }]), -1, 'begins at 1')
+  t.equal(table.adopt([...entries, { epoch: 6, sequence: 30 }]), -1, 'rises')
+  t.equal(table.newest, 5)
+  t.end()
+})
+
+test('a table that takes back what was delivered is a revocation', (t) => {
+  const rig = new ReceiverRig()
+  rig.events(1, 9)
+  const tables = [
+    { epoch: 1, sequence: 1 },
+    { epoch: 2, sequence: 7 },
+  ]
+  rig.receiver.onSequencerHeartbeat(B, 2, 12, tables, rig.clock.nowUs)
+  t.strictSame(rig.said, ['lost', 'revoked 7'])
+  const behind = new ReceiverRig()
+  behind.events(1, 6)
+  behind.receiver.onSequencerHeartbeat(B, 2, 12, tables, behind.clock.nowUs)
+  behind.packet(eventPacket(7, 1, 1))
+  t.equal(behind.delivered, 6, 'the old branch is not admitted')
+  t.equal(behind.receiver.counters['wrong-epoch'], 1)
+  t.equal(behind.receiver.counters.revocations, 0)
+  t.end()
+})
+
+test('a sequencer that restarts behind what was delivered is noticed', (t) => {
+  const rig = new ReceiverRig()
+  rig.heartbeat(1, A)
+  rig.events(1, 10)
+  rig.advance(200_000)
+  rig.heartbeat(8, B)
+  t.strictSame(rig.said, ['lost', 'revoked 8'])
+  t.equal(rig.receiver.counters.revocations, 1)
+  rig.events(11)
+  t.equal(rig.delivered, 10, 'nothing is delivered after it')
+  t.end()
+})
+
+test('a sequencer that restarts where it was, or whose heartbeat is late, is not', (t) => {
+  const rig = new ReceiverRig()
+  rig.heartbeat(1, A)
+  rig.events(1, 10)
+  rig.heartbeat(4, A)
+  rig.heartbeat(2, A)
+  t.equal(rig.receiver.counters['stale-heartbeat'], 1)
+  rig.advance(200_000)
+  rig.events(11, 5)
+  rig.heartbeat(11, B)
+  t.equal(rig.delivered, 15)
+  t.equal(rig.receiver.state, 'live', 'its events were read before its heartbeat')
+  rig.heartbeat(5, A)
+  t.equal(rig.receiver.state, 'live', 'the old one is heard no more')
+  t.equal(rig.receiver.counters['stale-heartbeat'], 2)
+  t.equal(rig.receiver.counters.revocations, 0)
+  t.end()
+})
+
+test('the first sequencer that is heard of may be late', (t) => {
+  const rig = new ReceiverRig()
+  rig.events(1, 10)
+  rig.advance(200_000)
+  rig.heartbeat(4, A)
+  t.strictSame(rig.said, [])
+  t.end()
+})
+
+test('what an earlier sequencer announced may not be taken back, however soon', (t) => {
+  const rig = new ReceiverRig()
+  rig.events(1, 10)
+  rig.heartbeat(11, A)
+  rig.heartbeat(9, B)
+  t.equal(rig.said.at(-1), 'revoked 9')
+  t.end()
+})
