@@ -6,6 +6,8 @@ import { Command } from 'commander'
 import { type Component, isComponent } from '../component/definition.js'
 import { messageOf, SeqcastError } from '../core/errors.js'
 import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import { LatencyHistogram } from './latency.js'
+import { print } from './output.js'
 import { runRole } from './run-role.js'
 
 export const runCommand = addStreamOptions(new Command('run'))
@@ -21,14 +23,28 @@ export const runCommand = addStreamOptions(new Command('run'))
     const standby = configuration.standby ?? false
     const options = roleOptions(configuration, component.name)
     const { startComponent } = await import('../runtime/component-role.js')
+    const latency = new LatencyHistogram()
+    const instance = configuration.instance ?? (standby ? 'b' : 'a')
     const role = await startComponent(component, {
       ...options,
       standby,
-      instance: configuration.instance ?? (standby ? 'b' : 'a'),
+      instance,
       guard: configuration.guard ?? true,
+      onCommandReturned: (latencyUs) => latency.record(latencyUs),
     })
     await runRole(role, options.logger)
+    report(configuration.json, component.name, instance, latency)
   })
+
+/** The last word of a replica: how long its commands took to become events. */
+function report(json: boolean, component: string, instance: string, latency: LatencyHistogram): void {
+  if (json)
+    print(true, { component, instance, commandToEvent: latency.summary(), histogram: latency.encode() }, () => '')
+  else if (latency.count > 0) {
+    const { count, p50, p99, max } = latency.summary()
+    print(false, {}, () => `${count} commands became events in ${p50} us (p50), ${p99} us (p99), ${max} us (max)`)
+  }
+}
 
 /** @throws SeqcastError E_MODULE */
 export async function loadComponent(path: string, options: readonly string[]): Promise<Component> {

@@ -52,6 +52,7 @@ export async function startComponent(component: Component, options: ComponentRol
 class ComponentProcess implements ComponentRole, Agent, EventListener {
   readonly #component: Component
   readonly #options: ComponentRoleOptions
+  readonly #clock: Clock
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
   readonly #incarnation = randomIncarnation()
@@ -71,7 +72,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   constructor(component: Component, options: ComponentRoleOptions) {
     this.#component = component
     this.#options = options
-    this.#cycle = new DutyCycle(options.clock ?? new SystemClock(), options.idle)
+    this.#clock = options.clock ?? new SystemClock()
+    this.#cycle = new DutyCycle(this.#clock, options.idle)
     this.#commandAuth = new Authenticator(options.key, 'command')
     this.#host = this.#createHost()
   }
@@ -192,7 +194,16 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     const { session, instance, guard, datagramBytes, logger } = this.#options
     return new ComponentHost(
       this.#component,
-      { session, instance, incarnation: this.#incarnation, guard, datagramBytes, mode: 'replica', logger },
+      {
+        session,
+        instance,
+        incarnation: this.#incarnation,
+        guard,
+        datagramBytes,
+        mode: 'replica',
+        logger,
+        clock: this.#clock,
+      },
       {
         sendCommands: (packet) => this.#commands?.send(this.#commandAuth.seal(packet)),
         stateChanged: (state, reason) => this.#onHostState(state, reason),

@@ -16,6 +16,8 @@ import { RewindLink } from './rewind-link.js'
 
 /** Receivers rotate over this many request servers; fewer are asked in turn. */
 const SERVER_SLOTS = 4
+const HEAR_STORES_MS = 350
+const POLL_MS = 10
 
 export interface EventListener {
   /** A run of blocks in order; valid during the call. */
@@ -88,6 +90,7 @@ export class EventLink implements Agent {
         started: (sequence, nowUs) => this.receiver.onRewindStart(sequence, nowUs),
         run: (sequence, count, bytes, start, end, nowUs) =>
           this.receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
+        sessionEnded: (nowUs) => this.receiver.onRewindSessionEnd(nowUs),
         ended: (reason, nowUs) => this.receiver.onRewindEnd(reason, nowUs),
       },
       options.logger,
@@ -117,6 +120,7 @@ export class EventLink implements Agent {
       const { epoch, nextSequence, epochTable } = message.body
       link.receiver.onSequencerHeartbeat(message.sender, epoch, nextSequence, epochTable, nowUs)
     })
+    if (options.startRewinding) await link.#hearStores()
     cycle.add(link)
     return link
   }
@@ -137,6 +141,13 @@ export class EventLink implements Agent {
     this.#rewind.stop()
     this.#multicast?.close()
     this.#requests?.close()
+  }
+
+  /** Stores that are learnt from the control stream speak every tenth of a second: without one, the first rewind would fail. */
+  async #hearStores(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < HEAR_STORES_MS && this.directory.stores().length === 0; waitedMs += POLL_MS) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
   }
 
   #receive(datagram: Uint8Array, auth: Authenticator, nowUs: number): void {

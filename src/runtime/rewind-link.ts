@@ -10,6 +10,8 @@ import type { DutyCycle } from './duty-cycle.js'
 export interface RewindListener {
   started(sequence: number, nowUs: number): void
   run(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void
+  /** The session is over, and all of it was delivered. */
+  sessionEnded(nowUs: number): void
   ended(reason: string, nowUs: number): void
 }
 
@@ -46,10 +48,11 @@ export class RewindLink {
       over = true
       this.#rewind = undefined
       connection.destroy()
-      this.#listener.ended(reason, this.#cycle.enter())
+      if (reason === 'end-of-session') this.#listener.sessionEnded(this.#cycle.enter())
+      else this.#listener.ended(reason, this.#cycle.enter())
     }
     const client = new RewindClient(
-      { session: this.#session, fromSequence, username: '', password: '' },
+      { session: this.#session, fromSequence, logger: this.#logger },
       {
         send: (bytes) => connection.send(bytes),
         close: (reason) => end(reason),

@@ -164,6 +164,7 @@ export function rebuildFrom(
           queueMicrotask(() => link.stop())
           resolve()
         },
+        sessionEnded: () => fail('the session has ended'),
         ended: fail,
       },
       options.logger,

@@ -1,0 +1,110 @@
+/**
+ * Watches the demo's own streams, as any listener could: counts what the events say, and who is in which state.
+ */
+
+import { SeqcastError } from '../../core/errors.js'
+import { schema } from '../../examples/oms/generated/oms.js'
+import { OmsAudit } from '../../examples/oms/oms-report.js'
+import { EventLink } from '../../runtime/event-link.js'
+import type { RoleOptions } from '../../runtime/options.js'
+import { readU16 } from '../../wire/bytes.js'
+import type { ComponentStatus } from '../../wire/control.js'
+import { EVENT_HEADER_BYTES, eventFlags, eventTimeUs, eventType, WHOLE_MESSAGE } from '../../wire/event.js'
+import { LatencyHistogram } from '../latency.js'
+import { Observer } from '../observer.js'
+
+const POLL_MS = 20
+
+export class DemoWatch {
+  readonly observer: Observer
+  readonly orderToExecution = new LatencyHistogram()
+  readonly audit = new OmsAudit((latencyUs) => this.orderToExecution.record(latencyUs))
+  events = 0
+  firstOrderUs = 0
+  lastUs = 0
+  #events: EventLink | undefined
+  #failure: Error | undefined
+
+  private constructor(observer: Observer) {
+    this.observer = observer
+  }
+
+  static async open(options: RoleOptions): Promise<DemoWatch> {
+    const observer = await Observer.open(options)
+    const watch = new DemoWatch(observer)
+    watch.#events = await EventLink.open(
+      { ...options, nextSequence: 1, startRewinding: true, askSequencer: false, seed: 1 },
+      observer.cycle,
+      observer.control,
+      {
+        deliver: (sequence, count, bytes, start) => watch.#deliver(sequence, count, bytes, start),
+        stateChanged: () => {},
+        lost: (from, to, reason) => watch.fail(new SeqcastError('E_LOST', `events ${from} to ${to}: ${reason}`)),
+        revoked: (next) => watch.fail(new SeqcastError('E_LOST', `events from ${next} on were revoked`)),
+      },
+      (error) => watch.fail(error),
+    )
+    return watch
+  }
+
+  /** Makes every wait fail. */
+  fail(error: Error): void {
+    this.#failure ??= error
+  }
+
+  /** Waits until a condition holds. @throws SeqcastError E_TIMEOUT naming what was waited for, or the failure of the watch */
+  async until(what: string, timeoutMs: number, holds: () => boolean, onPoll: () => void = () => {}): Promise<void> {
+    let deadlineMs = performance.now() + timeoutMs
+    let progress = this.events
+    while (!holds()) {
+      if (this.#failure !== undefined) throw this.#failure
+      onPoll()
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      if (this.events !== progress) {
+        progress = this.events
+        deadlineMs = Math.max(deadlineMs, performance.now() + timeoutMs)
+      }
+      if (performance.now() < deadlineMs) continue
+      throw new SeqcastError('E_TIMEOUT', `waited ${timeoutMs / 1000} s for ${what}`, {
+        hint: 'see the logs of the processes',
+      })
+    }
+  }
+
+  replica(component: string, instance: string): ComponentStatus | undefined {
+    return this.observer.heard.components.get(`${component}/${instance}`)
+  }
+
+  replicas(component: string): ComponentStatus[] {
+    return [...this.observer.heard.components.values()].filter((status) => status.component === component)
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return this.#events?.receiver.counters ?? {}
+  }
+
+  close(): void {
+    this.#events?.close()
+    this.observer.close()
+  }
+
+  #deliver(_sequence: number, count: number, bytes: Uint8Array, start: number): void {
+    this.events += count
+    let at = start
+    for (let i = 0; i < count; i++) {
+      const end = at + 2 + readU16(bytes, at)
+      this.#onEvent(bytes, at + 2, end)
+      at = end
+    }
+  }
+
+  #onEvent(bytes: Uint8Array, at: number, end: number): void {
+    const type = eventType(bytes, at)
+    const name = schema.nameOf(type)
+    if (name === undefined || eventFlags(bytes, at) !== WHOLE_MESSAGE) return
+    const timeUs = eventTimeUs(bytes, at)
+    if (this.firstOrderUs === 0 && name === 'OrderPending') this.firstOrderUs = timeUs
+    if (!this.audit.isDone) this.lastUs = timeUs
+    this.audit.onEvent(name, schema.decode(type, bytes, at + EVENT_HEADER_BYTES, end), timeUs)
+  }
+}
