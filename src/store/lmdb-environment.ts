@@ -13,7 +13,8 @@
  * and only then its promise resolves. So what is visible is durable too, after any crash, and a put's promise is the
  * acknowledgement (a test traces the system calls). It was not slower here than the overlapping mode.
  */
-import { statfsSync } from 'node:fs'
+import { readFileSync, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { SeqcastError } from '../core/errors.js'
 import { readU64, writeU64 } from '../wire/bytes.js'
@@ -39,19 +40,24 @@ export interface Table {
   count(): number
 }
 
-export interface WritableTable extends Table {
-  /** Not copied: `value` must not change until the promise settles. All puts of one turn are one transaction. */
-  put(key: number, value: Uint8Array): Promise<boolean>
+/** What one transaction adds. `keys` and `records` belong together. */
+export interface Addition {
+  readonly keys: readonly number[]
+  /** Not copied: they must not change until the commit settles. */
+  readonly records: readonly Uint8Array[]
+  readonly buckets: readonly { readonly bucket: number; readonly sequence: number }[]
 }
 
 export interface Environment {
-  readonly packets: WritableTable
-  readonly times: WritableTable
+  readonly packets: Table
+  readonly times: Table
   /** Sees what was committed since; without it a reader keeps its snapshot until the turn of the event loop ends. */
   refresh(): void
+  /** One transaction. Resolves when it is on disk; rejects with the system's or lmdb's reason, and then nothing of it is. */
+  commit(addition: Addition): Promise<void>
   /** Bytes of the pages in use. */
   usedBytes(): number
-  /** Free bytes of the file system that holds it. */
+  /** Free bytes of the file system that holds it, or that the process may still write, where that is limited. */
   freeBytes(): number
   close(): Promise<void>
 }
@@ -93,15 +99,13 @@ function environmentOf(
     times: tableOf(times),
     refresh: () => root.resetReadTxn(),
     usedBytes: () => pagesOf(packets) + pagesOf(times),
-    freeBytes: () => {
-      const { bavail, bsize } = statfsSync(path)
-      return bavail * bsize
-    },
+    commit: (addition) => commit(root, packets, times, addition),
+    freeBytes: () => freeBytes(path),
     close: () => root.close(),
   }
 }
 
-function tableOf(db: Binary): WritableTable {
+function tableOf(db: Binary): Table {
   const keyBytes = new Uint8Array(KEY_BYTES)
   const keyOf = (key: number): Uint8Array => {
     writeU64(keyBytes, 0, key)
@@ -122,7 +126,6 @@ function tableOf(db: Binary): WritableTable {
     ceilingKey: (key) => nearest(key, false),
     firstKey: () => nearest(undefined, false),
     lastKey: () => nearest(undefined, true),
-    put: (key, value) => db.put(keyOf(key), value),
     count: () => statistic(db, 'entryCount'),
   }
 }
@@ -139,8 +142,34 @@ function statistic(db: Binary, name: string): number {
   return typeof value === 'number' ? value : 0
 }
 
-/** The system's or lmdb's own words for why a transaction failed; lmdb hides it behind a second promise. */
-export async function commitFailure(error: unknown): Promise<unknown> {
+async function commit(root: Database, packets: Binary, times: Binary, addition: Addition): Promise<void> {
+  const { keys, records, buckets } = addition
+  const promises = new Set<Promise<boolean>>()
+  const keyBytes = new Uint8Array(KEY_BYTES)
+  for (let i = 0; i < keys.length; i++) {
+    writeU64(keyBytes, 0, keys[i]!)
+    promises.add(packets.put(keyBytes, records[i]!))
+  }
+  for (const { bucket, sequence } of buckets) {
+    const value = new Uint8Array(KEY_BYTES)
+    writeU64(keyBytes, 0, bucket)
+    writeU64(value, 0, sequence)
+    promises.add(times.put(keyBytes, value))
+  }
+  // At the end of the turn lmdb makes one more promise, and keeps it; if nobody handled it, a full disk would end the process.
+  setImmediate(() => root.committed.then(ignore, ignore))
+  try {
+    const results = await Promise.all(promises)
+    if (!results.every(Boolean)) throw new Error('lmdb refused a put')
+  } catch (error) {
+    throw await commitFailure(error)
+  }
+}
+
+const ignore = (): void => {}
+
+/** Why a transaction failed; lmdb hides it behind a second promise, which rejects as well. */
+async function commitFailure(error: unknown): Promise<unknown> {
   if (typeof error !== 'object' || error === null || !('commitError' in error)) return error
   const { commitError } = error
   if (!(commitError instanceof Promise)) return error
@@ -148,4 +177,19 @@ export async function commitFailure(error: unknown): Promise<unknown> {
     () => error,
     (reason: unknown) => reason,
   )
+}
+
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path)
+  const limit = /^Max file size\s+(\d+)/m.exec(limitsOfProcess())?.[1]
+  if (limit === undefined) return bavail * bsize
+  return Math.min(bavail * bsize, Number(limit) - statSync(join(path, 'data.mdb')).size)
+}
+
+function limitsOfProcess(): string {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8')
+  } catch {
+    return '' // No /proc: then there is no way to know.
+  }
 }

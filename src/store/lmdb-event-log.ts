@@ -10,8 +10,7 @@ import { SeqcastError } from '../core/errors.js'
 import { MAX_PACKET_COUNT, MAX_SEQUENCE, STORE_PENDING_PACKETS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import type { EventLog, RunVisitor } from '../protocol/event-log.js'
-import { writeU64 } from '../wire/bytes.js'
-import { commitFailure, type Environment, openEnvironment } from './lmdb-environment.js'
+import { type Environment, openEnvironment } from './lmdb-environment.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
 import { RECORD_HEADER_BYTES, writeRecord } from './record-format.js'
 import { endOfRecords, RecordReader } from './record-reader.js'
@@ -40,6 +39,8 @@ export type EventLogState = 'open' | 'closing' | 'closed' | 'failed'
 const DEFAULT_MIN_FREE_BYTES = 64 * 1024 * 1024
 /** How much is written between two looks at the free space. */
 const FREE_CHECK_BYTES = 4 * 1024 * 1024
+/** With less room than this a failed write failed for want of room. */
+const NO_ROOM_BYTES = 1024 * 1024
 /** Records are cut from slabs: an allocation per packet would be the dearest part of an append. */
 const SLAB_BYTES = 1024 * 1024
 
@@ -239,26 +240,16 @@ export class LmdbEventLog implements EventLog {
     this.#scheduled = false
     if (this.#state === 'failed' || this.#queuedKeys.length === 0) return
     if (!this.#hasFreeSpace()) return
-    const keys = this.#queuedKeys
-    const records = this.#queuedRecords
-    const puts = new Set<Promise<boolean>>()
-    try {
-      for (let i = 0; i < keys.length; i++) puts.add(this.#env.packets.put(keys[i]!, records[i]!))
-      for (const { bucket, sequence } of this.#queuedBuckets) puts.add(this.#env.times.put(bucket, u64Of(sequence)))
-    } catch (error) {
-      this.#fail(error)
-      return
-    }
-    this.#inFlightPackets = keys.length
+    const addition = { keys: this.#queuedKeys, records: this.#queuedRecords, buckets: this.#queuedBuckets }
+    const through = this.#next - 1
+    this.#inFlightPackets = addition.keys.length
     this.#queuedKeys = []
     this.#queuedRecords = []
     this.#queuedBuckets = []
     this.#queuedBytes = 0
-    const through = this.#next - 1
-    // `records` is named below so that it is alive for as long as lmdb's thread reads it.
-    Promise.all(puts).then(
-      (results) => this.#committed(through, records.length, results.every(Boolean)),
-      (error: unknown) => void commitFailure(error).then((reason) => this.#fail(reason)),
+    this.#env.commit(addition).then(
+      () => this.#committed(through),
+      (error: unknown) => this.#fail(error),
     )
   }
 
@@ -272,13 +263,9 @@ export class LmdbEventLog implements EventLog {
     return false
   }
 
-  #committed(through: number, packets: number, done: boolean): void {
+  #committed(through: number): void {
     if (this.#state === 'failed') return
-    if (!done) {
-      this.#fail(new Error('lmdb refused a put'))
-      return
-    }
-    this.#inFlightPackets -= packets
+    this.#inFlightPackets = 0
     this.#reader.committedSequence = through
     this.#durable = through
     this.#stale = true
@@ -289,7 +276,9 @@ export class LmdbEventLog implements EventLog {
 
   #fail(cause: unknown): void {
     if (this.#state === 'failed' || this.#state === 'closed') return
-    this.#failure = writeFailure(cause, this.session, this.#durable + 1)
+    // lmdb reports a short write as an I/O error, whatever the reason: the room that is left tells.
+    const reason = this.#env.freeBytes() < NO_ROOM_BYTES ? new Error('No space left', { cause }) : cause
+    this.#failure = writeFailure(reason, this.session, this.#durable + 1)
     this.#transition('failed', this.#failure.message)
     this.#queuedKeys = []
     this.#queuedRecords = []
@@ -305,10 +294,4 @@ export class LmdbEventLog implements EventLog {
     if (next === 'failed') this.#logger.error(fields, 'event log')
     else this.#logger.info(fields, 'event log')
   }
-}
-
-function u64Of(value: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  writeU64(bytes, 0, value)
-  return bytes
 }
