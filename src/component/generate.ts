@@ -43,8 +43,10 @@ function messageText(schema: ProtoSchema, name: string, message: MessageDescript
     const type = `${fieldType(definition)}${isOptional ? ' | undefined' : ''}`
     return `${comment(schema, `${name}.${field}`, '  ')}  ${field}${isOptional ? '?' : ''}: ${type}\n`
   })
-  const body = fields.length === 0 ? '' : `\n${fields.join('')}`
-  return `${comment(schema, name, '')}export interface ${typeName(name)} {${body}}`
+  const head = comment(schema, name, '')
+  // An empty interface would let anything pass.
+  if (fields.length === 0) return `${head}export type ${typeName(name)} = Record<string, never>`
+  return `${head}export interface ${typeName(name)} {\n${fields.join('')}}`
 }
 
 function mapText(messages: Readonly<Record<string, MessageDescriptor>>, mapName: string, fileName: string): string {

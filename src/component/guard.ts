@@ -74,7 +74,7 @@ function install(): void {
   watch(Math, 'random', 'Math.random', RANDOM)
   watch(globalThis.crypto, 'randomUUID', 'crypto.randomUUID', RANDOM)
   watch(globalThis.crypto, 'getRandomValues', 'crypto.getRandomValues', RANDOM)
-  for (const name of ['randomUUID', 'randomBytes', 'randomInt', 'getRandomValues'] as const) {
+  for (const name of ['randomUUID', 'randomBytes', 'randomInt'] as const) {
     watch(crypto, name, `crypto.${name}`, RANDOM)
   }
   for (const name of ['setTimeout', 'setInterval', 'setImmediate'] as const) {
@@ -98,7 +98,8 @@ function touched(name: string, instead: string): never {
 /** Puts a watcher in the place of a function; its own properties (such as `util.promisify.custom`) stay. */
 function watch<T extends object>(owner: T, property: keyof T & string, name: string, instead: string): void {
   const original: unknown = owner[property]
-  if (typeof original !== 'function') return
+  const { configurable = true } = Object.getOwnPropertyDescriptor(owner, property) ?? {}
+  if (typeof original !== 'function' || !configurable) return
   const watcher = new Proxy(original, {
     apply(target, self: unknown, args: unknown[]): unknown {
       if (depth > 0) touched(name, instead)
