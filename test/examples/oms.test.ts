@@ -1,22 +1,16 @@
 /** The whole flow beside a sequential program: every count, and the final book. */
 import { deepStrictEqual } from 'node:assert'
-import { readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import fc from 'fast-check'
 import tap, { test } from 'tap'
 import { generateItchFile } from '../../src/examples/oms/itch-generator.js'
 import { itchWriter } from '../../src/examples/oms/itch-writer.js'
 import { dataFile, REAL, SIMULATED, temporaryFolder, writeInput } from './data.js'
-import { referenceRun } from './oms-reference.js'
+import { expectedReport } from './oms-reference.js'
 import { Pipeline, type PipelineResult } from './pipeline.js'
 
 const folder = temporaryFolder()
 tap.teardown(() => rmSync(folder, { recursive: true }))
-
-/** The reference without what only it counts. */
-function expected(path: string) {
-  const { skipped: _, ...report } = referenceRun(readFileSync(path))
-  return report
-}
 
 function openOf(result: PipelineResult): number {
   const state = result.states.get('order-manager')
@@ -29,9 +23,9 @@ for (const name of [REAL, SIMULATED]) {
   const skip = path === undefined ? `../shared/data/${name} is not there` : false
   test(`${name}: as the sequential program has it`, { skip }, async (t) => {
     if (path === undefined) return
-    for (const seed of [1, 2]) {
+    for (const seed of name === REAL ? [1, 2] : [1]) {
       const result = await new Pipeline({ input: path, seed }).run()
-      t.same(result.report, expected(path))
+      t.same(result.report, expectedReport(path))
       t.same(result.problems, [])
       t.equal(openOf(result), result.report?.openOrders, 'the order manager knows what is open')
       t.equal(result.latencies.length, result.report?.executions)
@@ -48,7 +42,7 @@ test('the real opening: the figures that were counted by hand', { skip: dataFile
 test('generated flow: the engine executes what the exchange executed, always', async (t) => {
   const path = writeInput(folder, 'generated.itch50', generateItchFile({ orders: 3_000, seed: 7 }))
   const result = await new Pipeline({ input: path, seed: 4 }).run()
-  t.same(result.report, expected(path))
+  t.same(result.report, expectedReport(path))
   t.same(result.problems, [])
   const { report } = result
   t.equal(report?.orders, 3_000)
@@ -96,7 +90,7 @@ test('any flow, in any interleaving, also around a change of proxies: the same c
     fc.asyncProperty(run, async ({ messages, ...options }) => {
       const input = writeInput(folder, 'any.itch50', fileOf(messages))
       const result = await new Pipeline({ input, ...options }).run()
-      const reference = expected(input)
+      const reference = expectedReport(input)
       deepStrictEqual(result.report, reference)
       deepStrictEqual(result.problems, [])
       deepStrictEqual(openOf(result), reference.openOrders)
@@ -104,9 +98,9 @@ test('any flow, in any interleaving, also around a change of proxies: the same c
         seen[key] += reference[key]
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   )
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 30, `${what}: ${count}`)
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 20, `${what}: ${count}`)
 })
 
 test('a standby proxy goes on where the other one stopped', async (t) => {
@@ -114,7 +108,7 @@ test('a standby proxy goes on where the other one stopped', async (t) => {
   for (const oldCommands of ['lost', 'late'] as const) {
     for (const switchAfter of [1, 5, 500, 4_000]) {
       const result = await new Pipeline({ input: path, seed: switchAfter, switchAfter, oldCommands }).run()
-      t.same(result.report, expected(path), `${oldCommands} after ${switchAfter}`)
+      t.same(result.report, expectedReport(path), `${oldCommands} after ${switchAfter}`)
       t.same(result.problems, [])
     }
   }
