@@ -123,6 +123,7 @@ class Demo {
     await watch.until('the stores', START_TIMEOUT_MS, () =>
       STORES.every((name) => watch.observer.heard.stores.has(name)),
     )
+    await watch.follow(this.#options.role)
     this.#supervisor.start(planSequencer(topology))
     this.#progress.step('starting four components, each with a standby')
     const [proxy, ...others] = COMPONENTS

@@ -30,21 +30,23 @@ export class DemoWatch {
   }
 
   static async open(options: RoleOptions): Promise<DemoWatch> {
-    const observer = await Observer.open(options)
-    const watch = new DemoWatch(observer)
-    watch.#events = await EventLink.open(
+    return new DemoWatch(await Observer.open(options))
+  }
+
+  /** Reads the event stream from its beginning; to be called when the stores are there. */
+  async follow(options: RoleOptions): Promise<void> {
+    this.#events = await EventLink.open(
       { ...options, nextSequence: 1, startRewinding: true, askSequencer: false, seed: 1 },
-      observer.cycle,
-      observer.control,
+      this.observer.cycle,
+      this.observer.control,
       {
-        deliver: (sequence, count, bytes, start) => watch.#deliver(sequence, count, bytes, start),
+        deliver: (sequence, count, bytes, start) => this.#deliver(sequence, count, bytes, start),
         stateChanged: () => {},
-        lost: (from, to, reason) => watch.fail(new SeqcastError('E_LOST', `events ${from} to ${to}: ${reason}`)),
-        revoked: (next) => watch.fail(new SeqcastError('E_LOST', `events from ${next} on were revoked`)),
+        lost: (from, to, reason) => this.fail(new SeqcastError('E_LOST', `events ${from} to ${to}: ${reason}`)),
+        revoked: (next) => this.fail(new SeqcastError('E_LOST', `events from ${next} on were revoked`)),
       },
-      (error) => watch.fail(error),
+      (error) => this.fail(error),
     )
-    return watch
   }
 
   /** Makes every wait fail. */
