@@ -111,6 +111,8 @@ test('the bytes are what protobuf says: both ways with protobufjs', async (t) =>
     deltas: [-1, 1],
   })
   t.equal(Buffer.from(golden).toString('hex'), '08ac0212024142' + '1801' + '4a020102')
+  const loose = schema.encode('OrderPending', { ...EMPTY_ORDER, loose: [1, 2] })
+  t.equal(Buffer.from(loose).toString('hex'), '950101000000950102000000', 'not packed, as the schema asks')
 })
 
 test('what is no such message gives E_PAYLOAD with its type, and never anything else', async (t) => {
