@@ -54,6 +54,8 @@ class CanonicalEncoder {
   /** The objects that enclose the one at hand, and the names that led here. */
   readonly #ancestors: object[] = []
   readonly #path: (string | number)[] = []
+  #lastNames: readonly string[] = []
+  #lastSorted: readonly string[] = []
   #at = 0
 
   constructor(sink: ChunkSink) {
@@ -109,7 +111,7 @@ class CanonicalEncoder {
     const isAscii = isAsciiText(text)
     this.#tagAndLength(isAscii ? ASCII : UTF16, text.length)
     for (let i = 0; i < text.length; i++) {
-      this.#room(2)
+      if (this.#at + 2 > CHUNK_BYTES) this.flush()
       const code = text.charCodeAt(i)
       if (!isAscii) this.#buffer[this.#at++] = code >>> 8
       this.#buffer[this.#at++] = code
@@ -173,13 +175,21 @@ class CanonicalEncoder {
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype !== Object.prototype && prototype !== null) this.#refuseInstance(value)
     if (Object.getOwnPropertySymbols(value).length > 0) this.#refuse('an object with a symbol for a name')
-    const entries = Object.entries(value)
-    if (!isSorted(entries)) entries.sort(([a], [b]) => (a < b ? -1 : 1))
-    this.#tagAndLength(OBJECT, entries.length)
-    for (const [name, item] of entries) {
+    const names = this.#sortedNames(Object.keys(value))
+    this.#tagAndLength(OBJECT, names.length)
+    for (const name of names) {
       this.#string(name)
-      this.#child(name, item)
+      this.#child(name, Reflect.get(value, name))
     }
+  }
+
+  /** Sorts the names of properties. Objects of one kind follow each other, so the last answer is mostly the next one. */
+  #sortedNames(names: readonly string[]): readonly string[] {
+    if (!areEqual(names, this.#lastNames)) {
+      this.#lastNames = names
+      this.#lastSorted = [...names].sort()
+    }
+    return this.#lastSorted
   }
 
   #refuseInstance(value: object): never {
@@ -200,8 +210,9 @@ function isAsciiText(text: string): boolean {
   return true
 }
 
-function isSorted(entries: readonly (readonly [string, unknown])[]): boolean {
-  for (let i = 1; i < entries.length; i++) if (entries[i - 1]![0] > entries[i]![0]) return false
+function areEqual(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
   return true
 }
 
