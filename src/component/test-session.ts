@@ -1,0 +1,313 @@
+/**
+ * A whole session in memory, without a socket, a clock or a thread: the real sequencer, any number of replicas, and a hand
+ * on everything in between. Time moves only when it is told to, so a test that passes once always passes.
+ *
+ * `settle` runs until nothing is under way. Tests of failures use the finer steps: `sequence` takes the commands that are
+ * under way, `deliver` gives one replica what it has not handled yet.
+ */
+import type { SeqcastError } from '../core/errors.js'
+import { DEFAULT_DATAGRAM_BYTES } from '../core/limits.js'
+import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
+import { Sequencer } from '../protocol/sequencer.js'
+import { readU16 } from '../wire/bytes.js'
+import type { AdminRequest, ControlBodies, ControlKind } from '../wire/control.js'
+import {
+  BLOCK_LENGTH_BYTES,
+  MOLD_END_OF_SESSION,
+  MOLD_HEADER_BYTES,
+  MOLD_HEARTBEAT,
+  moldCount,
+  moldSequence,
+} from '../wire/moldudp64.js'
+import type { Component } from './definition.js'
+import { ComponentHost } from './host.js'
+import type { HostObserver, HostOptions } from './host-options.js'
+import { TestPublisher } from './test-publisher.js'
+
+export interface TestSessionOptions {
+  readonly session?: string
+  readonly datagramBytes?: number
+  /** Stream time at the beginning, microseconds since the Unix epoch. */
+  readonly startUs?: number
+  /** True: events become stable when `stable` is called. False (default): at once. */
+  readonly manualStability?: boolean
+}
+
+export interface TestReplicaOptions {
+  readonly instance?: string
+  readonly incarnation?: number
+  readonly guard?: boolean
+  readonly observer?: HostObserver
+  readonly outsideCommands?: number
+}
+
+/** One replica in a session, with what it said. */
+export interface TestReplica {
+  readonly host: ComponentHost
+  readonly instance: string
+  readonly incarnation: number
+  readonly errors: SeqcastError[]
+  /** Each as `state: reason`. */
+  readonly states: string[]
+}
+
+interface Run {
+  readonly sequence: number
+  readonly count: number
+  /** Message blocks, from the first byte to the last. */
+  readonly bytes: Uint8Array
+}
+
+const DEFAULT_START_US = Date.UTC(2026, 0, 5, 9) * 1_000
+const VOTER = 'test'
+/** Packets and rounds without end are a component that answers itself: an error, not a hang. */
+const MAX_ROUNDS = 10_000
+/** Turns of the event loop without anything new, after which promises count as done. */
+const QUIET_TURNS = 3
+const RESEND_US = 1_000_000
+
+export class TestSession {
+  readonly session: string
+  readonly sequencer: Sequencer
+  /** Everything that was sequenced, as a recorded session. */
+  readonly log: EventLogReader
+  readonly replicas: TestReplica[] = []
+  /** Packets on their way to the sequencer; a test may drop, repeat or reorder them. */
+  readonly commandsUnderWay: Uint8Array[] = []
+  readonly #manualStability: boolean
+  readonly #runs: Run[] = []
+  /** By replica, how many runs it was given. */
+  readonly #cursors = new Map<TestReplica, number>()
+  readonly #publisher: TestPublisher
+  readonly #startUs: number
+  #elapsedUs = 0
+  #nextNonce = 1
+  #refusal = ''
+  #nextIncarnation = 1
+
+  constructor(options: TestSessionOptions = {}) {
+    const { session = 'TEST', datagramBytes = DEFAULT_DATAGRAM_BYTES, startUs = DEFAULT_START_US } = options
+    this.session = session
+    this.#startUs = startUs
+    this.#manualStability = options.manualStability ?? false
+    this.log = { read: (from, maxPackets, visit) => this.#read(from, maxPackets, visit), sequenceAtTime: () => 1 }
+    const voters = this.#manualStability ? [VOTER] : []
+    this.sequencer = new Sequencer(
+      { session, datagramBytes, voters, incarnation: Number.MAX_SAFE_INTEGER, requestPort: 1, tickUs: 1 },
+      {
+        sendEvents: (packet) => this.#record(packet),
+        sendAnswer: () => {},
+        sendControl: (kind, body) => this.#onControl(kind, body),
+        stateChanged: () => {},
+      },
+    )
+    this.#publisher = new TestPublisher(session, datagramBytes)
+    this.sequencer.open(this.nowUs, this.wallUs)
+    this.#publish()
+  }
+
+  /** Monotonic microseconds. */
+  get nowUs(): number {
+    return this.#elapsedUs
+  }
+
+  /** Stream time, microseconds since the Unix epoch. */
+  get wallUs(): number {
+    return this.#startUs + this.#elapsedUs
+  }
+
+  /** Adds a replica that has handled nothing yet; `deliver` or `settle` gives it the session from its first event on. */
+  addReplica(component: Component, options: TestReplicaOptions = {}): TestReplica {
+    const incarnation = options.incarnation ?? this.#nextIncarnation++
+    const instance = options.instance ?? `replica-${this.replicas.length + 1}`
+    const errors: SeqcastError[] = []
+    const states: string[] = []
+    const { guard = true, observer = {}, outsideCommands } = options
+    const bound = outsideCommands === undefined ? {} : { outsideCommands }
+    const hostOptions: HostOptions = {
+      session: this.session,
+      instance,
+      incarnation,
+      guard,
+      observer,
+      mode: 'replica',
+      ...bound,
+    }
+    const host = new ComponentHost(component, hostOptions, {
+      sendCommands: (packet) => this.commandsUnderWay.push(packet.slice()),
+      stateChanged: (state, reason) => states.push(`${state}: ${reason}`),
+      failed: (error) => errors.push(error),
+    })
+    const replica = { host, instance, incarnation, errors, states }
+    this.replicas.push(replica)
+    this.#cursors.set(replica, 0)
+    return replica
+  }
+
+  /** The replica is gone, as after a kill: it hears and says nothing more. */
+  removeReplica(replica: TestReplica): void {
+    const index = this.replicas.indexOf(replica)
+    if (index >= 0) this.replicas.splice(index, 1)
+    this.#cursors.delete(replica)
+  }
+
+  /** Sequences an event that comes from outside of every component. @returns its sequence */
+  publish(type: number, payload: Uint8Array): number {
+    this.#publisher.publish(type, payload, this.nowUs)
+    this.#publish()
+    return this.sequencer.nextSequence - 1
+  }
+
+  /** Which replica is active is decided by an event; this sequences it. @throws Error where the sequencer refuses */
+  activate(component: string, replica: TestReplica): void {
+    const { instance, incarnation } = replica
+    this.#admin({ action: 'activate', component, instance, incarnation, reason: 'test' })
+  }
+
+  passivate(component: string): void {
+    this.#admin({ action: 'passivate', component, instance: '', incarnation: 0, reason: 'test' })
+  }
+
+  /** Asks every replica of a component ('' for all components) for a digest. */
+  requestDigest(component: string): void {
+    this.#admin({ action: 'digest', component, instance: '', incarnation: 0, reason: 'test' })
+  }
+
+  endSession(): void {
+    this.#admin({ action: 'end-session', component: '', instance: '', incarnation: 0, reason: 'test' })
+  }
+
+  /** Time goes on; nothing else happens. */
+  advance(us: number): void {
+    this.#elapsedUs += us
+  }
+
+  /** Sequences a `Tick`, so that what is due by now happens. */
+  tick(): void {
+    this.#elapsedUs += 1 // The sequencer ticks only where time has passed since the last event.
+    this.sequencer.tick(this.nowUs, this.wallUs)
+  }
+
+  /** Makes everything up to a sequence stable; for `manualStability`. */
+  stable(sequence: number): void {
+    const body = {
+      name: VOTER,
+      voter: VOTER,
+      epoch: 1,
+      durableSequence: sequence,
+      committedSequence: sequence,
+      requestPort: 0,
+      rewindPort: 0,
+      state: 'recording',
+      counters: {},
+    }
+    this.sequencer.onControl({ session: this.session, sender: 1, kind: 'store', body }, this.nowUs, this.wallUs)
+    this.sequencer.flush(this.nowUs, this.wallUs)
+  }
+
+  /** The sequencer takes all commands that are under way. @returns how many packets */
+  sequence(): number {
+    const packets = this.commandsUnderWay.splice(0)
+    for (const packet of packets) this.sequencer.onCommandPacket(packet, this.nowUs, this.wallUs)
+    this.sequencer.flush(this.nowUs, this.wallUs)
+    return packets.length
+  }
+
+  /** Gives a replica at most so many of the packets that it has not handled. @returns how many it got */
+  deliver(replica: TestReplica, maxPackets = Number.POSITIVE_INFINITY): number {
+    const from = this.#cursors.get(replica)
+    if (from === undefined) return 0
+    let next = from
+    for (; next < this.#runs.length && next - from < maxPackets; next++) {
+      const { sequence, count, bytes } = this.#runs[next]!
+      this.#cursors.set(replica, next + 1)
+      replica.host.onRun(sequence, count, bytes, 0, bytes.length, this.nowUs)
+    }
+    replica.host.onStable(this.sequencer.stableSequence, this.nowUs)
+    if (next === this.#runs.length) replica.host.onCaughtUp(this.nowUs)
+    replica.host.flush(this.nowUs)
+    return next - from
+  }
+
+  /** Runs until nothing is under way any more. Does not wait for promises, and no time passes. */
+  settle(): void {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      let moved = this.sequence()
+      for (const replica of this.replicas) moved += this.deliver(replica)
+      if (moved === 0 && this.commandsUnderWay.length === 0) return
+    }
+    throw new Error('the session does not settle: a component answers its own events without end')
+  }
+
+  /** As `settle`, and lets promises (of effects and input) go on in between, until all is quiet. */
+  async settled(): Promise<void> {
+    for (let quiet = 0; quiet < QUIET_TURNS; ) {
+      const runs = this.#runs.length
+      this.settle()
+      await new Promise((resolve) => setImmediate(resolve))
+      for (const { host } of this.replicas) host.flush(this.nowUs)
+      quiet = this.#runs.length === runs && this.commandsUnderWay.length === 0 ? quiet + 1 : 0
+    }
+  }
+
+  /** What outboxes and registrations repeat after a silence: time passes, and they are asked. */
+  resend(us = RESEND_US): void {
+    this.advance(us)
+    for (const { host } of this.replicas) {
+      host.tick(this.nowUs)
+      host.flush(this.nowUs)
+    }
+  }
+
+  #publish(): void {
+    for (;;) {
+      const packets = this.#publisher.takePackets()
+      if (packets.length === 0) return
+      for (const packet of packets) this.sequencer.onCommandPacket(packet, this.nowUs, this.wallUs)
+      this.sequencer.flush(this.nowUs, this.wallUs)
+    }
+  }
+
+  #record(packet: Uint8Array): void {
+    const count = moldCount(packet)
+    if (count === MOLD_HEARTBEAT || count === MOLD_END_OF_SESSION) return
+    const run = { sequence: moldSequence(packet), count, bytes: packet.slice(MOLD_HEADER_BYTES) }
+    this.#runs.push(run)
+    this.#publisher.onRun(run.sequence, count, run.bytes, this.nowUs)
+  }
+
+  #admin(request: Omit<AdminRequest, 'nonce' | 'expectedTerm'>): void {
+    const body = { ...request, nonce: this.#nextNonce++, expectedTerm: 0 }
+    const message = { session: this.session, sender: 1, kind: 'adminRequest', body } as const
+    this.#refusal = ''
+    this.sequencer.onControl(message, this.nowUs, this.wallUs)
+    this.sequencer.flush(this.nowUs, this.wallUs)
+    if (this.#refusal !== '') throw new Error(`${request.action}: ${this.#refusal}`)
+  }
+
+  #onControl<K extends ControlKind>(kind: K, body: ControlBodies[K]): void {
+    if (kind === 'adminReply' && 'error' in body) this.#refusal = body.error
+    if (kind !== 'refused' || !('reason' in body) || !('nonce' in body)) return
+    for (const { host } of this.replicas) host.onRefused(body.nonce, body.reason)
+  }
+
+  #read(from: number, maxPackets: number, visit: RunVisitor): number {
+    let visited = 0
+    let next = from
+    for (const { sequence, count, bytes } of this.#runs) {
+      if (sequence + count <= from) continue
+      if (visited++ === maxPackets) break
+      const skipped = Math.max(0, from - sequence)
+      const start = skipBlocks(bytes, skipped)
+      next = sequence + count
+      if (!visit(sequence + skipped, count - skipped, bytes, start, bytes.length, this.wallUs)) break
+    }
+    return next
+  }
+}
+
+function skipBlocks(bytes: Uint8Array, blocks: number): number {
+  let at = 0
+  for (let i = 0; i < blocks; i++) at += BLOCK_LENGTH_BYTES + readU16(bytes, at)
+  return at
+}
