@@ -84,11 +84,12 @@ function misfit(type: protobuf.Type, object: unknown): string | undefined {
   return undefined
 }
 
-function misfitOfField(field: protobuf.Field, value: {}): string | undefined {
+function misfitOfField(field: protobuf.Field, value: unknown): string | undefined {
   const range = RANGES.get(field.type)
   const nested = field.resolvedType
   if (range === undefined && !(nested instanceof protobuf.Type)) return undefined
-  const values: readonly unknown[] = field.repeated || field.map ? Object.values(value) : [value]
+  const isMany = (field.repeated || field.map) && typeof value === 'object' && value !== null
+  const values: readonly unknown[] = isMany ? Object.values(value) : [value]
   for (const one of values) {
     if (nested instanceof protobuf.Type) {
       const problem = misfit(nested, one)
