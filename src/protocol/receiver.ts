@@ -25,8 +25,6 @@ import type { RequestSchedule } from './request-schedule.js'
 import { RewindSchedule } from './rewind-schedule.js'
 import { SequencerWatch } from './sequencer-watch.js'
 
-export type { ReceiverOptions, ReceiverOutput, ReceiverState } from './receiver-options.js'
-
 export class Receiver {
   readonly counters = createCounters(RECEIVER_COUNTERS)
   readonly #options: Required<ReceiverOptions>

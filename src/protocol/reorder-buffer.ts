@@ -62,7 +62,7 @@ export class ReorderBuffer {
 
   /**
    * Keeps a packet with the events `sequence` to `after - 1`. One that another packet covers is a duplicate; overlaps are
-   * kept and cut at delivery. Among equal starts the longer packet stands first.
+   * kept and cut at delivery.
    * @param prefer what stays when the buffer is full: a gap is filled from its beginning, so it wants the oldest; a rewind
    * meets the newest
    */
@@ -83,7 +83,7 @@ export class ReorderBuffer {
       else this.#dropLast()
     }
     let index = this.#size
-    while (index > 0 && this.#follows(index - 1, sequence, after)) index--
+    while (index > 0 && this.sequenceAt(index - 1) > sequence) index--
     for (let i = this.#size; i > index; i--) this.#move(this.#slot(i - 1), this.#slot(i))
     const slot = this.#slot(index)
     this.#sequences[slot] = sequence
@@ -117,11 +117,6 @@ export class ReorderBuffer {
     let index = this.#size - 1
     while (index >= 0 && this.sequenceAt(index) > sequence) index--
     return index >= 0 && this.afterAt(index) >= after
-  }
-
-  #follows(index: number, sequence: number, after: number): boolean {
-    const other = this.sequenceAt(index)
-    return other > sequence || (other === sequence && this.afterAt(index) < after)
   }
 
   #slot(index: number): number {

@@ -40,6 +40,29 @@ test('the epoch table says which epoch a sequence belongs to', (t) => {
   t.end()
 })
 
+test('one packet may hold events of two epochs', (t) => {
+  const opened = [
+    { epoch: 1, sequence: 1 },
+    { epoch: 2, sequence: 3 },
+  ]
+  const packets = { right: 3, early: 2, late: 4 }
+  for (const [name, newFrom] of Object.entries(packets)) {
+    const rig = new ReceiverRig()
+    rig.receiver.onSequencerHeartbeat(A, 2, 1, opened, rig.clock.nowUs)
+    const packet = eventPacket(1, 4)
+    let at = 20
+    for (let sequence = 1; sequence <= 4; sequence++) {
+      if (sequence >= newFrom) packet[at + 2 + 17] = 2
+      at += 2 + (packet[at + 1] ?? 0)
+    }
+    rig.isUnchecked = true
+    rig.packet(packet)
+    t.equal(rig.delivered, name === 'right' ? 4 : 0, name)
+    t.equal(rig.receiver.counters['wrong-epoch'], name === 'right' ? 0 : 1)
+  }
+  t.end()
+})
+
 test('a table that takes back what was delivered is a revocation', (t) => {
   const rig = new ReceiverRig()
   rig.events(1, 9)

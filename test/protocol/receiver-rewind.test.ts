@@ -194,6 +194,18 @@ test('the session may end on the rewind or on the multicast', (t) => {
   t.end()
 })
 
+test('a slow rewind is none that failed', (t) => {
+  const rig = late()
+  rig.heartbeat(101)
+  rig.advance(10)
+  for (let first = 1; first <= 100; first += 10) {
+    rig.advance(20_000_000)
+    rig.rewound(first, 10)
+  }
+  t.equal(rig.receiver.state, 'live')
+  t.end()
+})
+
 test('a rewind that brings nothing is a loss in the end', (t) => {
   const rig = late()
   rig.events(5)

@@ -44,6 +44,19 @@ test('a partly repeated packet is cut, a repeated one is dropped', (t) => {
   t.end()
 })
 
+test('buffered packets may overlap in every way', (t) => {
+  const rig = new ReceiverRig()
+  rig.events(5, 2)
+  rig.events(5, 4)
+  rig.events(3, 10)
+  rig.events(4, 3)
+  rig.events(12, 3)
+  rig.events(1, 2)
+  t.equal(rig.delivered, 14)
+  t.equal(rig.receiver.bufferedPackets, 0)
+  t.end()
+})
+
 test('all 120 orders of five packets: late is not lost', (t) => {
   for (const order of permutations(PACKETS)) {
     const rig = new ReceiverRig()
