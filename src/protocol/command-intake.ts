@@ -50,8 +50,7 @@ export class CommandIntake {
     const reason = checkCommandPacket(packet)
     if (reason !== undefined) return this.#drop(reason)
     if (packet.length > datagramBytes) return this.#drop('oversize-packet')
-    if (!bytesEqualAt(packet, 0, session)) return this.#drop('foreign-session')
-    return commandFirst(packet) === 0 ? this.#drop('broken-numbering') : true
+    return bytesEqualAt(packet, 0, session) ? true : this.#drop('foreign-session')
   }
 
   /** Batches what is new in a packet that was admitted, which is handed over. @returns how many commands that is */

@@ -47,6 +47,13 @@ test('a jump ahead is caught up with at double speed, and reported once', (t) =>
   t.end()
 })
 
+test('catching up never overtakes the wall clock', (t) => {
+  const { at } = clock()
+  at(0, START_WALL_US)
+  t.equal(at(10_000_000, START_WALL_US + 11_500_000), START_WALL_US + 11_500_000)
+  t.end()
+})
+
 test('a jump back is waited for at half speed, and reported once', (t) => {
   const { at, counters } = clock()
   at(0, START_WALL_US)

@@ -1,5 +1,13 @@
 import { test } from 'tap'
+import { createCounters } from '../../src/core/counters.js'
 import { SeqcastError } from '../../src/core/errors.js'
+import { MAX_SOURCE_SEQUENCE } from '../../src/core/limits.js'
+import { silentLogger } from '../../src/core/log.js'
+import { CommandIntake } from '../../src/protocol/command-intake.js'
+import { EventBatch } from '../../src/protocol/event-batch.js'
+import { SEQUENCER_COUNTERS } from '../../src/protocol/sequencer-types.js'
+import { SourceTable } from '../../src/protocol/source-table.js'
+import { Timestamper } from '../../src/protocol/timestamper.js'
 import type { AdminRequest } from '../../src/wire/control.js'
 import {
   activatedCodec,
@@ -197,6 +205,44 @@ test('types and fragments', (t) => {
   t.end()
 })
 
+test('a command packet that leaves no room for the authentication tag is split', (t) => {
+  const bench = new Bench({ datagramBytes: 300 }).open()
+  const source = bench.register('a', 1)
+  const from = bench.sent.length
+  const commands = [1, 2].map((n) => ({ type: 256, payload: bytes(114, n) }))
+  bench.command(commandPacket(source, 1, commands))
+  bench.flush()
+  t.strictSame(
+    bench.sent.slice(from).map(({ bytes: { length } }) => length),
+    [156, 156],
+  )
+  bench.command(commandPacket(source, 3, [{ type: 256, payload: bytes(242) }]))
+  t.equal(bench.sent.at(-1)!.bytes.length, 284, 'a full packet does not wait for the end of the turn')
+  t.end()
+})
+
+test('source sequences start at 1 and end before they wrap', (t) => {
+  const bench = new Bench().open()
+  const source = bench.register('a', 1)
+  const two = [1, 2].map((n) => ({ type: 256, payload: bytes(1, n) }))
+  bench.command(commandPacket(source, 0, two))
+  t.equal(bench.sequencer.nextSequence, 3)
+  t.equal(bench.sequencer.counters['broken-numbering'], 1)
+
+  const counters = createCounters(SEQUENCER_COUNTERS)
+  const sources = new SourceTable()
+  const session = new TextEncoder().encode('TEST01    ')
+  const batch = new EventBatch(session, 1_384, () => {})
+  const time = new Timestamper(counters, silentLogger)
+  const options = { session, datagramBytes: 1_400, payloadBytes: 1_342 }
+  const intake = new CommandIntake(options, counters, sources, time, batch)
+  sources.advance(1, MAX_SOURCE_SEQUENCE - 1, 0)
+  t.equal(intake.take(commandPacket(1, MAX_SOURCE_SEQUENCE - 1, two), 0, START_WALL_US), 2)
+  t.equal(intake.take(commandPacket(1, MAX_SOURCE_SEQUENCE, two), 0, START_WALL_US), 0)
+  t.equal(counters['exhausted-source'], 1)
+  t.end()
+})
+
 test('heartbeats: soon after the last packet, doubling; control at a steady pace', (t) => {
   const bench = new Bench({ heartbeatMinUs: 2_000, heartbeatMaxUs: 20_000 }).open()
   const startUs = bench.nowUs
@@ -258,6 +304,7 @@ test('the end: SessionEnded, then end of session packets for a second, then sile
   )
   const ends = bench.sent.filter(({ bytes }) => parse(bytes).count === 0xffff)
   t.equal(ends.length, 21)
+  t.equal(bench.sent.length, 2 + 21, 'and no heartbeat')
   t.equal(Buffer.from(ends[0]!.bytes).toString('hex').slice(20), '0000000000000003ffff')
   t.equal(bench.tick(), Number.POSITIVE_INFINITY)
   t.match(bench.control.at(-1), { kind: 'sequencer', body: { state: 'ended', nextSequence: 3 } })
@@ -433,10 +480,13 @@ test('administration: decisions are events, carried out once', (t) => {
   t.match(admin(bench, { nonce: 7, action: 'passivate' }).error, /no instance/)
   t.strictSame(admin(bench, { nonce: 8, action: 'digest', component: '' }), { error: '', sequence: 5 })
   t.strictSame(digestRequestedCodec.decode(bench.events().at(-1)!.payload), { component: '', nonce: 8 })
+  t.strictSame(admin(bench, { nonce: 8, action: 'digest', component: '' }), { error: '', sequence: 5 }, 'repeated')
   t.match(admin(bench, { nonce: 9, action: 'dance' }).error, /unknown action 'dance'/)
   t.match(admin(bench, { nonce: 9, instance: '' }).error, /must be named/)
   t.strictSame(admin(bench, { nonce: 10, action: 'end-session' }), { error: '', sequence: 6 })
+  const replies = bench.control.length
   t.strictSame(admin(bench, { nonce: 10, action: 'end-session' }), { error: '', sequence: 6 }, 'also when it is over')
+  t.equal(bench.control.length, replies + 1)
   t.strictSame(
     bench.events().map(({ type }) => type),
     [1, 4, 4, 5, 7, 9],
@@ -492,6 +542,34 @@ test('what was not sent yet is not said to be', (t) => {
   t.equal(bench.sequencer.stableSequence, 1)
   bench.flush()
   t.equal(bench.sequencer.stableSequence, 2)
+  t.end()
+})
+
+test('a rebuilt sequencer knows who is active and the last time, and leaves old requests to the stores', (t) => {
+  const first = new Bench().open()
+  admin(first, { nonce: 1 })
+  admin(first, { nonce: 2, instance: 'B', incarnation: 12 })
+  const second = new Bench().rebuildFrom(first)
+  second.wallUs -= 60_000_000
+  second.open()
+  t.equal(second.packets().length, 0, 'no second SessionStarted')
+  t.strictSame(second.states, [['open', 'continued at 4']])
+  t.equal(second.sequencer.stableSequence, 3, 'no voters: what is in the stream is stable')
+  second.request(2, 1)
+  t.equal(second.sequencer.requestCounters['request-before-first'], 1)
+  t.match(admin(second, { nonce: 3, expectedTerm: 1 }).error, /in term 2/)
+  t.strictSame(admin(second, { nonce: 4, expectedTerm: 2 }), { error: '', sequence: 4 })
+  const event = second.events().at(-1)!
+  t.match(activatedCodec.decode(event.payload), { term: 3, instance: 'A' })
+  t.equal(event.timestampNs, first.events().at(-1)!.timestampNs, 'the wall clock is behind')
+  t.equal(event.sourceSequence, 4)
+
+  const voted = new Bench({ voters: ['a'] }).open()
+  const third = new Bench({ voters: ['a'] }).rebuildFrom(voted).open()
+  t.equal(third.sequencer.stableSequence, 0)
+  third.acknowledge('a', 1)
+  t.equal(third.sequencer.stableSequence, 1, 'stable when acknowledged, although this run did not send it')
+  t.equal(third.sequencer.state, 'open')
   t.end()
 })
 
