@@ -6,7 +6,8 @@ import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
-import { Receiver, type ReceiverState } from '../protocol/receiver.js'
+import { Receiver } from '../protocol/receiver.js'
+import type { ReceiverState } from '../protocol/receiver-options.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
@@ -53,6 +54,7 @@ export class EventLink implements Agent {
   readonly #requestAuth: Authenticator
   readonly #rewind: RewindLink
   #rewindServer = 0
+  #unlisten: () => void = () => {}
   #multicast: MulticastReceiver | undefined
   #requests: UnicastSocket | undefined
 
@@ -114,7 +116,7 @@ export class EventLink implements Agent {
     const interfaceAddress = options.interfaceAddress
     link.#requests = await UnicastSocket.open({ port: 0, interfaceAddress, onError }, fromServer)
     link.#multicast = await MulticastReceiver.open({ ...options.eventGroup, interfaceAddress, onError }, fromGroup)
-    control.listen((message, address, nowUs) => {
+    link.#unlisten = control.listen((message, address, nowUs) => {
       link.directory.onControl(message, address, nowUs)
       if (message.kind !== 'sequencer') return
       const { epoch, nextSequence, epochTable } = message.body
@@ -138,6 +140,7 @@ export class EventLink implements Agent {
 
   close(): void {
     this.#cycle.remove(this)
+    this.#unlisten()
     this.#rewind.stop()
     this.#multicast?.close()
     this.#requests?.close()
