@@ -20,6 +20,7 @@ import {
   type StoreAddress,
 } from '../runtime/options.js'
 import { createLogger, LOG_LEVELS } from './logger.js'
+import { toolFields } from './tool-fields.js'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const probability = z.coerce.number().min(0).max(1)
@@ -69,7 +70,7 @@ const roleFields = z.strictObject({
   option: z.array(z.string()).optional(),
 })
 
-const fields = commonFields.extend(roleFields.shape)
+const fields = commonFields.extend(roleFields.shape).extend(toolFields.shape)
 export type Configuration = z.infer<typeof fields>
 
 /** Adds the options that every role and tool on the streams takes. Defaults are the schema's, shown in the help. */

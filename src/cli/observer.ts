@@ -40,10 +40,18 @@ export class Observer {
   }
 
   #note(message: ControlMessage): void {
-    if (message.kind === 'sequencer') this.heard.sequencers.set(message.sender, message.body)
-    else if (message.kind === 'store') this.heard.stores.set(message.body.name, message.body)
+    const { sequencers, stores } = this.heard
+    if (message.kind === 'sequencer')
+      sequencers.set(message.sender, withCounters(message.body, sequencers.get(message.sender)))
+    else if (message.kind === 'store')
+      stores.set(message.body.name, withCounters(message.body, stores.get(message.body.name)))
     else if (message.kind === 'component') {
       this.heard.components.set(`${message.body.component}/${message.body.instance}`, message.body)
     }
   }
+}
+
+/** Frequent messages leave the counters out: the last ones that were told stay. */
+function withCounters<T extends { readonly counters: Record<string, number> }>(body: T, earlier: T | undefined): T {
+  return Object.keys(body.counters).length > 0 || earlier === undefined ? body : { ...body, counters: earlier.counters }
 }

@@ -7,6 +7,7 @@
 import type { Component } from '../component/definition.js'
 import { ComponentHost } from '../component/host.js'
 import { type Clock, SystemClock } from '../core/clock.js'
+import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastSender } from '../net/udp.js'
@@ -273,12 +274,12 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     const status = this.#host.status()
     this.#control?.send('component', {
       ...status,
-      counters: {
+      counters: nonZero({
         ...status.counters,
         ...this.#events?.receiver.counters,
         ...this.#events?.counters,
         restarts: this.#restarts,
-      },
+      }),
     })
   }
 }

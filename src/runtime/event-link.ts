@@ -119,7 +119,9 @@ export class EventLink implements Agent {
     link.#unlisten = control.listen((message, address, nowUs) => {
       link.directory.onControl(message, address, nowUs)
       if (message.kind !== 'sequencer') return
-      const { epoch, nextSequence, epochTable } = message.body
+      const { epoch, nextSequence, epochTable, state } = message.body
+      // One that does not sequence says nothing about the stream.
+      if (state !== 'open' && state !== 'held' && state !== 'ending') return
       link.receiver.onSequencerHeartbeat(message.sender, epoch, nextSequence, epochTable, nowUs)
     })
     if (options.startRewinding) await link.#hearStores()
@@ -173,8 +175,7 @@ export class EventLink implements Agent {
     const server = this.directory.rewindServer(this.#rewindServer++)
     if (server === undefined) {
       this.counters.noServer += 1
-      // The receiver is told at the end of this call's turn, as a connection would: it is in the middle of a transition.
-      queueMicrotask(() => this.receiver.onRewindEnd('no store is known', this.#cycle.enter()))
+      this.receiver.onRewindEnd('no store is known', this.#cycle.enter())
       return
     }
     this.counters.rewinds += 1

@@ -3,6 +3,7 @@
  * fills its own gaps from the sequencer and from the other stores.
  */
 import { type Clock, SystemClock } from '../core/clock.js'
+import { nonZero } from '../core/counters.js'
 import { messageOf, SeqcastError } from '../core/errors.js'
 import { STORE_PENDING_PACKETS } from '../core/limits.js'
 import { Authenticator } from '../net/auth.js'
@@ -16,6 +17,12 @@ import { endOfRun } from './last-event.js'
 import { type Role, type RoleOptions, randomIncarnation, SILENCE_US, STATUS_EVERY_US } from './options.js'
 import { Outcome } from './outcome.js'
 import { RewindListener } from './rewind-listener.js'
+
+/**
+ * An acknowledgement goes out at once when the last one is older than this. Everybody hears it, so under load the syncs of a
+ * few milliseconds share one.
+ */
+const ACKNOWLEDGE_EVERY_US = 1_500
 
 export interface StoreRoleOptions extends RoleOptions {
   /** How the store calls itself on the control stream; unique in a session. */
@@ -61,6 +68,7 @@ class StoreProcess implements StoreRole, Agent, EventListener {
   #rewinds: RewindListener | undefined
   #durableChanged = false
   #lastStatusUs = 0
+  #lastAckUs = 0
   #state = 'starting'
   #overflow = 0
 
@@ -126,7 +134,7 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     )
     this.#state = this.#events.receiver.state
     this.#cycle.add(this)
-    this.#sendStatus(this.#cycle.enter())
+    this.#sendStatus(this.#cycle.enter(), true)
     options.logger.info(
       {
         session: options.session,
@@ -154,7 +162,7 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     await this.#rewinds?.close()
     await this.log.close()
     this.#state = 'stopped'
-    this.#sendStatus(this.#cycle.enter())
+    this.#sendStatus(this.#cycle.enter(), true)
     this.#cycle.stop()
     this.#control?.close()
   }
@@ -208,15 +216,13 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     this.lost(nextSequence, this.log.nextSequence - 1, `the sequencer was restarted without them (${reason})`)
   }
 
-  flush(nowUs: number): void {
-    if (!this.#durableChanged) return
-    this.#durableChanged = false
-    this.#sendStatus(nowUs)
-  }
+  flush(): void {}
 
   tick(nowUs: number): number {
-    if (nowUs - this.#lastStatusUs >= STATUS_EVERY_US) this.#sendStatus(nowUs)
-    return this.#lastStatusUs + STATUS_EVERY_US
+    if (nowUs - this.#lastStatusUs >= STATUS_EVERY_US) this.#sendStatus(nowUs, true)
+    if (this.#durableChanged && nowUs - this.#lastAckUs >= ACKNOWLEDGE_EVERY_US) this.#sendStatus(nowUs, false)
+    const statusAtUs = this.#lastStatusUs + STATUS_EVERY_US
+    return this.#durableChanged ? Math.min(statusAtUs, this.#lastAckUs + ACKNOWLEDGE_EVERY_US) : statusAtUs
   }
 
   #onRequest(packet: Uint8Array, address: string, port: number): void {
@@ -246,8 +252,11 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     })
   }
 
-  #sendStatus(nowUs: number): void {
-    this.#lastStatusUs = nowUs
+  /** An acknowledgement is a status without counters: those are for people, who look a few times a second. */
+  #sendStatus(nowUs: number, withCounters: boolean): void {
+    if (withCounters) this.#lastStatusUs = nowUs
+    this.#lastAckUs = nowUs
+    this.#durableChanged = false
     this.#control?.send('store', {
       name: this.#options.name,
       voter: this.#options.voter,
@@ -257,7 +266,7 @@ class StoreProcess implements StoreRole, Agent, EventListener {
       requestPort: this.requestPort,
       rewindPort: this.rewindPort,
       state: this.#state,
-      counters: this.counters(),
+      counters: withCounters ? nonZero(this.counters()) : {},
     })
   }
 

@@ -269,6 +269,6 @@ function countersOf(watch: DemoWatch): DemoResult['counters'] {
     rewinds: sum('rewinds'),
     duplicates: sum('duplicate'),
     lostEvents: sum('lost-events'),
-    commandsResent: sum('resent-commands'),
+    commandsResent: sum('resentCommands'),
   }
 }

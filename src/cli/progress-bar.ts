@@ -1,0 +1,25 @@
+/** A bar for long work: on a terminal only, on stderr, so that stdout stays the result's. */
+import { SingleBar } from 'cli-progress'
+
+export interface ProgressBar {
+  update(done: number): void
+  stop(): void
+}
+
+const NO_BAR: ProgressBar = { update: () => {}, stop: () => {} }
+
+/** @param quiet true for machines: no bar at all */
+export function startProgress(what: string, unit: string, total: number, quiet: boolean): ProgressBar {
+  if (quiet || process.stderr.isTTY !== true || total === 0) return NO_BAR
+  const bar = new SingleBar({
+    stream: process.stderr,
+    format: `${what}  {bar}  {percentage} %  {value}/{total} ${unit}`,
+    barCompleteChar: '#',
+    barIncompleteChar: '.',
+    hideCursor: true,
+    clearOnComplete: true,
+    stopOnComplete: false,
+  })
+  bar.start(total, 0)
+  return { update: (done) => bar.update(done), stop: () => bar.stop() }
+}

@@ -1,0 +1,254 @@
+/**
+ * A source outside of any component: registers itself, sends commands, and sees each come back as an event and become stable.
+ */
+import { type Clock, SystemClock } from '../core/clock.js'
+import { SeqcastError } from '../core/errors.js'
+import { AUTH_TAG_BYTES, MIN_DATAGRAM_BYTES } from '../core/limits.js'
+import { Registration } from '../component/registration.js'
+import { Authenticator } from '../net/auth.js'
+import { MulticastSender } from '../net/udp.js'
+import { Outbox } from '../protocol/outbox.js'
+import { ControlLink } from '../runtime/control-link.js'
+import { type Agent, DutyCycle } from '../runtime/duty-cycle.js'
+import { EventLink, type EventListener } from '../runtime/event-link.js'
+import { type RoleOptions, randomIncarnation } from '../runtime/options.js'
+import { Outcome } from '../runtime/outcome.js'
+import { readU16 } from '../wire/bytes.js'
+import { EVENT_HEADER_BYTES, eventSource, eventType, fragmentBytes } from '../wire/event.js'
+import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
+import { SESSION_ENDED, SOURCE_REGISTERED, sourceRegisteredCodec } from '../wire/runtime-events.js'
+import type { ControlMessage } from '../wire/control.js'
+import { readSessionStart } from './session-begin.js'
+import { findSession } from './session-finder.js'
+
+/** A sequencer that was silent for this long is not coming back soon. */
+const SEQUENCER_TIMEOUT_US = 15_000_000
+const WATCH_EVERY_US = 1_000_000
+
+export interface SendClientOptions extends RoleOptions {
+  /** Of the source; another process that registers the same name closes it. */
+  readonly name: string
+  readonly schemaHash: string
+  readonly clock?: Clock
+  readonly onReturned: (latencyUs: number) => void
+}
+
+export class SendClient implements Agent, EventListener {
+  readonly #options: SendClientOptions
+  readonly #cycle: DutyCycle
+  readonly #outcome = new Outcome()
+  readonly #incarnation = randomIncarnation()
+  readonly #auth: Authenticator
+  readonly #registration: Registration
+  #registered: () => void = () => {}
+  #outbox: Outbox | undefined
+  #control: ControlLink | undefined
+  #events: EventLink | undefined
+  #commands: MulticastSender | undefined
+  #sizes = { datagramBytes: MIN_DATAGRAM_BYTES, fragmentBytes: 0 }
+  #heardSequencerUs = 0
+  /** Of the events that came back. */
+  firstSequence = 0
+  lastSequence = 0
+  events = 0
+
+  private constructor(options: SendClientOptions) {
+    this.#options = options
+    this.#cycle = new DutyCycle(options.clock ?? new SystemClock(), options.idle)
+    this.#auth = new Authenticator(options.key, 'command')
+    this.#registration = new Registration(options.session, (packet) => this.#sendCommands(packet))
+  }
+
+  /**
+   * Joins the session and registers the source.
+   * @throws SeqcastError E_SESSION_UNKNOWN, E_TIMEOUT (no sequencer), E_REFUSED, E_GROUP, E_INTERFACE
+   */
+  static async open(options: SendClientOptions): Promise<SendClient> {
+    const client = new SendClient(options)
+    try {
+      await client.#open()
+    } catch (error) {
+      client.close()
+      throw error
+    }
+    return client
+  }
+
+  /** Rejects with what makes sending on impossible; never resolves. */
+  get failed(): Promise<void> {
+    return this.#outcome.promise
+  }
+
+  get isFull(): boolean {
+    return this.#outbox?.isFull ?? true
+  }
+
+  /** Commands that are not yet stable events. */
+  get pending(): number {
+    return this.#outbox?.commands ?? 0
+  }
+
+  /** Resolves when there is room for another command. @throws SeqcastError what `failed` rejects with */
+  async space(): Promise<void> {
+    await Promise.race([this.#outbox?.space(), this.failed])
+  }
+
+  /** @throws SeqcastError E_PAYLOAD (too long), E_SOURCE_EXHAUSTED */
+  send(type: number, payload: Uint8Array): void {
+    this.#outbox?.append(type, payload, this.#cycle.enter())
+  }
+
+  /** Resolves when all that was sent is stable. @throws SeqcastError what `failed` rejects with */
+  async settled(): Promise<void> {
+    while (this.pending > 0) {
+      await Promise.race([this.failed, new Promise((resolve) => setTimeout(resolve, 1))])
+    }
+  }
+
+  close(): void {
+    this.#cycle.stop()
+    this.#events?.close()
+    this.#commands?.close()
+    this.#control?.close()
+  }
+
+  deliver(sequence: number, count: number, bytes: Uint8Array, start: number, _end: number, nowUs: number): void {
+    let at = start
+    for (let i = 0; i < count; i++) {
+      const lengthBytes = readU16(bytes, at)
+      at += BLOCK_LENGTH_BYTES
+      this.#onEvent(sequence + i, bytes, at, lengthBytes, nowUs)
+      at += lengthBytes
+    }
+  }
+
+  stateChanged(): void {}
+
+  lost(from: number, to: number, reason: string): void {
+    this.#fail('E_LOST', `events ${from} to ${to} can't be recovered (${reason}): what became of the commands is unknown`)
+  }
+
+  revoked(nextSequence: number, reason: string): void {
+    this.#fail('E_LOST', `events from ${nextSequence} on were revoked (${reason})`)
+  }
+
+  flush(nowUs: number): void {
+    this.#outbox?.flush(nowUs)
+  }
+
+  tick(nowUs: number): number {
+    if (nowUs - this.#heardSequencerUs > SEQUENCER_TIMEOUT_US) {
+      this.#fail('E_TIMEOUT', `the sequencer was not heard for ${SEQUENCER_TIMEOUT_US / 1_000_000} s`)
+    }
+    const deadlineUs = Math.min(this.#registration.tick(nowUs), this.#outbox?.tick(nowUs) ?? Number.POSITIVE_INFINITY)
+    return Math.min(deadlineUs, nowUs + WATCH_EVERY_US)
+  }
+
+  async #open(): Promise<void> {
+    const options = this.#options
+    const fail = (error: SeqcastError): void => this.#outcome.failed(error)
+    this.#cycle.start()
+    this.#control = await ControlLink.open(options, this.#incarnation, this.#cycle, fail)
+    const { hasSequencer } = await findSession(options, this.#control, this.#cycle)
+    if (!hasSequencer) throw noSequencer(options.session)
+    this.#sizes = await this.#readSizes(this.#control)
+    // Asked again: reading the beginning may have taken a while, and a stream joined at its end has no gap to fill.
+    const { nextSequence } = await findSession(options, this.#control, this.#cycle)
+    this.#commands = await MulticastSender.open({
+      ...options.commandGroup,
+      interfaceAddress: options.interfaceAddress,
+      onError: fail,
+    })
+    this.#events = await EventLink.open(
+      { ...options, nextSequence, startRewinding: false, askSequencer: false, seed: this.#incarnation },
+      this.#cycle,
+      this.#control,
+      this,
+      fail,
+    )
+    this.#heardSequencerUs = this.#cycle.enter()
+    this.#control.listen((message, _address, nowUs) => this.#onControl(message, nowUs))
+    this.#cycle.add(this)
+    const registered = new Promise<void>((resolve) => {
+      this.#registered = resolve
+    })
+    const { name, schemaHash } = options
+    const wanted = { name, nonce: randomIncarnation(), exclusive: true, component: '', schemaHash }
+    this.#registration.request(wanted, this.#cycle.enter())
+    await Promise.race([registered, this.failed])
+  }
+
+  /** Where the beginning is out of reach, the smallest sizes that any session has are right as well. */
+  async #readSizes(control: ControlLink): Promise<{ datagramBytes: number; fragmentBytes: number }> {
+    const begun = await readSessionStart(this.#options, control, this.#cycle)
+    if (begun !== undefined) return begun
+    const { session, logger } = this.#options
+    logger.warn({ session }, 'send: nobody has the first event of the session; sending the smallest fragments')
+    return {
+      datagramBytes: MIN_DATAGRAM_BYTES,
+      fragmentBytes: fragmentBytes(MIN_DATAGRAM_BYTES, MOLD_HEADER_BYTES, AUTH_TAG_BYTES),
+    }
+  }
+
+  #onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): void {
+    const type = eventType(bytes, at)
+    if (type === SESSION_ENDED) this.#fail('E_REFUSED', `session ${this.#options.session} has ended`)
+    if (type === SOURCE_REGISTERED) this.#onRegistered(bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes), nowUs)
+    const outbox = this.#outbox
+    if (outbox === undefined || eventSource(bytes, at) !== outbox.source) return
+    if (outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs) !== 'expected') {
+      this.#fail('E_REFUSED', `event ${sequence} carries the number of source '${this.#options.name}' and is none of its`)
+      return
+    }
+    if (this.firstSequence === 0) this.firstSequence = sequence
+    this.lastSequence = sequence
+    this.events += 1
+  }
+
+  #onRegistered(payload: Uint8Array, nowUs: number): void {
+    const event = sourceRegisteredCodec.decode(payload)
+    if (event === undefined) return
+    const { session, name, logger } = this.#options
+    if (this.#outbox !== undefined && event.closes === this.#outbox.source) {
+      this.#fail('E_REFUSED', `another process has registered source '${name}', which closed this one`)
+    }
+    if (event.nonce !== this.#registration.nonce || event.nonce === 0) return
+    this.#registration.end()
+    this.#outbox = new Outbox(
+      { session, source: event.source, firstSourceSequence: 1, ...this.#sizes, logger },
+      {
+        sendCommands: (packet) => this.#sendCommands(packet),
+        returned: (_, latencyUs) => this.#options.onReturned(latencyUs),
+      },
+    )
+    this.#outbox.connect(nowUs)
+    this.#registered()
+  }
+
+  #onControl(message: ControlMessage, nowUs: number): void {
+    if (message.kind === 'sequencer') {
+      this.#heardSequencerUs = nowUs
+      this.#outbox?.onStable(message.body.stableSequence)
+      this.#outbox?.onHeld(message.body.held)
+    } else if (message.kind === 'refused' && message.body.nonce === this.#registration.nonce) {
+      this.#fail('E_REFUSED', `the sequencer refused source '${this.#options.name}': ${message.body.reason}`)
+    }
+  }
+
+  #sendCommands(packet: Uint8Array): void {
+    this.#commands?.send(this.#auth.seal(packet))
+  }
+
+  #fail(code: 'E_LOST' | 'E_REFUSED' | 'E_TIMEOUT', message: string): void {
+    const { session } = this.#options
+    const hint = `events up to ${this.lastSequence} of the stream hold ${this.events} commands of this source`
+    this.#outcome.failed(new SeqcastError(code, message, { hint, fields: { session, events: this.events } }))
+  }
+}
+
+function noSequencer(session: string): SeqcastError {
+  return new SeqcastError('E_TIMEOUT', `session ${session} has a store, and no sequencer that would take commands`, {
+    hint: 'start it: seqcast sequencer; or see who is there: seqcast status',
+    fields: { session },
+  })
+}

@@ -1,0 +1,109 @@
+/** `seqcast send`: puts the messages of a file, or of standard input, into the session. */
+import { Command } from 'commander'
+import { SeqcastError } from '../core/errors.js'
+import { addStreamOptions, type Configuration, readConfiguration, roleOptions } from './configuration.js'
+import { LatencyHistogram } from './latency.js'
+import { count, print } from './output.js'
+import { startProgress } from './progress-bar.js'
+import type { SendClient } from './send-client.js'
+import type { SendInput } from './send-input.js'
+
+export const sendCommand = addStreamOptions(new Command('send'))
+  .description('send messages as commands, and wait until all of them are stable events')
+  .option('--input <file>', 'BinaryFILE (with --type), else JSON Lines (default: standard input)')
+  .option('--type <n>', 'type number of every message of a BinaryFILE')
+  .option('--proto <file>', 'schema: encodes {"name": …, "payload": {…}}, checks the payloads of a BinaryFILE')
+  .option('--rate <n>', 'messages a second (default: as fast as they are taken)')
+  .option('--name <name>', 'name of the source (default: one that nobody else has)')
+  .action(async (flags: Record<string, unknown>) => {
+    const configuration = readConfiguration(flags)
+    const options = roleOptions(configuration, 'send')
+    const [{ openSendInput }, { SendClient }] = await Promise.all([
+      import('./send-input.js'),
+      import('./send-client.js'),
+    ])
+    const schema = await loadSchema(configuration.proto)
+    const input = await openSendInput({ path: configuration.input, type: configuration.type, schema })
+    const latency = new LatencyHistogram()
+    const client = await SendClient.open({
+      ...options,
+      name: configuration.name ?? `send-${Date.now().toString(36)}-${process.pid.toString(36)}`,
+      schemaHash: schema?.hash ?? '',
+      onReturned: (latencyUs) => latency.record(latencyUs),
+    })
+    try {
+      await run(client, input, configuration, latency)
+    } finally {
+      client.close()
+    }
+  })
+
+async function loadSchema(path: string | undefined) {
+  if (path === undefined) return undefined
+  const { loadSchemaFile } = await import('../component/proto-file.js')
+  return loadSchemaFile(path)
+}
+
+async function run(
+  client: SendClient,
+  input: SendInput,
+  configuration: Configuration,
+  latency: LatencyHistogram,
+): Promise<void> {
+  const startedMs = performance.now()
+  const bar = startProgress('sending', 'messages', input.messages ?? 0, configuration.json)
+  let messages = 0
+  let failure: unknown
+  try {
+    for await (const batch of input.read()) {
+      for (const { type, payload } of batch) {
+        if (configuration.rate !== undefined) await untilDue(startedMs + (messages / configuration.rate) * 1000)
+        while (client.isFull) await client.space()
+        client.send(type, payload)
+        messages += 1
+      }
+      bar.update(messages)
+    }
+  } catch (error) {
+    failure = error
+  }
+  // What was read before the fault is sent all the same: it is settled, and said, before the fault is.
+  if (isInputFault(failure) || failure === undefined) await client.settled()
+  bar.stop()
+  const seconds = (performance.now() - startedMs) / 1000
+  report(configuration, client, messages, seconds, latency)
+  if (failure !== undefined) throw failure
+}
+
+/** The input is at fault, not the session: what was appended still arrives. */
+function isInputFault(error: unknown): boolean {
+  return error instanceof SeqcastError && !['E_LOST', 'E_REFUSED', 'E_TIMEOUT', 'E_SEND'].includes(error.code)
+}
+
+/** Sleeps only where there is a millisecond to sleep: in between, messages go out in small groups. */
+async function untilDue(dueMs: number): Promise<void> {
+  const waitMs = dueMs - performance.now()
+  if (waitMs >= 1) await new Promise((resolve) => setTimeout(resolve, waitMs))
+}
+
+function report(
+  configuration: Configuration,
+  client: SendClient,
+  messages: number,
+  seconds: number,
+  latency: LatencyHistogram,
+): void {
+  const { events, firstSequence, lastSequence } = client
+  const { session } = configuration
+  const summary = latency.summary()
+  print(
+    configuration.json,
+    { session, messages, events, firstSequence, lastSequence, stable: client.pending === 0, seconds, latency: summary },
+    () =>
+      messages === 0
+        ? 'nothing to send'
+        : `${count(messages)} messages became ${count(events)} events (${firstSequence} to ${lastSequence}) of session ` +
+          `${session} in ${seconds.toFixed(2)} s\n` +
+          `command to event: ${summary.p50} us (p50), ${summary.p99} us (p99), ${summary.max} us (max)`,
+  )
+}

@@ -1,0 +1,97 @@
+/**
+ * Whether a session exists, and how far it reaches: asked before a tool joins it, so that a slip in an id or a group is an
+ * error at once instead of a wait for ever.
+ */
+import { SeqcastError } from '../core/errors.js'
+import type { ControlLink } from '../runtime/control-link.js'
+import type { DutyCycle } from '../runtime/duty-cycle.js'
+import { type RoleOptions, SILENCE_US, type StoreAddress } from '../runtime/options.js'
+import { RewindLink } from '../runtime/rewind-link.js'
+
+/** Heartbeats come every tenth of a second: ten missed ones are nobody. */
+const HEAR_MS = 1_500
+const PROBE_MS = 3_000
+
+export interface FoundSession {
+  /** The sequence after the last event that is known. */
+  readonly nextSequence: number
+  /** A sequencer speaks for the session: it takes commands. */
+  readonly hasSequencer: boolean
+}
+
+/** @throws SeqcastError E_SESSION_UNKNOWN where nobody speaks for the session and no configured store has it */
+export async function findSession(options: RoleOptions, control: ControlLink, cycle: DutyCycle): Promise<FoundSession> {
+  const heard = await listen(control)
+  if (heard !== undefined) return heard
+  const reasons: string[] = []
+  for (const store of options.stores) {
+    const answer = await probe(options, store, cycle)
+    if (typeof answer === 'number') return { nextSequence: answer, hasSequencer: false }
+    reasons.push(`store ${store.address}:${store.rewindPort} says ${answer}`)
+  }
+  const { group, port } = options.controlGroup
+  const asked = reasons.length === 0 ? '' : `, and ${reasons.join(', ')}`
+  throw new SeqcastError(
+    'E_SESSION_UNKNOWN',
+    `nobody of session ${options.session} was heard on ${group}:${port}${asked}`,
+    {
+      hint: 'check --session, --control-group and --interface; `seqcast sessions --dir DIR` lists what is recorded',
+      fields: { session: options.session },
+    },
+  )
+}
+
+/** A sequencer's word settles it; without one, every store gets the time to speak. */
+function listen(control: ControlLink): Promise<FoundSession | undefined> {
+  return new Promise((resolve) => {
+    let committed = -1
+    const finish = (found: FoundSession | undefined): void => {
+      clearTimeout(deadline)
+      clearTimeout(storesDeadline)
+      unlisten()
+      resolve(found)
+    }
+    const fromStores = (): void => finish({ nextSequence: committed + 1, hasSequencer: false })
+    let storesDeadline: NodeJS.Timeout | undefined
+    const unlisten = control.listen((message) => {
+      if (message.kind === 'sequencer' && message.body.state !== 'stopped') {
+        finish({ nextSequence: message.body.nextSequence, hasSequencer: true })
+      } else if (message.kind === 'store' && message.body.state !== 'stopped') {
+        committed = Math.max(committed, message.body.committedSequence)
+        storesDeadline ??= setTimeout(fromStores, SILENCE_US / 1000)
+      }
+    })
+    const deadline = setTimeout(() => finish(undefined), HEAR_MS)
+  })
+}
+
+/** Logs in to a store for the most recent event. @returns the sequence after it, or why not */
+function probe(options: RoleOptions, store: StoreAddress, cycle: DutyCycle): Promise<number | string> {
+  return new Promise((resolve) => {
+    const finish = (answer: number | string): void => {
+      clearTimeout(deadline)
+      // Stopped after this call: the client is still reading.
+      queueMicrotask(() => link.stop())
+      resolve(answer)
+    }
+    let first = 1
+    const link = new RewindLink(
+      options.session,
+      cycle,
+      {
+        started: (sequence) => {
+          first = sequence
+          setTimeout(() => finish(first), SILENCE_US / 1000)
+        },
+        run: (sequence, count) => {
+          first = sequence + count
+        },
+        sessionEnded: () => finish(first),
+        ended: (reason) => finish(reason),
+      },
+      options.logger,
+    )
+    const deadline = setTimeout(() => finish('nothing'), PROBE_MS)
+    link.start(0, { address: store.address, port: store.rewindPort })
+  })
+}
