@@ -192,6 +192,32 @@ test('a rebuilt sequencer is the original: both continue with the same bytes', (
   t.end()
 })
 
+test('the end can always be said: the window has a place for it, however it was filled', (t) => {
+  const sizes = fc.array(fc.array(fc.integer({ min: 0, max: 242 }), { minLength: 1, maxLength: 3 }), { minLength: 40 })
+  fc.assert(
+    fc.property(sizes, fc.integer({ min: 0, max: 250 }), (packets, reasonBytes) => {
+      const bench = new Bench({ datagramBytes: 300, voters: ['a'], windowPackets: 8 }).open()
+      let next = 1
+      bench.register('a', 1)
+      for (const lengths of packets) {
+        const packet = commandPacket(
+          1,
+          next,
+          lengths.map((length) => ({ type: 256, payload: bytes(length) })),
+        )
+        const before = bench.sequencer.nextSequence
+        bench.command(packet)
+        next += bench.sequencer.nextSequence - before
+      }
+      bench.sequencer.end('r'.repeat(reasonBytes), bench.nowUs, bench.wallUs)
+      if (bench.events().at(-1)?.type !== 9) throw new Error('the end was not sent')
+      if (bench.packets().length > 9) throw new Error('more than the window holds')
+    }),
+    { numRuns: 300 },
+  )
+  t.end()
+})
+
 test('bad bytes: every truncation, every corruption of a byte: dropped with a counter, or a valid packet', (t) => {
   const bench = opened()
   const sum = (): number => {
