@@ -5,8 +5,9 @@
 import { SeqcastError } from '../core/errors.js'
 import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
 import { type Environment, openEnvironment } from './lmdb-environment.js'
-import { endOfRecords, RecordReader } from './record-reader.js'
+import { endOfRecords, RecordReader, type SessionTables } from './record-reader.js'
 import { checkOwner, readAbout, type SessionAbout, sessionPath } from './session-directory.js'
+import type { BlockKind } from './time-index.js'
 
 export interface LogStatistics {
   readonly packets: number
@@ -19,7 +20,7 @@ export class LmdbLogReader implements EventLogReader {
   readonly #env: Environment
   readonly #reader: RecordReader
 
-  /** @throws SeqcastError E_SESSION_UNKNOWN, E_SESSION_FOREIGN, E_STORE_IO, E_STORE_CORRUPT (the last record is damaged) */
+  /** @throws SeqcastError E_SESSION_UNKNOWN, E_SESSION_FOREIGN, E_STORE_IO */
   static async open(directory: string, session: string): Promise<LmdbLogReader> {
     checkOwner(directory, session)
     const path = sessionPath(directory, session)
@@ -52,6 +53,15 @@ export class LmdbLogReader implements EventLogReader {
 
   get firstSequence(): number {
     return this.#reader.firstSequence
+  }
+
+  get kind(): BlockKind {
+    return this.about.kind
+  }
+
+  /** The rows themselves, for tools that must see damage instead of stopping at it. */
+  get tables(): SessionTables {
+    return this.#env
   }
 
   /** Everything to here could be read at the last `refresh`. */

@@ -83,15 +83,16 @@ export class RecordReader implements EventLogReader {
 }
 
 /**
- * The sequence after the last record, or undefined where there is none.
- * @throws SeqcastError E_STORE_CORRUPT where that record is damaged; with `count` only if it is too short for a count
+ * The sequence after the last record, or undefined where there is none. `count` takes the record's word for its count, so
+ * that tools can look into a session whose end is damaged.
+ * @throws SeqcastError E_STORE_CORRUPT, with `check`, where that record is damaged
  */
 export function endOfRecords(session: string, packets: Table, depth: 'check' | 'count'): number | undefined {
   const last = packets.lastKey()
   const record = last === undefined ? undefined : packets.get(last)
   if (last === undefined || record === undefined) return undefined
   const reason = checkRecord(record, record.length)
-  if (reason !== undefined && (depth === 'check' || reason === 'short-record'))
-    throw corruptRecord(session, last, reason)
-  return last + recordCount(record)
+  if (reason === undefined) return last + recordCount(record)
+  if (depth === 'check') throw corruptRecord(session, last, reason)
+  return last + (record.length < RECORD_HEADER_BYTES ? 1 : Math.max(1, recordCount(record)))
 }

@@ -1,0 +1,122 @@
+/**
+ * The sessions of a store's directory. Each is looked into read-only, so that a live store is not disturbed.
+ */
+import { readdirSync } from 'node:fs'
+import { messageOf, SeqcastError } from '../core/errors.js'
+import { readU16 } from '../wire/bytes.js'
+import { eventType } from '../wire/event.js'
+import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
+import { SESSION_ENDED } from '../wire/runtime-events.js'
+import { LmdbLogReader } from './lmdb-log-reader.js'
+import { sessionOfDirectory, sessionPath } from './session-directory.js'
+import { holderPid } from './session-lock.js'
+import { type BlockKind, blockTimeUs } from './time-index.js'
+
+export interface SessionSummary {
+  readonly session: string
+  readonly kind: BlockKind
+  readonly firstSequence: number
+  /** `firstSequence - 1` where nothing is recorded. */
+  readonly lastSequence: number
+  readonly events: number
+  readonly packets: number
+  /** Bytes on disk of the pages in use. */
+  readonly bytes: number
+  /** Time of the first and of the last event (of foreign streams: receive time), microseconds since the epoch; 0 if none. */
+  readonly firstTimeUs: number
+  readonly lastTimeUs: number
+  readonly ended: boolean
+  /** The live process that records it, or undefined. */
+  readonly heldByPid: number | undefined
+}
+
+export interface UnreadableSession {
+  readonly session: string
+  readonly problem: string
+}
+
+export interface SessionList {
+  /** By time of the first event. */
+  readonly sessions: readonly SessionSummary[]
+  readonly unreadable: readonly UnreadableSession[]
+}
+
+export class Catalogue {
+  readonly #directory: string
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** @throws SeqcastError E_FILE where the directory can't be read */
+  async list(): Promise<SessionList> {
+    const sessions: SessionSummary[] = []
+    const unreadable: UnreadableSession[] = []
+    for (const session of this.#names()) {
+      try {
+        sessions.push(await this.describe(session))
+      } catch (error) {
+        unreadable.push({ session, problem: messageOf(error) })
+      }
+    }
+    sessions.sort((a, b) => a.firstTimeUs - b.firstTimeUs || (a.session < b.session ? -1 : 1))
+    return { sessions, unreadable }
+  }
+
+  /** @throws SeqcastError E_SESSION_UNKNOWN, E_SESSION_FOREIGN, E_STORE_IO, E_STORE_CORRUPT */
+  async describe(session: string): Promise<SessionSummary> {
+    const reader = await LmdbLogReader.open(this.#directory, session)
+    try {
+      const { packets, usedBytes } = reader.statistics()
+      const last = lastEvent(reader)
+      return {
+        session: reader.session,
+        kind: reader.kind,
+        firstSequence: reader.firstSequence,
+        lastSequence: reader.committedSequence,
+        events: reader.committedSequence - reader.firstSequence + 1,
+        packets,
+        bytes: usedBytes,
+        firstTimeUs: timeOf(reader, reader.firstSequence),
+        lastTimeUs: timeOf(reader, reader.committedSequence),
+        ended: reader.about.ended || (reader.kind === 'events' && last === SESSION_ENDED),
+        heldByPid: holderPid(sessionPath(this.#directory, session)),
+      }
+    } finally {
+      await reader.close()
+    }
+  }
+
+  #names(): string[] {
+    try {
+      return readdirSync(this.#directory, { withFileTypes: true }).flatMap((entry) => {
+        const session = entry.isDirectory() ? sessionOfDirectory(entry.name) : undefined
+        return session === undefined ? [] : [session]
+      })
+    } catch (cause) {
+      throw new SeqcastError('E_FILE', `the store directory ${this.#directory} can't be read: ${messageOf(cause)}`, {
+        cause,
+        fields: { directory: this.#directory },
+      })
+    }
+  }
+}
+
+function timeOf(reader: LmdbLogReader, sequence: number): number {
+  let timeUs = 0
+  reader.read(sequence, 1, (_sequence, _count, bytes, start, end, receivedUs) => {
+    timeUs = reader.kind === 'events' ? blockTimeUs(bytes, start, end, receivedUs) : receivedUs
+    return false
+  })
+  return timeUs
+}
+
+/** The type of the last event, where it has one. */
+function lastEvent(reader: LmdbLogReader): number | undefined {
+  let type: number | undefined
+  reader.read(reader.committedSequence, 1, (_sequence, _count, bytes, start) => {
+    if (readU16(bytes, start) >= BLOCK_LENGTH_BYTES) type = eventType(bytes, start + BLOCK_LENGTH_BYTES)
+    return false
+  })
+  return type
+}

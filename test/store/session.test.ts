@@ -1,0 +1,156 @@
+/** Directories, locks, identity, catalogue. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { test } from 'tap'
+import { Catalogue } from '../../src/store/catalogue.js'
+import { claimIdentity, readIdentity } from '../../src/store/identity.js'
+import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
+import { directoryNameOf, sessionOfDirectory, sessionPath } from '../../src/store/session-directory.js'
+import { acquireLock, holderPid } from '../../src/store/session-lock.js'
+import { SESSION_ENDED } from '../../src/wire/runtime-events.js'
+import { appendMessages, eventBytes, numberedEvents, scratchDirectory } from './recordings.js'
+
+const scratch = scratchDirectory()
+process.on('exit', () => scratch.remove())
+
+test('every id has a safe directory name, and back', (t) => {
+  t.equal(directoryNameOf('20261120A'), '20261120A')
+  t.equal(directoryNameOf('A/../B c'), 'A%2f%2e%2e%2fB%20c')
+  t.equal(directoryNameOf('          '), '%')
+  t.equal(sessionOfDirectory('lock.1'), undefined)
+  const printable = fc.string({
+    unit: fc.integer({ min: 0x20, max: 0x7e }).map((c) => String.fromCharCode(c)),
+    maxLength: 10,
+  })
+  fc.assert(
+    fc.property(printable, (id) => {
+      const name = directoryNameOf(id)
+      return /^[A-Za-z0-9%]+$/.test(name) && sessionOfDirectory(name) === id.trim()
+    }),
+  )
+  t.end()
+})
+
+test('a lock is exclusive, tells how it was left, and is taken over from the dead', (t) => {
+  const path = join(scratch.path, 'locks')
+  mkdirSync(path)
+  const first = acquireLock(path)
+  t.equal(first.lastHolder, 'none')
+  t.equal(holderPid(path), process.pid)
+  t.throws(() => acquireLock(path), { code: 'E_STORE_HELD', fields: { pid: process.pid } })
+  first.release(true)
+  t.equal(holderPid(path), undefined)
+  const second = acquireLock(path)
+  t.equal(second.lastHolder, 'clean')
+  second.release(false)
+  t.equal(acquireLock(path).lastHolder, 'unclean')
+  // The same process id with another start time is another process.
+  const reused = { pid: process.pid, startTime: '1', boot: '', state: 'held' }
+  writeFileSync(join(path, 'lock.9'), JSON.stringify(reused))
+  t.equal(acquireLock(path).lastHolder, 'killed')
+  writeFileSync(join(path, 'lock.20'), 'torn by a power fail')
+  const last = acquireLock(path)
+  t.equal(last.lastHolder, 'killed')
+  t.equal(holderPid(path), process.pid)
+  t.end()
+})
+
+test('a directory that belongs to another session is refused', async (t) => {
+  const log = await LmdbEventLog.open({ directory: scratch.path, session: 'MINE' })
+  await log.close()
+  renameSync(sessionPath(scratch.path, 'MINE'), sessionPath(scratch.path, 'YOURS'))
+  const opened = LmdbEventLog.open({ directory: scratch.path, session: 'YOURS' })
+  await t.rejects(opened, { code: 'E_SESSION_FOREIGN', message: /belongs to session 'MINE'/ })
+  const inside = LmdbEventLog.open({ directory: sessionPath(scratch.path, 'YOURS'), session: 'NEW' })
+  await t.rejects(inside, { code: 'E_SESSION_FOREIGN', message: /is the recording of session 'MINE'/ })
+  await t.rejects(LmdbEventLog.openReader(scratch.path, 'NOBODY'), { code: 'E_SESSION_UNKNOWN' })
+})
+
+test('a store directory has one identity', (t) => {
+  const directory = join(scratch.path, 'identity')
+  t.equal(readIdentity(directory), undefined)
+  claimIdentity(directory, { name: 'alpha', voter: 'a' })
+  t.strictSame(claimIdentity(directory, { name: 'alpha', voter: 'a' }), { name: 'alpha', voter: 'a' })
+  t.throws(() => claimIdentity(directory, { name: 'alpha', voter: '' }), { code: 'E_CONFIG' })
+  writeFileSync(join(directory, 'store.json'), '{"name":')
+  t.throws(() => readIdentity(directory), { code: 'E_STORE_CORRUPT' })
+  t.end()
+})
+
+test('reopening goes on where the log ended', async (t) => {
+  for (let round = 0; round < 3; round++) {
+    const log = await LmdbEventLog.open({ directory: scratch.path, session: 'AGAIN', firstSequence: 5 })
+    t.equal(log.firstSequence, 5)
+    t.equal(log.nextSequence, 5 + round * 3)
+    t.equal(log.durableSequence, 4 + round * 3)
+    t.equal(log.lastHolder, round === 0 ? 'none' : 'clean')
+    appendMessages(log, numberedEvents(1, 3))
+    await log.close()
+  }
+})
+
+test('the catalogue lists sessions, ours and foreign ones', async (t) => {
+  const directory = join(scratch.path, 'catalogue')
+  const ours = await LmdbEventLog.open({ directory, session: 'OURS' })
+  appendMessages(ours, [eventBytes({ timeUs: 5_000_000, sourceSequence: 1 })])
+  appendMessages(ours, [
+    eventBytes({ timeUs: 6_000_000, sourceSequence: 2 }),
+    eventBytes({ timeUs: 7_000_001, type: SESSION_ENDED, source: 0 }),
+  ])
+  await ours.close()
+  const foreign = await LmdbEventLog.open({ directory, session: '  F 1', firstSequence: 900, kind: 'opaque' })
+  appendMessages(foreign, [Uint8Array.of(1), new Uint8Array(0)], 1_000_000)
+  foreign.markEnded()
+  await foreign.close()
+  const live = await LmdbEventLog.open({ directory, session: 'LIVE' })
+  mkdirSync(join(directory, 'BROKEN'))
+  writeFileSync(join(directory, 'BROKEN', 'session.json'), '{}')
+
+  const { sessions, unreadable } = await new Catalogue(directory).list()
+  await live.close()
+  const facts = sessions.map(({ bytes, ...rest }) => ({ ...rest, someBytes: bytes > 0 }))
+  t.strictSame(facts, [
+    {
+      session: 'LIVE',
+      kind: 'events',
+      firstSequence: 1,
+      lastSequence: 0,
+      events: 0,
+      packets: 0,
+      firstTimeUs: 0,
+      lastTimeUs: 0,
+      ended: false,
+      heldByPid: process.pid,
+      someBytes: false,
+    },
+    {
+      session: 'F 1',
+      kind: 'opaque',
+      firstSequence: 900,
+      lastSequence: 901,
+      events: 2,
+      packets: 1,
+      firstTimeUs: 1_000_000,
+      lastTimeUs: 1_000_000,
+      ended: true,
+      heldByPid: undefined,
+      someBytes: true,
+    },
+    {
+      session: 'OURS',
+      kind: 'events',
+      firstSequence: 1,
+      lastSequence: 3,
+      events: 3,
+      packets: 2,
+      firstTimeUs: 5_000_000,
+      lastTimeUs: 7_000_001,
+      ended: true,
+      heldByPid: undefined,
+      someBytes: true,
+    },
+  ])
+  t.match(unreadable, [{ session: 'BROKEN', problem: /does not describe a session/ }])
+  await t.rejects(new Catalogue(join(directory, 'nowhere')).list(), { code: 'E_FILE' })
+})
