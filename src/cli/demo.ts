@@ -16,8 +16,8 @@ export const demoCommand = addStreamOptions(new Command('demo'))
   .option('--rate <n>', 'messages a second (default: as fast as they are taken)')
   .option('--dir <dir>', `where the recordings and logs go (default: ${DEFAULT_DIRECTORY}/SESSION)`)
   .option(
-    '--kill <name[@fraction]...>',
-    'kill -9 a process at that part of the input, e.g. store-a@0.3 exchange-gateway',
+    '--kill <name@fraction...>',
+    'kill -9 a process at that part of the input (default: 0.5), e.g. store-a@0.3 exchange-gateway',
   )
   .action(async (flags: Record<string, unknown>) => {
     const { input, orders, seed, rate, kill, ...others } = flags

@@ -1,10 +1,11 @@
 /**
  * A source outside of any component: registers itself, sends commands, and sees each come back as an event and become stable.
  */
+
+import { Registration } from '../component/registration.js'
 import { type Clock, SystemClock } from '../core/clock.js'
 import { SeqcastError } from '../core/errors.js'
 import { AUTH_TAG_BYTES, MIN_DATAGRAM_BYTES } from '../core/limits.js'
-import { Registration } from '../component/registration.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastSender } from '../net/udp.js'
 import { Outbox } from '../protocol/outbox.js'
@@ -14,10 +15,10 @@ import { EventLink, type EventListener } from '../runtime/event-link.js'
 import { type RoleOptions, randomIncarnation } from '../runtime/options.js'
 import { Outcome } from '../runtime/outcome.js'
 import { readU16 } from '../wire/bytes.js'
+import type { ControlMessage } from '../wire/control.js'
 import { EVENT_HEADER_BYTES, eventSource, eventType, fragmentBytes } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
 import { SESSION_ENDED, SOURCE_REGISTERED, sourceRegisteredCodec } from '../wire/runtime-events.js'
-import type { ControlMessage } from '../wire/control.js'
 import { readSessionStart } from './session-begin.js'
 import { findSession } from './session-finder.js'
 
@@ -125,7 +126,10 @@ export class SendClient implements Agent, EventListener {
   stateChanged(): void {}
 
   lost(from: number, to: number, reason: string): void {
-    this.#fail('E_LOST', `events ${from} to ${to} can't be recovered (${reason}): what became of the commands is unknown`)
+    this.#fail(
+      'E_LOST',
+      `events ${from} to ${to} can't be recovered (${reason}): what became of the commands is unknown`,
+    )
   }
 
   revoked(nextSequence: number, reason: string): void {
@@ -197,7 +201,10 @@ export class SendClient implements Agent, EventListener {
     const outbox = this.#outbox
     if (outbox === undefined || eventSource(bytes, at) !== outbox.source) return
     if (outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs) !== 'expected') {
-      this.#fail('E_REFUSED', `event ${sequence} carries the number of source '${this.#options.name}' and is none of its`)
+      this.#fail(
+        'E_REFUSED',
+        `event ${sequence} carries the number of source '${this.#options.name}' and is none of its`,
+      )
       return
     }
     if (this.firstSequence === 0) this.firstSequence = sequence

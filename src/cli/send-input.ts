@@ -177,9 +177,13 @@ function namedMessage(
   schema: UntypedSchema | undefined,
 ): OutgoingMessage {
   if (schema === undefined) {
-    throw new SeqcastError('E_USAGE', `${where}: message '${name}' has a name, and there is no schema to look it up in`, {
-      hint: 'give --proto FILE',
-    })
+    throw new SeqcastError(
+      'E_USAGE',
+      `${where}: message '${name}' has a name, and there is no schema to look it up in`,
+      {
+        hint: 'give --proto FILE',
+      },
+    )
   }
   const type = schema.typeOf(name)
   if (type === undefined) {

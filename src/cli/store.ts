@@ -4,6 +4,7 @@ import { SeqcastError } from '../core/errors.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { DEFAULT_STORE_REQUEST_PORT, DEFAULT_STORE_REWIND_PORT, type RoleOptions } from '../runtime/options.js'
 import { startStore } from '../runtime/store-role.js'
+import { claimIdentity } from '../store/identity.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import { MemoryEventLog } from '../store/memory-event-log.js'
 import { addStreamOptions, type Configuration, readConfiguration, roleOptions } from './configuration.js'
@@ -22,6 +23,8 @@ export const storeCommand = addStreamOptions(new Command('store'))
     const voter = configuration.voter ?? ''
     const name = configuration.name ?? (voter === '' ? 'store' : voter)
     const options = roleOptions(configuration, name)
+    if (configuration.dir !== undefined && configuration.memory !== true)
+      claimIdentity(configuration.dir, { name, voter })
     const log = await openLog(configuration, options)
     const role = await startStore({
       ...options,
