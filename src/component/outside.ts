@@ -119,12 +119,16 @@ export class Outside {
     }
   }
 
-  /** Passive: input is told to end, nothing more is sent. Commands that were not sequenced are lost to the next activation's input. */
+  /**
+   * Passive: input is told to end. What was issued so far is sent a last time, so that what is done is known to be done;
+   * where that is lost, or comes after the next registration, it is issued again by whoever is active next.
+   */
   close(): void {
     this.#registration.end()
     const open = this.#open
     if (open === undefined) return
     this.#open = undefined
+    open.outbox.flush(this.#options.nowUs())
     open.outbox.disconnect()
     open.aborter.abort(new Error(`${this.#options.component.name} is no longer active`))
   }

@@ -39,6 +39,7 @@ export interface TestReplicaOptions {
   readonly guard?: boolean
   readonly observer?: HostObserver
   readonly outsideCommands?: number
+  readonly datagramBytes?: number
 }
 
 /** One replica in a session, with what it said. */
@@ -122,17 +123,8 @@ export class TestSession {
     const instance = options.instance ?? `replica-${this.replicas.length + 1}`
     const errors: SeqcastError[] = []
     const states: string[] = []
-    const { guard = true, observer = {}, outsideCommands } = options
-    const bound = outsideCommands === undefined ? {} : { outsideCommands }
-    const hostOptions: HostOptions = {
-      session: this.session,
-      instance,
-      incarnation,
-      guard,
-      observer,
-      mode: 'replica',
-      ...bound,
-    }
+    const { session } = this
+    const hostOptions: HostOptions = { ...options, session, instance, incarnation, mode: 'replica' }
     const host = new ComponentHost(component, hostOptions, {
       sendCommands: (packet) => this.commandsUnderWay.push(packet.slice()),
       stateChanged: (state, reason) => states.push(`${state}: ${reason}`),

@@ -1,5 +1,6 @@
 /** A small component with something of everything, and ways to break it. */
 import { type ComponentDefinition, defineComponent } from '../../src/component/definition.js'
+import type { SchemaDescriptor } from '../../src/component/descriptor.js'
 import { defineSchema } from '../../src/component/schema.js'
 
 export interface DeskMessages {
@@ -12,7 +13,7 @@ export interface DeskMessages {
 
 const uint32 = 'uint32'
 
-export const deskSchema = defineSchema<DeskMessages>({
+export const deskDescriptor: SchemaDescriptor = {
   package: 'desk',
   messages: {
     Order: { type: 256, fields: { id: { id: 1, type: uint32 }, shares: { id: 2, type: uint32 } } },
@@ -22,7 +23,9 @@ export const deskSchema = defineSchema<DeskMessages>({
     Foreign: { type: 260, fields: { id: { id: 1, type: uint32 } } },
   },
   enums: {},
-})
+}
+
+export const deskSchema = defineSchema<DeskMessages>(deskDescriptor)
 
 export interface DeskState {
   /** Shares by order id, in the order of arrival. */
