@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -26,10 +26,17 @@ export function ensureBuilt() {
   const sources = digestOf(['tsconfig.json', 'package-lock.json', ...SOURCE_FOLDERS.flatMap(filesBelow)])
   if (!isCurrent(STAMP, sources)) {
     say('compiling ...')
-    rmSync(join(root, 'dist'), { recursive: true, force: true })
     run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.'])
-    mkdirSync(dirname(STAMP), { recursive: true })
+    removeOrphans()
     writeFileSync(STAMP, sources)
+  }
+}
+
+/** What was compiled from a source that is gone must not be run, and a test least of all. */
+function removeOrphans() {
+  for (const file of filesBelow('dist')) {
+    const stem = /^dist\/(.*?)(?:\.d\.ts|\.js)(?:\.map)?$/.exec(file)?.[1]
+    if (stem !== undefined && !existsSync(join(root, `${stem}.ts`))) rmSync(join(root, file))
   }
 }
 

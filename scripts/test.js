@@ -4,15 +4,20 @@
  * them load the machine.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ensureBuilt, root, run } from './build.js'
 
 const TAP = join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs')
+/** tap builds its plugins into node_modules: again after each install. */
+const PLUGINS_BUILT = join(root, 'node_modules', '.seqcast-tap-built')
 
 ensureBuilt()
-if (!existsSync(join(root, '.tap', 'plugins'))) run(process.execPath, [TAP, 'build'])
+if (!existsSync(PLUGINS_BUILT)) {
+  run(process.execPath, [TAP, 'build'])
+  writeFileSync(PLUGINS_BUILT, '')
+}
 const words = process.argv.slice(2)
 const files = readdirSync(join(root, 'dist', 'test'), { recursive: true })
   .map((name) => join('dist', 'test', String(name)))

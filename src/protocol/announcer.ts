@@ -13,14 +13,14 @@ export interface AnnouncerOutput {
   heartbeat(): void
   /** Sends an end of session packet. */
   endOfSession(): void
-  /** Sends the control heartbeat. */
-  control(): void
+  /** Sends the control heartbeat: a full one at the steady pace, one without counters when there is news in between. */
+  control(isFull: boolean): void
 }
 
 /** Pace and least duration of the end of session packets. */
 export const END_EVERY_US = 50_000
 export const END_FOR_US = 1_000_000
-/** Stability is told at most so often where every packet is stable at once. */
+/** Stability is told at most so often: everybody hears it. */
 export const STABLE_NOTICE_US = 1_000
 
 export class Announcer {
@@ -30,6 +30,7 @@ export class Announcer {
   #intervalUs: number
   #controlAtUs = Number.POSITIVE_INFINITY
   #controlledAtUs = Number.NEGATIVE_INFINITY
+  #fullAtUs = Number.NEGATIVE_INFINITY
   #endAtUs = Number.POSITIVE_INFINITY
   #endedAtUs = Number.NaN
 
@@ -71,9 +72,11 @@ export class Announcer {
   /** Sends the control heartbeat if it is due. */
   control(nowUs: number): void {
     if (nowUs < this.#controlAtUs) return
+    const isFull = nowUs >= this.#fullAtUs
+    if (isFull) this.#fullAtUs = nowUs + this.#options.heartbeatMaxUs
     this.#controlledAtUs = nowUs
-    this.#controlAtUs = nowUs + this.#options.heartbeatMaxUs
-    this.#output.control()
+    this.#controlAtUs = this.#fullAtUs
+    this.#output.control(isFull)
   }
 
   /** Sends what is due. @returns when to be called next */

@@ -44,8 +44,6 @@ import { OWN_SOURCE, SourceTable } from './source-table.js'
 import { Stability } from './stability.js'
 import { Timestamper } from './timestamper.js'
 
-export type { SequencerOptions, SequencerOutput, SequencerState } from './sequencer-types.js'
-
 /** Packets that one command packet can become, the open one included: less room than this holds commands back. */
 const RESERVED_PACKETS = 3
 /** The end of a session waits so long for stability, at most. */
@@ -119,7 +117,7 @@ export class Sequencer {
       {
         heartbeat: () => this.#sendMark(MOLD_HEARTBEAT),
         endOfSession: () => this.#sendMark(MOLD_END_OF_SESSION),
-        control: () => this.#output.sendControl('sequencer', this.#heartbeat()),
+        control: (isFull) => this.#output.sendControl('sequencer', this.#heartbeat(isFull)),
       },
     )
   }
@@ -270,7 +268,7 @@ export class Sequencer {
     const stable = this.#stability.stableSequence
     const reason = this.#stability.acknowledge(voter, epoch, durableSequence)
     if (reason !== undefined) this.counters[reason]++
-    if (this.#stability.stableSequence > stable) this.#stabilityAdvanced(0)
+    if (this.#stability.stableSequence > stable) this.#stabilityAdvanced()
   }
 
   #onAdmin(request: AdminRequest, nowUs: number, wallUs: number): void {
@@ -317,16 +315,16 @@ export class Sequencer {
     this.#output.sendEvents(packet)
     this.#announcer.sent(this.#nowUs)
     this.#stability.published(sequence + count - 1)
-    if (!this.#stability.hasVoters) this.#stabilityAdvanced(STABLE_NOTICE_US)
+    if (!this.#stability.hasVoters) this.#stabilityAdvanced()
     else if (this.#state === 'open' && !this.#hasRoom()) {
       this.#transition('held', 'the window is full of events that are not yet stable')
       this.#announcer.controlSoon(0)
     }
   }
 
-  #stabilityAdvanced(noticeUs: number): void {
+  #stabilityAdvanced(): void {
     this.#window.stable(this.#stability.stableSequence)
-    this.#announcer.controlSoon(noticeUs)
+    this.#announcer.controlSoon(STABLE_NOTICE_US)
     if (this.#state === 'held' && this.#hasRoom()) this.#transition('open', 'stability caught up')
   }
 
@@ -351,7 +349,7 @@ export class Sequencer {
     const unstable = this.#nextSequence - 1 - this.#stability.stableSequence
     if (endedForUs < END_FOR_US || (unstable > 0 && endedForUs < END_UNSTABLE_FOR_US)) return
     this.#transition('ended', unstable === 0 ? 'all events are stable' : `${unstable} events are not stable`)
-    this.#output.sendControl('sequencer', this.#heartbeat())
+    this.#output.sendControl('sequencer', this.#heartbeat(true))
   }
 
   #stop(reason: 'second-sequencer' | 'behind-store', fields: Readonly<Record<string, unknown>>): void {
@@ -370,7 +368,8 @@ export class Sequencer {
     this.#output.sendEvents(this.#heartbeatPacket)
   }
 
-  #heartbeat(): SequencerHeartbeat {
+  /** Counters are for people, who look a few times a second; stability is told far more often. */
+  #heartbeat(withCounters: boolean): SequencerHeartbeat {
     return {
       epoch: FIRST_EPOCH,
       nextSequence: this.#batch.firstUnsent,
@@ -379,7 +378,7 @@ export class Sequencer {
       state: this.#state,
       held: this.#state === 'held',
       requestPort: this.#options.requestPort,
-      counters: { ...nonZero(this.counters), ...nonZero(this.#retransmitter.counters) },
+      counters: withCounters ? { ...nonZero(this.counters), ...nonZero(this.#retransmitter.counters) } : {},
     }
   }
 

@@ -6,7 +6,8 @@ import { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastReceiver, MulticastSender, UnicastSocket } from '../net/udp.js'
 import type { Peer } from '../protocol/peer.js'
-import { Sequencer, type SequencerState } from '../protocol/sequencer.js'
+import { Sequencer } from '../protocol/sequencer.js'
+import type { SequencerState } from '../protocol/sequencer-types.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { withFaults } from './faults.js'
@@ -136,11 +137,18 @@ async function openSequencer(
 function onState(state: SequencerState, reason: string, session: string, outcome: Outcome): void {
   if (state === 'ended') outcome.stopped()
   if (state !== 'stopped') return
+  const details = { hint: 'stop one of them, or give one another --session and other groups', fields: { session } }
   outcome.failed(
-    new SeqcastError('E_SECOND_SEQUENCER', `another sequencer runs session ${session}: this one stopped (${reason})`, {
-      hint: 'stop one of them, or give one another --session and other groups',
-      fields: { session },
-    }),
+    reason === 'behind-store'
+      ? new SeqcastError(
+          'E_SESSION_EXISTS',
+          `a store has recorded more of session ${session} than this sequencer has sent`,
+          {
+            hint: 'start the sequencer again: it will rebuild itself from that store',
+            fields: { session },
+          },
+        )
+      : new SeqcastError('E_SECOND_SEQUENCER', `another sequencer runs session ${session}: this one stopped`, details),
   )
 }
 

@@ -4,7 +4,8 @@
  */
 
 import type { Peer } from '../../src/protocol/peer.js'
-import { Sequencer, type SequencerOptions, type SequencerState } from '../../src/protocol/sequencer.js'
+import { Sequencer } from '../../src/protocol/sequencer.js'
+import type { SequencerOptions, SequencerState } from '../../src/protocol/sequencer-types.js'
 import type { ControlBodies, ControlKind } from '../../src/wire/control.js'
 import { type RegisterSource, registerSourceCodec } from '../../src/wire/runtime-events.js'
 
