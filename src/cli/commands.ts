@@ -4,16 +4,24 @@
 import type { Command } from 'commander'
 import { adminCommand } from './admin.js'
 import { demoCommand } from './demo.js'
+import { generateCommand } from './generate.js'
+import { recordCommand } from './record.js'
 import { runCommand } from './run.js'
+import { sendCommand } from './send.js'
 import { sequencerCommand } from './sequencer.js'
 import { statusCommand } from './status.js'
 import { storeCommand } from './store.js'
+import { tailCommand } from './tail.js'
 
 export const COMMANDS: readonly Command[] = [
   demoCommand,
   sequencerCommand,
   storeCommand,
   runCommand,
+  generateCommand,
+  sendCommand,
+  tailCommand,
+  recordCommand,
   statusCommand,
   adminCommand,
 ]

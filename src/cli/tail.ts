@@ -1,0 +1,168 @@
+/** `seqcast tail`: watches the events of a session, from any sequence on. */
+import { Command } from 'commander'
+import type { UntypedSchema } from '../component/schema.js'
+import { SystemClock } from '../core/clock.js'
+import { SeqcastError } from '../core/errors.js'
+import { ControlLink } from '../runtime/control-link.js'
+import { DutyCycle } from '../runtime/duty-cycle.js'
+import { EventLink } from '../runtime/event-link.js'
+import { type Role, type RoleOptions, randomIncarnation } from '../runtime/options.js'
+import { Outcome } from '../runtime/outcome.js'
+import { readU16 } from '../wire/bytes.js'
+import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
+import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import { runRole } from './run-role.js'
+import { findSession } from './session-finder.js'
+import { EventFormatter } from './tail-format.js'
+
+export const tailCommand = addStreamOptions(new Command('tail'))
+  .description('watch and decode the events of a session')
+  .option(
+    '--from <sequence>',
+    'begin with this event, and end with the last that there is (default: the next, and follow)',
+  )
+  .option('--count <n>', 'end after so many events')
+  .option('--follow', 'with --from: go on with what comes, and wait for it')
+  .option('--proto <file>', 'schema to decode application events with')
+  .action(async (flags: Record<string, unknown>) => {
+    const configuration = readConfiguration(flags)
+    const options = roleOptions(configuration, 'tail')
+    const { from, count, follow = from === undefined, proto, json } = configuration
+    const { loadSchemaFile } = await import('../component/proto-file.js')
+    const schema = proto === undefined ? undefined : await loadSchemaFile(proto)
+    const tail = new Tail({ ...options, from, count: count ?? Number.POSITIVE_INFINITY, follow, schema, json })
+    try {
+      await tail.open()
+      await runRole(tail, options.logger)
+    } finally {
+      tail.close()
+    }
+    tail.check()
+  })
+
+interface TailOptions extends RoleOptions {
+  readonly from: number | undefined
+  readonly count: number
+  readonly follow: boolean
+  readonly schema: UntypedSchema | undefined
+  readonly json: boolean
+}
+
+class Tail implements Role {
+  readonly #options: TailOptions
+  readonly #cycle: DutyCycle
+  readonly #outcome = new Outcome()
+  readonly #formatter: EventFormatter
+  #control: ControlLink | undefined
+  #events: EventLink | undefined
+  #left: number
+  #from = 1
+  /** The sequence at which it is over. */
+  #end = Number.POSITIVE_INFINITY
+
+  constructor(options: TailOptions) {
+    this.#options = options
+    this.#cycle = new DutyCycle(new SystemClock(), options.idle)
+    this.#formatter = new EventFormatter(options.schema, options.json)
+    this.#left = options.count
+  }
+
+  get done(): Promise<void> {
+    return this.#outcome.promise
+  }
+
+  async stop(): Promise<void> {
+    this.#outcome.stopped()
+  }
+
+  /** @throws SeqcastError E_SESSION_UNKNOWN, E_SEQUENCE_PAST_END, E_GROUP, E_INTERFACE */
+  async open(): Promise<void> {
+    const options = this.#options
+    const incarnation = randomIncarnation()
+    const fail = (error: SeqcastError): void => this.#outcome.failed(error)
+    this.#cycle.start()
+    this.#control = await ControlLink.open(options, incarnation, this.#cycle, fail)
+    const found = await findSession(options, this.#control, this.#cycle)
+    const from = options.from ?? found.nextSequence
+    if (!options.follow) {
+      if (from >= found.nextSequence) throw pastEnd(options.session, from, found.nextSequence)
+      this.#end = found.nextSequence
+    }
+    this.#from = from
+    // A receiver that is ahead of the stream takes it for one that was taken back: what is too early is skipped here.
+    const nextSequence = Math.min(from, found.nextSequence)
+    const startRewinding = nextSequence < found.nextSequence || !found.hasSequencer
+    this.#events = await EventLink.open(
+      { ...options, nextSequence, startRewinding, askSequencer: false, seed: incarnation },
+      this.#cycle,
+      this.#control,
+      {
+        deliver: (sequence, count, bytes, start) => this.#deliver(sequence, count, bytes, start),
+        stateChanged: (state) => {
+          if (state === 'ended') this.#outcome.stopped()
+        },
+        lost: (first, last, reason) => fail(lost(options.session, first, last, reason)),
+        revoked: (next, reason) => fail(revoked(options.session, next, reason)),
+      },
+      fail,
+    )
+  }
+
+  close(): void {
+    this.#cycle.stop()
+    this.#events?.close()
+    this.#control?.close()
+  }
+
+  /** @throws SeqcastError E_PAYLOAD where something was shown undecoded that should have been decoded */
+  check(): void {
+    const { undecoded, firstUndecoded, firstProblem } = this.#formatter
+    if (undecoded === 0) return
+    throw new SeqcastError(
+      'E_PAYLOAD',
+      `${undecoded} payloads did not decode, the first one of event ${firstUndecoded}: ${firstProblem}`,
+      {
+        hint: 'they are shown in base64; is this the schema that the session was recorded with?',
+        fields: { sequence: firstUndecoded, undecoded },
+      },
+    )
+  }
+
+  #deliver(first: number, count: number, bytes: Uint8Array, start: number): void {
+    let text = ''
+    let at = start
+    const stop = Math.min(first + count, this.#end)
+    for (let sequence = first; sequence < stop && this.#left > 0; sequence++) {
+      const lengthBytes = readU16(bytes, at)
+      if (sequence >= this.#from) {
+        text += this.#formatter.line(sequence, bytes, at + BLOCK_LENGTH_BYTES, lengthBytes)
+        this.#left -= 1
+      }
+      at += BLOCK_LENGTH_BYTES + lengthBytes
+    }
+    if (text !== '') process.stdout.write(text)
+    if (this.#left === 0 || stop === this.#end) this.#outcome.stopped()
+  }
+}
+
+function pastEnd(session: string, from: number, next: number): SeqcastError {
+  return new SeqcastError(
+    'E_SEQUENCE_PAST_END',
+    `session ${session} has no event ${from} yet: ${next === 1 ? 'it is empty' : `its last one is ${next - 1}`}`,
+    { hint: 'give a sequence that is there, or --follow to wait for it', fields: { session, from, next } },
+  )
+}
+
+function lost(session: string, from: number, to: number, reason: string): SeqcastError {
+  return new SeqcastError('E_LOST', `events ${from} to ${to} of session ${session} can't be had: ${reason}`, {
+    hint: 'start a store that has them (seqcast status shows who is there)',
+    fields: { session, from, to },
+  })
+}
+
+function revoked(session: string, next: number, reason: string): SeqcastError {
+  return new SeqcastError('E_LOST', `events from ${next} on of session ${session} were revoked: ${reason}`, {
+    hint: 'start again from there',
+    fields: { session, next },
+  })
+}
