@@ -325,7 +325,9 @@ export class Sequencer {
   #stabilityAdvanced(): void {
     this.#window.stable(this.#stability.stableSequence)
     this.#announcer.controlSoon(STABLE_NOTICE_US)
-    if (this.#state === 'held' && this.#hasRoom()) this.#transition('open', 'stability caught up')
+    if (this.#state !== 'held' || !this.#hasRoom()) return
+    this.#transition('open', 'stability caught up')
+    this.#announcer.controlSoon(0)
   }
 
   /** Room for whatever one command packet becomes, with the extra slot for the end of the session left over. */
