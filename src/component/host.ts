@@ -8,41 +8,31 @@
  */
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
-import { COMPONENT_COMMANDS, MAX_DATAGRAM_BYTES, OUTBOX_COMMANDS } from '../core/limits.js'
+import { COMPONENT_COMMANDS, OUTBOX_COMMANDS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import { readU16 } from '../wire/bytes.js'
 import type { ComponentStatus } from '../wire/control.js'
 import { EVENT_HEADER_BYTES, eventSource, eventTimeUs, eventType, FIRST_APPLICATION_TYPE } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
-import {
-  type Activated,
-  DIGEST_TAKEN,
-  EFFECT_DONE,
-  type EffectDone,
-  effectDoneCodec,
-  type SessionStarted,
-  type SourceRegistered,
-  TICK,
-} from '../wire/runtime-events.js'
+import { DIGEST_TAKEN, EFFECT_DONE, effectDoneCodec, TICK } from '../wire/runtime-events.js'
 import { Application } from './application.js'
 import { Commands } from './commands.js'
 import type { Component } from './definition.js'
-import { nameOfType } from './describe.js'
 import { digestHex } from './digest.js'
 import { Digests } from './digests.js'
 import { Effects, type PendingEffect } from './effects.js'
 import { guard } from './guard.js'
-import { datagramError, foreignSessionError, payloadError, schemaError, secondInstanceError } from './host-errors.js'
+import { payloadError, secondInstanceError } from './host-errors.js'
 import type { HostObserver, HostOptions, HostOutput } from './host-options.js'
 import type { ComponentState } from './lifecycle.js'
 import { Messages } from './messages.js'
-import { Outside, outsideSourceName } from './outside.js'
+import { Outside } from './outside.js'
 import { Role } from './role.js'
-import { type RuntimeEventVisitor, readRuntimeEvent } from './runtime-event-reader.js'
+import { SessionEvents } from './session-events.js'
 import { SourceRegistry } from './sources.js'
 import type { Timer } from './timers.js'
 
-const COUNTERS = ['events', 'commandsIssued', 'commandsVerified', 'effectsDone', 'schemaMismatches'] as const
+const COUNTERS = ['events', 'commandsIssued', 'commandsVerified'] as const
 
 export type HostCounter = (typeof COUNTERS)[number]
 
@@ -62,12 +52,10 @@ export class ComponentHost {
   readonly #digests: Digests
   readonly #messages: Messages
   readonly #role: Role
+  readonly #sessionEvents: SessionEvents
   #nextSequence = 1
   #stableSequence = 0
   #nowUs = 0
-  /** Constants of the session, from its first event. */
-  #datagramBytes = 0
-  #fragmentBytes = 0
 
   constructor(component: Component, options: HostOptions, output: HostOutput) {
     this.#component = component
@@ -101,6 +89,18 @@ export class ComponentHost {
       effects: this.#effects,
       logger: this.#logger,
       state: this.#application.state,
+    })
+    this.#sessionEvents = new SessionEvents({
+      component,
+      options,
+      sources: this.sources,
+      commands: this.#commands,
+      effects: this.#effects,
+      messages: this.#messages,
+      digests: this.#digests,
+      role: this.#role,
+      logger: this.#logger,
+      fail: (error) => this.#fail(error),
     })
   }
 
@@ -158,6 +158,8 @@ export class ComponentHost {
         digestsVerified: this.#digests.verified,
         effectsPending: this.#effects.size,
         partialMessages: this.#messages.partials,
+        effectsDone: this.#sessionEvents.effectsDone,
+        schemaMismatches: this.#sessionEvents.schemaMismatches,
         outsideClosed: this.#role.outsideClosed,
       },
     }
@@ -253,8 +255,11 @@ export class ComponentHost {
     const error = this.#application.fireTimers(sequence, timeUs)
     if (error !== undefined) this.#fail(error)
     else if (type >= FIRST_APPLICATION_TYPE) this.#onMessage(sequence, timeUs, bytes, at, lengthBytes)
-    else if (type !== TICK && type !== DIGEST_TAKEN)
-      this.#onRuntimeEvent(sequence, type, source, bytes, at, lengthBytes)
+    else if (type !== TICK && type !== DIGEST_TAKEN) {
+      this.#application.rest()
+      const payload = bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes)
+      this.#sessionEvents.onEvent(sequence, type, source, payload, nowUs)
+    }
   }
 
   /** Compares what this component issued with what comes back. @returns false where the host has failed */
@@ -288,80 +293,6 @@ export class ComponentHost {
     else if (this.#messages.counters.handled > handled && this.#digests.isDue(handled + 1)) this.#takeDigest(sequence)
   }
 
-  #onRuntimeEvent(
-    sequence: number,
-    type: number,
-    source: number,
-    bytes: Uint8Array,
-    at: number,
-    lengthBytes: number,
-  ): void {
-    // A component answers for its own effects only; another's is not even decoded.
-    if (source !== 0 && this.sources.numbered(source)?.component !== this.#component.name) return
-    this.#application.rest()
-    const payload = bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes)
-    if (!readRuntimeEvent(type, payload, this.#visitorAt(sequence))) {
-      this.#failPayload(sequence, type, 'it is no message of that type')
-    }
-  }
-
-  #visitorAt(sequence: number): RuntimeEventVisitor {
-    const { name } = this.#component
-    return {
-      sessionStarted: (event) => this.#onSessionStarted(event),
-      sourceRegistered: (event) => this.#onSourceRegistered(sequence, event),
-      activated: (event) => event.component === name && this.#onActivated(sequence, event),
-      passivated: (event) => event.component === name && this.#role.onPassivated(event),
-      effectDone: (event) => event.component === name && this.#onEffectDone(event),
-      digestRequested: ({ component }) => (component === '' || component === name) && this.#takeDigest(sequence),
-      sessionEnded: ({ reason }) => this.#role.onSessionEnded(reason),
-    }
-  }
-
-  #onSessionStarted(event: SessionStarted): void {
-    const { session, datagramBytes = MAX_DATAGRAM_BYTES } = this.#options
-    if (event.session !== session) {
-      this.#fail(foreignSessionError(session, event.session))
-      return
-    }
-    this.#datagramBytes = Math.min(event.datagramBytes, datagramBytes)
-    this.#fragmentBytes = event.fragmentBytes
-    try {
-      this.#commands.open(this.#datagramBytes, this.#fragmentBytes)
-    } catch (thrown) {
-      this.#fail(datagramError(session, datagramBytes, event.datagramBytes, thrown))
-    }
-  }
-
-  #onSourceRegistered(sequence: number, event: SourceRegistered): void {
-    const { name, schema } = this.#component
-    this.sources.register(event)
-    if (event.closes !== 0) this.#messages.onSourceClosed(event.closes)
-    if (event.component === name && event.schemaHash !== schema.hash && !this.#toleratesSchema(sequence, event)) return
-    if (event.name === name && !event.exclusive) this.#role.onSharedRegistered(event, this.#nowUs)
-    else if (event.name === outsideSourceName(name)) {
-      this.#role.onOutsideRegistered(event, this.#datagramBytes, this.#fragmentBytes, this.#nowUs)
-    }
-  }
-
-  /** A replay with newer code goes on and is compared; a replica must not. */
-  #toleratesSchema(sequence: number, event: SourceRegistered): boolean {
-    const error = schemaError(this.#component.name, this.#component.schema.hash, sequence, event)
-    this.counters.schemaMismatches++
-    if (this.#options.mode !== 'replay') return this.#fail(error)
-    this.#logger.warn(error.fields, error.message)
-    return true
-  }
-
-  #onActivated(sequence: number, event: Activated): void {
-    this.#takeDigest(sequence)
-    if (!this.#role.isOver) this.#role.onActivated(event, this.#nowUs)
-  }
-
-  #onEffectDone(event: EffectDone): void {
-    if (this.#effects.onDone(event.sequence, event.index)) this.counters.effectsDone++
-  }
-
   #takeDigest(sequence: number): void {
     this.#application.rest()
     const error = this.#digests.take(sequence)
@@ -388,10 +319,6 @@ export class ComponentHost {
     this.#application.rest()
     this.#role.fail(error)
     return false
-  }
-
-  #failPayload(sequence: number, type: number, what: string): void {
-    this.#fail(payloadError(sequence, type, nameOfType(this.#component.schema, type), new Error(what)))
   }
 
   #onReturned(latencyUs: number): void {

@@ -27,10 +27,10 @@ import {
 export interface RuntimeEventVisitor {
   sessionStarted(event: SessionStarted): void
   sourceRegistered(event: SourceRegistered): void
-  activated(event: Activated): unknown
-  passivated(event: Passivated): unknown
-  effectDone(event: EffectDone): unknown
-  digestRequested(event: DigestRequested): unknown
+  activated(event: Activated): void
+  passivated(event: Passivated): void
+  effectDone(event: EffectDone): void
+  digestRequested(event: DigestRequested): void
   sessionEnded(event: SessionEnded): void
 }
 
@@ -56,7 +56,7 @@ export function readRuntimeEvent(type: number, payload: Uint8Array, visitor: Run
   }
 }
 
-function visit<T extends object>(codec: Codec<T>, payload: Uint8Array, take: (event: T) => unknown): boolean {
+function visit<T extends object>(codec: Codec<T>, payload: Uint8Array, take: (event: T) => void): boolean {
   const event = codec.decode(payload)
   if (event === undefined) return false
   take(event)

@@ -1,0 +1,132 @@
+/**
+ * What the runtime's own events mean to a component: the session's constants, who speaks, which replica is active, which
+ * effects are done, when a digest is wanted.
+ */
+import type { SeqcastError } from '../core/errors.js'
+import { MAX_DATAGRAM_BYTES } from '../core/limits.js'
+import type { Logger } from '../core/log.js'
+import type {
+  Activated,
+  DigestRequested,
+  EffectDone,
+  Passivated,
+  SessionEnded,
+  SessionStarted,
+  SourceRegistered,
+} from '../wire/runtime-events.js'
+import type { Commands } from './commands.js'
+import type { Component } from './definition.js'
+import { nameOfType } from './describe.js'
+import type { Digests } from './digests.js'
+import type { Effects } from './effects.js'
+import { datagramError, foreignSessionError, payloadError, schemaError } from './host-errors.js'
+import type { HostOptions } from './host-options.js'
+import type { Messages } from './messages.js'
+import { outsideSourceName } from './outside.js'
+import type { Role } from './role.js'
+import { type RuntimeEventVisitor, readRuntimeEvent } from './runtime-event-reader.js'
+import type { SourceRegistry } from './sources.js'
+
+export interface SessionEventsParts {
+  readonly component: Component
+  readonly options: HostOptions
+  readonly sources: SourceRegistry
+  readonly commands: Commands
+  readonly effects: Effects
+  readonly messages: Messages
+  readonly digests: Digests
+  readonly role: Role
+  readonly logger: Logger
+  readonly fail: (error: SeqcastError) => void
+}
+
+export class SessionEvents implements RuntimeEventVisitor {
+  readonly #parts: SessionEventsParts
+  #sequence = 0
+  #nowUs = 0
+  /** Constants of the session, from its first event. */
+  #datagramBytes = 0
+  #fragmentBytes = 0
+  effectsDone = 0
+  schemaMismatches = 0
+
+  constructor(parts: SessionEventsParts) {
+    this.#parts = parts
+  }
+
+  /** Takes event `sequence`, of a type below 256. */
+  onEvent(sequence: number, type: number, source: number, payload: Uint8Array, nowUs: number): void {
+    const { component, sources, fail } = this.#parts
+    // A component answers for its own effects only; another's is not even decoded.
+    if (source !== 0 && sources.numbered(source)?.component !== component.name) return
+    this.#sequence = sequence
+    this.#nowUs = nowUs
+    if (readRuntimeEvent(type, payload, this)) return
+    fail(payloadError(sequence, type, nameOfType(component.schema, type), new Error('it is no message of that type')))
+  }
+
+  sessionStarted(event: SessionStarted): void {
+    const { options, commands, fail } = this.#parts
+    const { session, datagramBytes = MAX_DATAGRAM_BYTES } = options
+    if (event.session !== session) {
+      fail(foreignSessionError(session, event.session))
+      return
+    }
+    this.#datagramBytes = Math.min(event.datagramBytes, datagramBytes)
+    this.#fragmentBytes = event.fragmentBytes
+    try {
+      commands.open(this.#datagramBytes, this.#fragmentBytes)
+    } catch (thrown) {
+      fail(datagramError(session, datagramBytes, event.datagramBytes, thrown))
+    }
+  }
+
+  sourceRegistered(event: SourceRegistered): void {
+    const { component, sources, messages, role } = this.#parts
+    const { name, schema } = component
+    sources.register(event)
+    if (event.closes !== 0) messages.onSourceClosed(event.closes)
+    if (event.component === name && event.schemaHash !== schema.hash && !this.#toleratesSchema(event)) return
+    if (event.name === name && !event.exclusive) role.onSharedRegistered(event, this.#nowUs)
+    else if (event.name === outsideSourceName(name)) {
+      role.onOutsideRegistered(event, this.#datagramBytes, this.#fragmentBytes, this.#nowUs)
+    }
+  }
+
+  activated(event: Activated): void {
+    const { component, digests, role, fail } = this.#parts
+    if (event.component !== component.name) return
+    const error = digests.take(this.#sequence)
+    if (error === undefined) role.onActivated(event, this.#nowUs)
+    else fail(error)
+  }
+
+  passivated(event: Passivated): void {
+    if (event.component === this.#parts.component.name) this.#parts.role.onPassivated(event)
+  }
+
+  effectDone(event: EffectDone): void {
+    if (event.component !== this.#parts.component.name) return
+    if (this.#parts.effects.onDone(event.sequence, event.index)) this.effectsDone++
+  }
+
+  digestRequested({ component }: DigestRequested): void {
+    if (component !== '' && component !== this.#parts.component.name) return
+    const error = this.#parts.digests.take(this.#sequence)
+    if (error !== undefined) this.#parts.fail(error)
+  }
+
+  sessionEnded({ reason }: SessionEnded): void {
+    this.#parts.role.onSessionEnded(reason)
+  }
+
+  /** A replay with newer code goes on and is compared; a replica must not. */
+  #toleratesSchema(event: SourceRegistered): boolean {
+    const { component, options, logger, fail } = this.#parts
+    const error = schemaError(component.name, component.schema.hash, this.#sequence, event)
+    this.schemaMismatches++
+    if (options.mode === 'replay') logger.warn(error.fields, error.message)
+    else fail(error)
+    return options.mode === 'replay'
+  }
+}
