@@ -45,22 +45,43 @@ class System {
 
   /** Goes on until the book is closed or, if asked, until so many messages came in. */
   async run(untilKey = Number.POSITIVE_INFINITY): Promise<OmsAudit> {
+    const { session } = this
     while (!this.#audit.isDone && this.#audit.lastKey < untilKey) {
-      await this.session.settled()
-      await sleep(1)
-      this.session.resend()
+      await this.#turn()
+      session.settle()
+      session.resend()
       this.#read()
-      for (const { errors } of this.session.replicas) if (errors[0] !== undefined) throw errors[0]
+      for (const { errors } of session.replicas) if (errors[0] !== undefined) throw errors[0]
     }
     return this.#audit
   }
 
-  /** The active replica is gone; its standby takes its place. */
-  fail(name: string): void {
+  /** The active replica is gone, in the middle of what is under way and with half of it; its standby takes its place. */
+  async fail(name: string): Promise<void> {
+    const { session } = this
     const pair = this.pairs.get(name)
     if (pair === undefined) throw new Error(name)
-    this.session.removeReplica(pair.active)
-    this.session.activate(name, pair.standby)
+    await this.#turn()
+    session.sequence()
+    session.deliver(pair.active)
+    session.commandsUnderWay.splice(0, Math.ceil(session.commandsUnderWay.length / 2))
+    session.sequence()
+    session.removeReplica(pair.active)
+    session.activate(name, pair.standby)
+  }
+
+  /** A replica that went away is still there, and its input would wait for ever. */
+  stop(): void {
+    for (const { active, standby } of this.pairs.values()) {
+      active.host.stop('the test is over')
+      standby.host.stop('the test is over')
+    }
+  }
+
+  /** The input reads on, and what it issues is sent. */
+  async #turn(): Promise<void> {
+    await sleep(1)
+    for (const { host } of this.session.replicas) host.flush(this.session.nowUs)
   }
 
   #read(): void {
@@ -84,6 +105,7 @@ class System {
 test('on real hosts: the counts of the sequential program, and equal digests of active and standby', async (t) => {
   const input = writeInput(folder, 'session.itch50', generateItchFile({ orders: 1_500, seed: 3 }))
   const system = new System(input)
+  t.teardown(() => system.stop())
   const audit = await system.run()
   t.same(audit.report(), expectedReport(input))
   t.same(audit.problems(), [])
@@ -99,8 +121,9 @@ for (const name of ['client-proxy', 'order-manager', 'order-router', 'exchange-g
   test(`the ${name} goes away in the middle: nothing is lost and nothing doubled`, async (t) => {
     const input = writeInput(folder, `${name}.itch50`, generateItchFile({ orders: 2_000, seed: 5 }))
     const system = new System(input)
+    t.teardown(() => system.stop())
     t.notOk((await system.run(1_000)).isDone)
-    system.fail(name)
+    await system.fail(name)
     const audit = await system.run()
     t.same(audit.report(), expectedReport(input))
     t.same(audit.problems(), [])

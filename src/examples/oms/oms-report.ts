@@ -34,12 +34,10 @@ export interface OmsReport {
   bookDigest: string
 }
 
-/** An order of the exchange's that the engine should execute, in one fill. */
+/** An order of the exchange's that the engine should execute; a fill of that order and size is the only one then. */
 interface Expected {
   readonly restingId: number
   readonly shares: number
-  fills: number
-  matches: boolean
 }
 
 type Handlers = {
@@ -63,6 +61,8 @@ export class OmsAudit {
   }
   #input: OmsMessages['InputEnded'] | undefined
   #closed: OmsMessages['BookClosed'] | undefined
+  #exchangeExecutions = 0
+  #exchangeAgrees = 0
   #lastKey = 0
 
   /** @param onLatency gets the time from each aggressor's request to each of its executions, in microseconds of stream time */
@@ -90,8 +90,6 @@ export class OmsAudit {
     const closed = this.#closed
     if (input === undefined || closed === undefined) return undefined
     const { orders, accepted, rejected, executions, executedShares, cancels, replaces } = this.#counts
-    let exchangeAgrees = 0
-    for (const { matches, fills } of this.#expected.values()) if (matches && fills === 1) exchangeAgrees += 1
     return {
       messages: input.messages,
       orders,
@@ -104,8 +102,8 @@ export class OmsAudit {
       unknown: input.unknown,
       openOrders: closed.openOrders,
       openShares: { buy: closed.openSharesBuy, sell: closed.openSharesSell },
-      exchangeAgrees,
-      exchangeDiffers: this.#expected.size - exchangeAgrees,
+      exchangeAgrees: this.#exchangeAgrees,
+      exchangeDiffers: this.#exchangeExecutions - this.#exchangeAgrees,
       bookDigest: closed.bookDigest,
     }
   }
@@ -180,7 +178,8 @@ export class OmsAudit {
   }
 
   #expect({ orderId, exchangeOrderId, shares }: OrderPending): void {
-    this.#expected.set(orderId, { restingId: exchangeOrderId, shares, fills: 0, matches: false })
+    this.#exchangeExecutions += 1
+    this.#expected.set(orderId, { restingId: exchangeOrderId, shares })
   }
 
   #executed({ aggressorId, restingId, shares }: OmsMessages['OrderExecuted'], timeUs: number): void {
@@ -189,8 +188,6 @@ export class OmsAudit {
     const sinceUs = this.#pendingSinceUs.get(aggressorId)
     if (sinceUs !== undefined) this.#onLatency(timeUs - sinceUs)
     const expected = this.#expected.get(aggressorId)
-    if (expected === undefined) return
-    expected.fills += 1
-    expected.matches = restingId === expected.restingId && shares === expected.shares
+    if (restingId === expected?.restingId && shares === expected.shares) this.#exchangeAgrees += 1
   }
 }
