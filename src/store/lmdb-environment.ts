@@ -180,16 +180,12 @@ async function commitFailure(error: unknown): Promise<unknown> {
 }
 
 function freeBytes(path: string): number {
-  const { bavail, bsize } = statfsSync(path)
-  const limit = /^Max file size\s+(\d+)/m.exec(limitsOfProcess())?.[1]
-  if (limit === undefined) return bavail * bsize
-  return Math.min(bavail * bsize, Number(limit) - statSync(join(path, 'data.mdb')).size)
-}
-
-function limitsOfProcess(): string {
   try {
-    return readFileSync('/proc/self/limits', 'utf8')
+    const { bavail, bsize } = statfsSync(path)
+    const limit = /^Max file size\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    if (limit === undefined) return bavail * bsize
+    return Math.min(bavail * bsize, Number(limit) - statSync(join(path, 'data.mdb')).size)
   } catch {
-    return '' // No /proc: then there is no way to know.
+    return Number.POSITIVE_INFINITY // The system does not tell: then a failed write is what tells.
   }
 }

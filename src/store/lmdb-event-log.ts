@@ -14,6 +14,7 @@ import { type Environment, openEnvironment } from './lmdb-environment.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
 import { RECORD_HEADER_BYTES, writeRecord } from './record-format.js'
 import { endOfRecords, RecordReader } from './record-reader.js'
+import { RecordSlab } from './record-slab.js'
 import { checkOwner, readAbout, type SessionAbout, sessionPath, writeAbout } from './session-directory.js'
 import { acquireLock, type LastHolder, type SessionLock } from './session-lock.js'
 import { writeFailure } from './store-error.js'
@@ -41,8 +42,6 @@ const DEFAULT_MIN_FREE_BYTES = 64 * 1024 * 1024
 const FREE_CHECK_BYTES = 4 * 1024 * 1024
 /** With less room than this a failed write failed for want of room. */
 const NO_ROOM_BYTES = 1024 * 1024
-/** Records are cut from slabs: an allocation per packet would be the dearest part of an append. */
-const SLAB_BYTES = 1024 * 1024
 
 export class LmdbEventLog implements EventLog {
   readonly session: string
@@ -55,12 +54,11 @@ export class LmdbEventLog implements EventLog {
   readonly #reader: RecordReader
   readonly #logger: Logger
   readonly #minFreeBytes: number
+  readonly #slab = new RecordSlab()
   #state: EventLogState = 'open'
   #next: number
   #durable: number
   #lastBucket: number
-  #slab = new Uint8Array(0)
-  #slabUsed = 0
   #queuedKeys: number[] = []
   #queuedRecords: Uint8Array[] = []
   #queuedBuckets: { readonly bucket: number; readonly sequence: number }[] = []
@@ -73,6 +71,7 @@ export class LmdbEventLog implements EventLog {
   #durableListener: (durableSequence: number) => void = () => {}
   #failureListener: (error: Error) => void = () => {}
   #idle: (() => void) | undefined
+  #closed: Promise<void> | undefined
 
   /**
    * Opens a session for recording, and makes it where it does not exist.
@@ -88,8 +87,7 @@ export class LmdbEventLog implements EventLog {
       checkOwner(options.directory, session)
       makeDirectorySynced(path)
       lock = acquireLock(path)
-      const about = readAbout(path) ?? { session, kind: options.kind ?? 'events', ended: false }
-      writeAbout(path, about)
+      const about = readAbout(path) ?? newAbout(path, session, options.kind ?? 'events')
       env = await openEnvironment(path, 'write')
       return new LmdbEventLog(options, about, path, env, lock)
     } catch (error) {
@@ -171,7 +169,7 @@ export class LmdbEventLog implements EventLog {
     if (sequence + count - 1 > MAX_SEQUENCE) throw new RangeError(`append of ${sequence} leaves the safe integers`)
     if (this.pendingPackets >= STORE_PENDING_PACKETS) throw new Error('append with too many packets pending')
 
-    const record = this.#room(RECORD_HEADER_BYTES + end - start)
+    const record = this.#slab.take(RECORD_HEADER_BYTES + end - start)
     writeRecord(record, count, bytes, start, end, receivedUs)
     const bucket = packetBucket(this.kind, bytes, start, end, receivedUs)
     if (bucket > this.#lastBucket) {
@@ -203,8 +201,12 @@ export class LmdbEventLog implements EventLog {
     writeAbout(this.#path, { session: this.session, kind: this.kind, ended: true })
   }
 
-  async close(): Promise<void> {
-    if (this.#state === 'closing' || this.#state === 'closed') return
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     if (this.#state === 'open') {
       this.#transition('closing', 'close')
       if (this.pendingPackets > 0) {
@@ -224,16 +226,6 @@ export class LmdbEventLog implements EventLog {
     if (!this.#stale) return
     this.#stale = false
     this.#env.refresh()
-  }
-
-  #room(lengthBytes: number): Uint8Array {
-    if (this.#slabUsed + lengthBytes > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, lengthBytes))
-      this.#slabUsed = 0
-    }
-    const at = this.#slabUsed
-    this.#slabUsed += lengthBytes
-    return this.#slab.subarray(at, at + lengthBytes)
   }
 
   readonly #commitQueued = (): void => {
@@ -294,4 +286,10 @@ export class LmdbEventLog implements EventLog {
     if (next === 'failed') this.#logger.error(fields, 'event log')
     else this.#logger.info(fields, 'event log')
   }
+}
+
+function newAbout(path: string, session: string, kind: BlockKind): SessionAbout {
+  const about = { session, kind, ended: false }
+  writeAbout(path, about)
+  return about
 }

@@ -8,6 +8,7 @@ import { writeU64 } from '../wire/bytes.js'
 import { MemoryTable } from './memory-table.js'
 import { RECORD_HEADER_BYTES, writeRecord } from './record-format.js'
 import { RecordReader } from './record-reader.js'
+import { RecordSlab } from './record-slab.js'
 import { type BlockKind, packetBucket } from './time-index.js'
 
 export interface MemoryEventLogOptions {
@@ -25,6 +26,7 @@ export class MemoryEventLog implements EventLog {
   readonly kind: BlockKind
   readonly #packets = new MemoryTable()
   readonly #times = new MemoryTable()
+  readonly #slab = new RecordSlab()
   readonly #reader: RecordReader
   readonly #manual: boolean
   #state: 'open' | 'closed' | 'failed' = 'open'
@@ -82,7 +84,7 @@ export class MemoryEventLog implements EventLog {
     if (sequence + count - 1 > MAX_SEQUENCE) throw new RangeError(`append of ${sequence} leaves the safe integers`)
     if (this.#pending >= STORE_PENDING_PACKETS) throw new Error('append with too many packets pending')
 
-    const record = new Uint8Array(RECORD_HEADER_BYTES + end - start)
+    const record = this.#slab.take(RECORD_HEADER_BYTES + end - start)
     writeRecord(record, count, bytes, start, end, receivedUs)
     this.#packets.push(sequence, record)
     const bucket = packetBucket(this.kind, bytes, start, end, receivedUs)

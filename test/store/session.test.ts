@@ -9,7 +9,7 @@ import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
 import { directoryNameOf, sessionOfDirectory, sessionPath } from '../../src/store/session-directory.js'
 import { acquireLock, holderPid } from '../../src/store/session-lock.js'
 import { SESSION_ENDED } from '../../src/wire/runtime-events.js'
-import { appendMessages, eventBytes, numberedEvents, scratchDirectory } from './recordings.js'
+import { appendMessages, durable, eventBytes, numberedEvents, scratchDirectory } from './recordings.js'
 
 const scratch = scratchDirectory()
 process.on('exit', () => scratch.remove())
@@ -88,6 +88,25 @@ test('reopening goes on where the log ended', async (t) => {
     appendMessages(log, numberedEvents(1, 3))
     await log.close()
   }
+})
+
+test('a reader in the process that records sees it grow, and its closing disturbs nobody', async (t) => {
+  const log = await LmdbEventLog.open({ directory: scratch.path, session: 'BOTH' })
+  appendMessages(log, numberedEvents(1, 3))
+  await durable(log)
+  const reader = await LmdbEventLog.openReader(scratch.path, 'BOTH')
+  t.equal(reader.committedSequence, 3)
+  appendMessages(log, numberedEvents(4, 2))
+  await durable(log)
+  t.equal(reader.refresh(), 5)
+  await reader.close()
+  appendMessages(log, numberedEvents(6, 1))
+  await durable(log)
+  t.equal(
+    log.read(1, 100, () => true),
+    7,
+  )
+  await Promise.all([log.close(), log.close()])
 })
 
 test('the catalogue lists sessions, ours and foreign ones', async (t) => {
