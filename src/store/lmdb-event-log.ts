@@ -17,7 +17,7 @@ import { endOfRecords, RecordReader } from './record-reader.js'
 import { RecordSlab } from './record-slab.js'
 import { checkOwner, readAbout, type SessionAbout, sessionPath, writeAbout } from './session-directory.js'
 import { acquireLock, type LastHolder, type SessionLock } from './session-lock.js'
-import { writeFailure } from './store-error.js'
+import { openFailure, writeFailure } from './store-error.js'
 import { makeDirectorySynced } from './synced-file.js'
 import { type BlockKind, packetBucket } from './time-index.js'
 
@@ -93,7 +93,7 @@ export class LmdbEventLog implements EventLog {
     } catch (error) {
       await env?.close()
       lock?.release(false)
-      throw error instanceof SeqcastError ? error : writeFailure(error, session, options.firstSequence ?? 1)
+      throw error instanceof SeqcastError ? error : openFailure(error, session, path)
     }
   }
 

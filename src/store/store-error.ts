@@ -32,6 +32,15 @@ export function writeFailure(cause: unknown, session: string, sequence: number):
   )
 }
 
+/** Opening failed before anything was known of what is recorded. */
+export function openFailure(cause: unknown, session: string, path: string): SeqcastError {
+  const [code, hint] = isFull(cause)
+    ? (['E_STORE_FULL', 'free some space, then start the store again'] as const)
+    : (['E_STORE_IO', 'check that the directory exists on a sound disk and can be written'] as const)
+  const message = `session '${session}' can't be opened for recording in ${path}: ${messageOf(cause)}`
+  return new SeqcastError(code, message, { hint, fields: { session, path }, cause })
+}
+
 /** A recorded value is not what was written. */
 export function corruptRecord(session: string, sequence: number, reason: string): SeqcastError {
   return new SeqcastError(

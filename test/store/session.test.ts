@@ -1,5 +1,5 @@
 /** Directories, locks, identity, catalogue. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
@@ -46,7 +46,8 @@ test('a lock is exclusive, tells how it was left, and is taken over from the dea
   second.release(false)
   t.equal(acquireLock(path).lastHolder, 'unclean')
   // The same process id with another start time is another process.
-  const reused = { pid: process.pid, startTime: '1', boot: '', state: 'held' }
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  const reused = { pid: process.pid, startTime: '1', boot, state: 'held' }
   writeFileSync(join(path, 'lock.9'), JSON.stringify(reused))
   t.equal(acquireLock(path).lastHolder, 'killed')
   writeFileSync(join(path, 'lock.20'), 'torn by a power fail')
@@ -65,6 +66,15 @@ test('a directory that belongs to another session is refused', async (t) => {
   const inside = LmdbEventLog.open({ directory: sessionPath(scratch.path, 'YOURS'), session: 'NEW' })
   await t.rejects(inside, { code: 'E_SESSION_FOREIGN', message: /is the recording of session 'MINE'/ })
   await t.rejects(LmdbEventLog.openReader(scratch.path, 'NOBODY'), { code: 'E_SESSION_UNKNOWN' })
+})
+
+test('a directory that can not be made is an error of the store', async (t) => {
+  const file = join(scratch.path, 'file')
+  writeFileSync(file, '')
+  await t.rejects(LmdbEventLog.open({ directory: file, session: 'S' }), {
+    code: 'E_STORE_IO',
+    message: /can't be opened/,
+  })
 })
 
 test('a store directory has one identity', (t) => {

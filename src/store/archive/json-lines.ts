@@ -123,7 +123,8 @@ function describeEvent(event: Uint8Array, decode: PayloadDecoder | undefined): o
   if (event.length < EVENT_HEADER_BYTES) return describeOpaque(event)
   const type = eventType(event, 0)
   const payload = event.subarray(EVENT_HEADER_BYTES)
-  const decoded = decode?.(type, payload)
+  // A fragment's bytes are part of a payload, and may pass for another one.
+  const decoded = eventFlags(event, 0) === WHOLE_MESSAGE ? decode?.(type, payload) : undefined
   const timeHigh = BigInt(readU32(event, EVENT_TIMESTAMP_AT))
   return {
     timeNs: String((timeHigh << 32n) | BigInt(readU32(event, EVENT_TIMESTAMP_AT + 4))),

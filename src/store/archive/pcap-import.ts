@@ -6,6 +6,7 @@ import { REORDER_PACKETS } from '../../core/limits.js'
 import { readAscii, readU16 } from '../../wire/bytes.js'
 import { EVENT_HEADER_BYTES } from '../../wire/event.js'
 import {
+  BLOCK_LENGTH_BYTES,
   blocksEnd,
   checkDownstream,
   MOLD_END_OF_SESSION,
@@ -50,6 +51,8 @@ export interface PcapImportResult extends ArchiveResult {
 export interface PcapStart {
   readonly session: string
   readonly firstSequence: number
+  /** Tells what kind of stream it is. */
+  readonly firstMessage: Uint8Array
   readonly receivedUs: number
 }
 
@@ -72,7 +75,9 @@ export async function peekPcap(source: ByteSource, options: PcapImportOptions = 
     const packet = start === undefined ? stream.packetOf(link, frame) : undefined
     if (packet === undefined || moldCount(packet) === MOLD_HEARTBEAT || moldCount(packet) === MOLD_END_OF_SESSION)
       return
-    start = { session: stream.session ?? '', firstSequence: moldSequence(packet), receivedUs }
+    const end = skipBlocks(packet, MOLD_HEADER_BYTES, packet.length, 1)
+    const firstMessage = packet.slice(MOLD_HEADER_BYTES + BLOCK_LENGTH_BYTES, end)
+    start = { session: stream.session ?? '', firstSequence: moldSequence(packet), firstMessage, receivedUs }
   })
   for await (const chunk of chunksOf(source, name)) {
     const reason = reader.push(chunk)
