@@ -4,14 +4,18 @@
 import type { Command } from 'commander'
 import { adminCommand } from './admin.js'
 import { demoCommand } from './demo.js'
+import { exportCommand } from './export.js'
 import { generateCommand } from './generate.js'
+import { importCommand } from './import.js'
 import { recordCommand } from './record.js'
 import { runCommand } from './run.js'
 import { sendCommand } from './send.js'
 import { sequencerCommand } from './sequencer.js'
+import { sessionsCommand } from './sessions.js'
 import { statusCommand } from './status.js'
 import { storeCommand } from './store.js'
 import { tailCommand } from './tail.js'
+import { verifyCommand } from './verify.js'
 
 export const COMMANDS: readonly Command[] = [
   demoCommand,
@@ -22,6 +26,10 @@ export const COMMANDS: readonly Command[] = [
   sendCommand,
   tailCommand,
   recordCommand,
+  sessionsCommand,
+  verifyCommand,
+  exportCommand,
+  importCommand,
   statusCommand,
   adminCommand,
 ]

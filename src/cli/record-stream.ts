@@ -14,8 +14,17 @@ import { type Role, type RoleOptions, randomIncarnation } from '../runtime/optio
 import { Outcome } from '../runtime/outcome.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import type { BlockKind } from '../store/time-index.js'
-import { readAscii } from '../wire/bytes.js'
-import { checkDownstream, moldSequence } from '../wire/moldudp64.js'
+import { readAscii, readU16 } from '../wire/bytes.js'
+import {
+  BLOCK_LENGTH_BYTES,
+  checkDownstream,
+  MOLD_END_OF_SESSION,
+  MOLD_HEADER_BYTES,
+  MOLD_HEARTBEAT,
+  moldCount,
+  moldSequence,
+} from '../wire/moldudp64.js'
+import { looksLikeEvent } from './archive-files.js'
 
 /** Without a request server a hole can only be closed by what is late. */
 const REORDERING_US = 1_000_000
@@ -32,7 +41,8 @@ export interface RecordOptions extends Pick<RoleOptions, 'interfaceAddress' | 'i
   readonly requestServer: { readonly address: string; readonly port: number } | undefined
   /** Where a new recording begins; undefined: at 1 where a server can give it, else at the first packet. */
   readonly from: number | undefined
-  readonly kind: BlockKind
+  /** Undefined: as the first message looks. */
+  readonly kind: BlockKind | undefined
 }
 
 export interface RecordSummary {
@@ -63,6 +73,8 @@ export class StreamRecorder implements Role, Agent {
   #multicast: MulticastReceiver | undefined
   #requests: UnicastSocket | undefined
   #malformed = 0
+  #heardSession: string | undefined
+  #heardSequence = Number.POSITIVE_INFINITY
 
   private constructor(options: RecordOptions) {
     this.#options = options
@@ -85,9 +97,9 @@ export class StreamRecorder implements Role, Agent {
     return this.#outcome.promise
   }
 
-  /** The id that is being recorded; undefined before the first packet. */
+  /** The id that was heard; undefined before the first packet. */
   get session(): string | undefined {
-    return this.#recording?.log.session
+    return this.#heardSession
   }
 
   async stop(): Promise<void> {
@@ -137,8 +149,6 @@ export class StreamRecorder implements Role, Agent {
     this.#multicast = await MulticastReceiver.open({ ...group, interfaceAddress, onError }, (packet) =>
       this.#onPacket(packet),
     )
-    // A directory that can't be had is an error at once, not with the first packet.
-    if (session !== undefined && this.#firstSequence(1) === 1) await this.#begin(session, 1)
     logger.info({ ...group, session }, 'record: listening')
   }
 
@@ -153,28 +163,40 @@ export class StreamRecorder implements Role, Agent {
     if (this.#waiting.length < MAX_WAITING_PACKETS) this.#waiting.push(packet)
   }
 
+  /** The log can be opened when a message was seen; a heartbeat before it may tell of an earlier one. */
   #onFirstPacket(packet: Uint8Array): void {
     const session = readAscii(packet, 0, SESSION_CHARACTERS).trimEnd()
     if (this.#options.session !== undefined && session !== this.#options.session) return
+    this.#heardSession ??= session
+    if (session !== this.#heardSession) return
+    this.#heardSequence = Math.min(this.#heardSequence, moldSequence(packet))
+    const count = moldCount(packet)
+    if (count === MOLD_HEARTBEAT) return
     this.#state = 'opening'
     this.#wait(packet)
-    this.#begin(session, moldSequence(packet)).catch((error: Error) => this.#outcome.failed(error))
+    const kind = count === MOLD_END_OF_SESSION ? undefined : kindOf(packet)
+    this.#begin(session, kind ?? 'opaque').catch((error: Error) => this.#outcome.failed(error))
   }
 
-  /** Where a new recording begins, given the sequence of the first packet. */
-  #firstSequence(heard: number): number {
-    return this.#options.from ?? (this.#options.requestServer === undefined ? heard : 1)
-  }
-
-  async #begin(session: string, heard: number): Promise<void> {
-    this.#state = 'opening'
-    const { directory, kind, logger, requestServer } = this.#options
-    const firstSequence = this.#firstSequence(heard)
+  async #begin(session: string, seenKind: BlockKind): Promise<void> {
+    const { directory, logger, requestServer, from } = this.#options
+    const firstSequence = from ?? (requestServer === undefined ? this.#heardSequence : 1)
+    const kind = this.#options.kind ?? seenKind
     const log = await LmdbEventLog.open({ directory, session, firstSequence, kind, logger })
     log.onFailure((error) => this.#outcome.failed(error))
-    const receiver = new Receiver(
+    const receiver = this.#createReceiver(log)
+    this.#recording = { log, receiver, startedAt: log.nextSequence }
+    this.#state = 'recording'
+    logger.info({ session, kind: log.kind, nextSequence: log.nextSequence, directory }, 'record: recording')
+    for (const packet of this.#waiting.splice(0)) receiver.onPacket(packet, this.#cycle.enter())
+    this.#cycle.enter()
+  }
+
+  #createReceiver(log: LmdbEventLog): Receiver {
+    const { logger, requestServer } = this.#options
+    const receiver: Receiver = new Receiver(
       {
-        session,
+        session: log.session,
         nextSequence: log.nextSequence,
         servers: requestServer === undefined ? 0 : 1,
         seed: randomIncarnation(),
@@ -182,7 +204,7 @@ export class StreamRecorder implements Role, Agent {
         // There is no rewind here: however wide, a gap is asked for.
         gapRewindEvents: Number.POSITIVE_INFINITY,
         lossTimeoutUs: requestServer === undefined ? REORDERING_US : REQUESTING_US,
-        opaque: true,
+        opaque: log.kind === 'opaque',
         logger,
       },
       {
@@ -195,14 +217,10 @@ export class StreamRecorder implements Role, Agent {
         stateChanged: (state) => {
           if (state === 'ended') this.#outcome.stopped()
         },
-        lost: (from, to, reason) => this.#outcome.failed(this.#lost(session, from, to, reason)),
+        lost: (from, to, reason) => this.#outcome.failed(this.#lost(log.session, from, to, reason)),
       },
     )
-    this.#recording = { log, receiver, startedAt: log.nextSequence }
-    this.#state = 'recording'
-    logger.info({ session, nextSequence: log.nextSequence, directory }, 'record: recording')
-    for (const packet of this.#waiting.splice(0)) receiver.onPacket(packet, this.#cycle.enter())
-    this.#cycle.enter()
+    return receiver
   }
 
   #append(log: LmdbEventLog, sequence: number, count: number, bytes: Uint8Array, start: number, end: number): void {
@@ -227,4 +245,9 @@ export class StreamRecorder implements Role, Agent {
       fields: { session, from, to },
     })
   }
+}
+
+function kindOf(packet: Uint8Array): BlockKind {
+  const at = MOLD_HEADER_BYTES + BLOCK_LENGTH_BYTES
+  return looksLikeEvent(packet.subarray(at, at + readU16(packet, MOLD_HEADER_BYTES))) ? 'events' : 'opaque'
 }

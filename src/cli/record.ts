@@ -17,7 +17,9 @@ export const recordCommand = new Command('record')
   .option('--session <id>', 'the session to record (default: that of the first packet)')
   .option('--request-server <address:port>', 'asks there for what is missing')
   .option('--from <sequence>', 'where to begin (default: 1 with a request server, else the first packet)')
-  .addOption(new Option('--kind <kind>', 'what the blocks are (default: opaque)').choices(['opaque', 'events']))
+  .addOption(
+    new Option('--kind <kind>', 'what the messages are (default: by the first one)').choices(['opaque', 'events']),
+  )
   .option('--seconds <n>', 'end after so long')
   .option('--interface <name>', `interface or address that carries the stream (default: ${DEFAULT_INTERFACE})`)
   .addOption(new Option('--idle <mode>', 'what the loop does when idle (default: block)').choices(['spin', 'block']))
@@ -26,7 +28,7 @@ export const recordCommand = new Command('record')
   .option('--json', 'one JSON object a line, for machines')
   .action(async (flags: Record<string, unknown>) => {
     const configuration = readConfiguration(flags)
-    const { group, dir, requestServer, seconds, from, kind = 'opaque', json, logLevel: level, idle } = configuration
+    const { group, dir, requestServer, seconds, from, kind, json, logLevel: level, idle } = configuration
     if (group === undefined || dir === undefined) return
     const logger = createLogger({ name: 'record', level, json })
     const options = {
@@ -48,7 +50,7 @@ export const recordCommand = new Command('record')
     const summary = await recorder.close()
     if (summary !== undefined) report(summary, dir, json)
     if (failure !== undefined) throw failure
-    if (summary === undefined) throw nothingHeard(group)
+    if (summary === undefined) throw nothingHeard(group, recorder.session)
     if (summary.missing !== undefined) throw incomplete(summary, summary.missing)
   })
 
@@ -70,9 +72,10 @@ function report(summary: RecordSummary, directory: string, json: boolean): void 
   )
 }
 
-function nothingHeard(group: string): SeqcastError {
-  return new SeqcastError('E_SESSION_UNKNOWN', `nothing was heard on ${group}: nothing is recorded`, {
-    hint: 'check --group, --interface and --session',
+function nothingHeard(group: string, session: string | undefined): SeqcastError {
+  const heard = session === undefined ? `nothing was heard on ${group}` : `session ${session} on ${group} had no events`
+  return new SeqcastError('E_SESSION_UNKNOWN', `${heard}: nothing is recorded`, {
+    hint: 'check --group, --interface and --session; recording begins with the first event',
   })
 }
 

@@ -16,6 +16,7 @@ import {
   WHOLE_MESSAGE,
 } from '../wire/event.js'
 import { decodeRuntimeEvent, RUNTIME_EVENT_NAMES } from '../wire/runtime-events.js'
+import { withHexBytes } from './archive-files.js'
 import { dim } from './output.js'
 
 interface EventLine {
@@ -102,16 +103,6 @@ export class EventFormatter {
   #nameOf(type: number): string | undefined {
     return type < FIRST_APPLICATION_TYPE ? RUNTIME_EVENT_NAMES[type] : this.#schema?.nameOf(type)
   }
-}
-
-/** Digests are read in hex everywhere else. */
-function withHexBytes(payload: object): object {
-  return Object.fromEntries(
-    Object.entries(payload).map(([name, value]) => [
-      name,
-      value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
-    ]),
-  )
 }
 
 function textOf(line: EventLine): string {
