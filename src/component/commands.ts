@@ -4,6 +4,7 @@
  * here: where they differ, determinism is lost, and the component stops and says where.
  */
 import { SeqcastError } from '../core/errors.js'
+import { MAX_SEQUENCE } from '../core/limits.js'
 import type { Logger } from '../core/log.js'
 import { Outbox } from '../protocol/outbox.js'
 import { eventSourceSequence, eventType } from '../wire/event.js'
@@ -65,7 +66,12 @@ export class Commands {
   append(type: number, payload: Uint8Array, nowUs: number): number {
     const outbox = this.#outbox
     if (outbox === undefined) throw new Error(`${this.#options.component}: a command before the session's first event`)
-    if (outbox.isFull) throw this.#full(outbox.commands)
+    if (outbox.isFull) {
+      // A long rewind returns more commands than are worth keeping, maybe before anything is heard of stability. They are
+      // events; a replica that learns that events were revoked is built anew, and computes them again.
+      outbox.onStable(MAX_SEQUENCE)
+      if (outbox.isFull) throw this.#full(outbox.commands)
+    }
     return outbox.append(type, payload, nowUs)
   }
 
@@ -135,8 +141,8 @@ export class Commands {
 
   #full(commands: number): SeqcastError {
     const { component } = this.#options
-    return new SeqcastError('E_OUTBOX_FULL', `${component} holds ${commands} commands that are not stable events`, {
-      hint: 'activate a replica of it, look why stability does not advance, or raise the bound outboxCommands',
+    return new SeqcastError('E_OUTBOX_FULL', `${component} holds ${commands} commands that are not events`, {
+      hint: 'activate a replica of it; or a handler issues commands without end; or raise outboxCommands',
       fields: { component, commands },
     })
   }

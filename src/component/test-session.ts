@@ -38,6 +38,7 @@ export interface TestReplicaOptions {
   readonly incarnation?: number
   readonly guard?: boolean
   readonly observer?: HostObserver
+  readonly outboxCommands?: number
   readonly outsideCommands?: number
   readonly datagramBytes?: number
 }
@@ -50,6 +51,8 @@ export interface TestReplica {
   readonly errors: SeqcastError[]
   /** Each as `state: reason`. */
   readonly states: string[]
+  /** Packets that it has sent. */
+  sentPackets: number
 }
 
 interface Run {
@@ -126,11 +129,14 @@ export class TestSession {
     const { session } = this
     const hostOptions: HostOptions = { ...options, session, instance, incarnation, mode: 'replica' }
     const host = new ComponentHost(component, hostOptions, {
-      sendCommands: (packet) => this.commandsUnderWay.push(packet.slice()),
+      sendCommands: (packet) => {
+        replica.sentPackets++
+        this.commandsUnderWay.push(packet.slice())
+      },
       stateChanged: (state, reason) => states.push(`${state}: ${reason}`),
       failed: (error) => errors.push(error),
     })
-    const replica = { host, instance, incarnation, errors, states }
+    const replica: TestReplica = { host, instance, incarnation, errors, states, sentPackets: 0 }
     this.replicas.push(replica)
     this.#cursors.set(replica, 0)
     return replica

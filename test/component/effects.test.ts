@@ -154,6 +154,22 @@ test('an effect that fails stops the component, and stays owed', async (t) => {
   t.end()
 })
 
+test('an effect that fails after its replica became passive is run again by the next one', async (t) => {
+  const world = new World()
+  const [session, a] = active(world.component('published', 'async'))
+  session.publish(256, order(1))
+  session.settle()
+  session.passivate('desk')
+  session.settle()
+  world.open[0]?.fail(new Error('connection closed'))
+  await session.settled()
+  t.strictSame([a.host.state, a.errors, owed(a)], ['standby', [], 1])
+  session.activate('desk', a)
+  session.settle()
+  t.equal(world.done.length, 2)
+  t.end()
+})
+
 test('the payload of an effect is its own, and one that does not decode stops the component', (t) => {
   const seen: unknown[] = []
   const component = defineComponent(

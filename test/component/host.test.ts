@@ -76,6 +76,28 @@ test('commands issued before anybody was active go out at the first activation, 
   t.end()
 })
 
+test('passive means silent', (t) => {
+  const [session, a, b] = pair(desk)
+  session.publish(256, order(1))
+  session.deliver(a)
+  session.passivate('desk')
+  session.deliver(a)
+  session.commandsUnderWay.length = 0
+  const sent = a.sentPackets
+  session.publish(256, order(2))
+  for (let i = 0; i < 3; i++) {
+    session.settle()
+    session.resend()
+  }
+  t.equal(a.sentPackets, sent)
+  t.equal(b.sentPackets, 0)
+  session.activate('desk', b)
+  session.settle()
+  t.strictSame(stateOf(a).accepted, [1, 2])
+  t.equal(a.sentPackets, sent)
+  t.end()
+})
+
 test('a replica that starts late computes the same', (t) => {
   const [session, a] = pair(desk)
   for (let id = 1; id <= 50; id++) session.publish(256, order(id))
@@ -88,6 +110,23 @@ test('a replica that starts late computes the same', (t) => {
   t.equal(late.host.digest(), a.host.digest())
   t.strictSame(stateOf(late).expired.length, 50)
   t.equal(late.host.status().counters.commandsVerified, 100)
+  t.end()
+})
+
+test('a rewind of more commands than the outbox keeps does not stop a replica', (t) => {
+  const [session, a] = pair(desk)
+  for (let id = 1; id <= 50; id++) {
+    session.publish(256, order(id))
+    session.settle()
+  }
+  const late = session.addReplica(desk, { outboxCommands: 8 })
+  session.log.read(1, Number.POSITIVE_INFINITY, (sequence, count, bytes, start, end) => {
+    late.host.onRun(sequence, count, bytes, start, end, 0)
+    return true
+  })
+  t.equal(late.host.state, 'rewinding')
+  t.ok(late.host.status().outboxCommands <= 8)
+  t.equal(late.host.digest(), a.host.digest())
   t.end()
 })
 
@@ -206,6 +245,30 @@ test('random numbers and timers are the same on every replica, and differ betwee
   t.equal(draws.length, 40)
   t.equal(new Set(draws).size, 20)
   t.strictSame([...a.errors, ...b.errors], [])
+  t.end()
+})
+
+test('random numbers depend on session and sequence only', (t) => {
+  const drawsOf = (session: string, isFirst: (id: number) => boolean): number[] => {
+    const draws: number[] = []
+    const component = defineComponent(
+      deskDefinition({
+        on: { Order: (_, { payload }, ctx) => void (isFirst(payload.id) && draws.push(ctx.random())) },
+      }),
+    )
+    const test = new TestSession({ session })
+    const replica = test.addReplica(component)
+    for (let id = 1; id <= 3; id++) test.publish(256, order(id))
+    test.deliver(replica)
+    return draws
+  }
+  const all = drawsOf('A', () => true)
+  t.equal(new Set(all).size, 3)
+  t.strictSame(
+    drawsOf('A', (id) => id === 3),
+    all.slice(2),
+  )
+  t.not(drawsOf('B', () => true)[0], all[0])
   t.end()
 })
 

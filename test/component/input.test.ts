@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { type Component, defineComponent, type Port } from '../../src/component/definition.js'
 import { type TestReplica, TestSession } from '../../src/component/test-session.js'
-import { type DeskDefinition, type DeskMessages, type DeskState, deskDefinition } from './desk.js'
+import { type DeskDefinition, type DeskMessages, type DeskState, deskDefinition, deskSchema } from './desk.js'
 
 type Input = (port: Port<DeskMessages>, state: DeskState) => Promise<void>
 
@@ -120,7 +120,15 @@ test('input that fails stops the component', async (t) => {
 })
 
 test('a late registration of an earlier activation is answered by a new one, and nothing is lost', async (t) => {
-  const [session, replica] = active(deskWith(file(5)))
+  const done: string[] = []
+  const [session, replica] = active(
+    defineComponent(
+      deskDefinition({
+        input: file(5),
+        effects: { Blob: { after: 'published', run: ({ key }) => done.push(key) } },
+      }),
+    ),
+  )
   session.deliver(replica)
   const late = session.commandsUnderWay.map((packet) => packet.slice())
   session.commandsUnderWay.length = 0
@@ -135,6 +143,28 @@ test('a late registration of an earlier activation is answered by a new one, and
   t.not(replica.host.sources.named('desk/outside')?.number, source)
   t.equal(replica.host.state, 'active')
   t.strictSame(stateOf(replica).accepted, [1, 2, 3, 4, 5])
+  session.publish(259, deskSchema.encode('Blob', { data: new Uint8Array(1) }))
+  await session.settled()
+  t.strictSame([done.length, replica.host.effects()], [1, []], 'the new source reports')
+  t.end()
+})
+
+test('a message that was begun under a source that is closed is forgotten', async (t) => {
+  const session = new TestSession({ datagramBytes: 256 })
+  const component = deskWith(async (port) => port.send('Blob', { data: new Uint8Array(1_000) }))
+  const [a, b] = [session.addReplica(component), session.addReplica(deskWith(async () => {}))]
+  session.settle()
+  session.activate('desk', a)
+  session.deliver(a)
+  session.sequence()
+  session.deliver(a)
+  session.commandsUnderWay.splice(2) // The rest of the fragments never arrives.
+  session.settle()
+  t.equal(b.host.status().counters.partialMessages, 1)
+  session.activate('desk', b)
+  await session.settled()
+  t.strictSame([a.host.status().counters.partialMessages, b.host.status().counters.partialMessages], [0, 0])
+  t.strictSame([...a.errors, ...b.errors, ...stateOf(b).blobs], [])
   t.end()
 })
 
