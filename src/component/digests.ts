@@ -1,5 +1,5 @@
 /**
- * Digests of the state at declared points: every so many handled events, at an activation of the component, and when
+ * Digests of the state at declared points: every so many application events, at an activation of the component, and when
  * asked. Each is a command of every replica, so one that differs is a command that differs.
  */
 import { SeqcastError } from '../core/errors.js'
@@ -28,10 +28,10 @@ export class Digests {
     this.#options = options
   }
 
-  /** Whether the `handled`th event of the component calls for one. */
-  isDue(handled: number): boolean {
+  /** Whether one is taken after the `count`th application event of the session. */
+  isDue(count: number): boolean {
     const { every } = this.#options
-    return every > 0 && handled % every === 0
+    return every > 0 && count % every === 0
   }
 
   /** Takes the digest of the state after event `sequence`. @returns what went wrong, or undefined */

@@ -39,7 +39,7 @@ export class Messages {
     this.#fragments.drop(source)
   }
 
-  /** Takes one block. @returns what went wrong, or undefined; `counters.handled` grows where a handler's turn had come */
+  /** Takes one block. @returns what went wrong, or undefined */
   onBlock(
     sequence: number,
     timeUs: number,

@@ -113,7 +113,7 @@ export class Outside {
       if (!open.aborter.signal.aborted) this.#output.failed(inputError(component.name, thrown))
     }
     try {
-      component.input(this.#portOf(open), state).catch(ended)
+      Promise.resolve(component.input(this.#portOf(open), state)).catch(ended)
     } catch (thrown) {
       ended(thrown)
     }

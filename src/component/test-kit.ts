@@ -66,7 +66,7 @@ export class ComponentTest<S, M extends object, Timer extends string> {
   constructor(component: Component<S, M, Timer>, options: TestKitOptions) {
     this.#component = component
     this.session = new TestSession(options)
-    this.replica = this.session.addReplica(component as Component, {
+    this.replica = this.session.addReplica(component, {
       guard: options.guard ?? true,
       observer: { command: (_, type, payload) => this.#onCommand(type, payload) },
     })
@@ -161,7 +161,7 @@ export class ComponentTest<S, M extends object, Timer extends string> {
     let failure: SeqcastError | undefined
     const { session } = this.session
     const host = new ComponentHost(
-      this.#component as Component,
+      this.#component,
       { session, instance: 'replay', incarnation: 1, mode: 'replay' },
       {
         sendCommands: () => {},

@@ -1,3 +1,5 @@
+import { equal } from 'node:assert/strict'
+import fc from 'fast-check'
 import { test } from 'tap'
 import { type Component, defineComponent } from '../../src/component/definition.js'
 import { defineSchema } from '../../src/component/schema.js'
@@ -195,5 +197,40 @@ test('another schema is reported, and the replay goes on', async (t) => {
   })
   t.equal(report.ended, 'complete')
   t.equal(report.counters.schemaMismatches, 3, 'the shared source, and an outside source for each activation')
+  t.end()
+})
+
+test('whatever happened live, a replay gives the same digest', async (t) => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('order' as const), id: fc.nat(30) }),
+    fc.record({ kind: fc.constant('blob' as const), bytes: fc.nat(2_000) }),
+    fc.record({ kind: fc.constant('time' as const), ms: fc.nat(1_500) }),
+    fc.record({ kind: fc.constant('switch' as const), to: fc.nat(1) }),
+    fc.record({ kind: fc.constant('settle' as const) }),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.nat(9), async (steps, digestEvery) => {
+      const component = defineComponent(deskDefinition({ digestEvery }))
+      const session = new TestSession({ datagramBytes: 300 })
+      const replicas = [session.addReplica(component), session.addReplica(component)] as const
+      for (const s of steps) {
+        if (s.kind === 'order') session.publish(256, deskSchema.encode('Order', { id: s.id, shares: 1 }))
+        else if (s.kind === 'blob') session.publish(259, deskSchema.encode('Blob', { data: new Uint8Array(s.bytes) }))
+        else if (s.kind === 'time') {
+          session.advance(s.ms * 1_000)
+          session.tick()
+        } else if (s.kind === 'switch') session.activate('desk', replicas[s.to === 0 ? 0 : 1])
+        else session.settle()
+      }
+      session.settle()
+      const report = await replayComponent({ session: 'TEST', component, log: session.log })
+      equal(report.failure, undefined)
+      equal(report.digest, replicas[0].host.digest())
+      equal(report.digest, replicas[1].host.digest())
+      equal(report.digestsVerified, replicas[0].host.status().counters.digestsVerified)
+    }),
+    { numRuns: 60 },
+  )
+  t.pass('no counterexample')
   t.end()
 })
