@@ -9,8 +9,11 @@
 export interface Clock {
   /** Monotonic microseconds from an arbitrary origin; for deadlines and intervals. */
   nowUs(): number
-  /** Microseconds since the Unix epoch; may jump when the machine's clock is set. */
-  wallUs(): number
+  /**
+   * Microseconds since the Unix epoch; may jump when the machine's clock is set.
+   * @param nowUs what `nowUs` has just returned, so that the clock is read once
+   */
+  wallUs(nowUs: number): number
 }
 
 /** A step of the wall clock below this is followed at the slew rate; a longer one is adopted, and the sequencer reports it. */
@@ -38,8 +41,7 @@ export class SystemClock implements Clock {
     return performance.now() * 1000
   }
 
-  wallUs(): number {
-    const nowUs = this.nowUs()
+  wallUs(nowUs: number): number {
     if (nowUs - this.#calibratedAtUs >= RECALIBRATE_EVERY_US) this.#recalibrate(nowUs)
     return nowUs + this.#offsetUs
   }

@@ -15,7 +15,12 @@ export function withFaults(
   cycle: DutyCycle,
   receive: (packet: Uint8Array, nowUs: number) => void,
 ): Emit {
-  if (faults === undefined) return (packet) => receive(packet, cycle.enter())
+  if (faults === undefined) {
+    return (packet) => {
+      receive(packet, cycle.enter())
+      cycle.fed()
+    }
+  }
   const filter = new FaultFilter<Uint8Array>(faults, new Prng(faults.seed + streamNumber(stream)))
   const emit: Emit = (packet) => receive(packet, cycle.enter())
   const agent: Agent = {

@@ -1,0 +1,155 @@
+/** The duty cycle: one clock read and one flush a turn, deadlines kept, in both idle modes. */
+import { test } from 'tap'
+import type { Clock } from '../../src/core/clock.js'
+import { type Agent, DutyCycle, type IdleMode } from '../../src/runtime/duty-cycle.js'
+
+/** Counts how often it is read; time moves only when told. */
+class CountingClock implements Clock {
+  reads = 0
+  us = 1_000
+
+  nowUs(): number {
+    this.reads += 1
+    return this.us
+  }
+
+  wallUs(nowUs: number): number {
+    return nowUs + 5_000_000
+  }
+}
+
+class CountingAgent implements Agent {
+  flushes = 0
+  ticks = 0
+  deadlineUs = Number.POSITIVE_INFINITY
+  onTick: (nowUs: number) => void = () => {}
+
+  flush(): void {
+    this.flushes += 1
+  }
+
+  tick(nowUs: number): number {
+    this.ticks += 1
+    this.onTick(nowUs)
+    return this.deadlineUs
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+
+for (const idle of ['block', 'spin'] as const satisfies readonly IdleMode[]) {
+  test(`${idle}: many feeds in a turn are flushed once, with one time`, async (t) => {
+    const clock = new CountingClock()
+    const cycle = new DutyCycle(clock, idle)
+    const agent = new CountingAgent()
+    cycle.add(agent)
+    cycle.start()
+    await turn()
+    const flushesBefore = agent.flushes
+    const first = cycle.enter()
+    clock.us += 77
+    t.equal(cycle.enter(), first, 'the clock is read once a turn')
+    t.equal(cycle.wallUs, first + 5_000_000)
+    t.equal(agent.flushes, flushesBefore, 'nothing is flushed within the turn')
+    await turn()
+    t.equal(agent.flushes, flushesBefore + 1)
+    t.equal(cycle.enter(), clock.us, 'the next turn has its own time')
+    cycle.stop()
+  })
+
+  test(`${idle}: a lone datagram is answered at once, a burst at its end`, async (t) => {
+    const cycle = new DutyCycle(new CountingClock(), idle)
+    const agent = new CountingAgent()
+    cycle.add(agent)
+    cycle.start()
+    await turn()
+    const burst = (datagrams: number): number => {
+      const before = agent.flushes
+      for (let i = 0; i < datagrams; i++) {
+        cycle.enter()
+        cycle.fed()
+      }
+      return agent.flushes - before
+    }
+    t.equal(burst(1), 1, 'flushed before the turn is over')
+    await turn()
+    t.equal(burst(5), 1, 'the first of a burst that nobody could foresee goes out')
+    await turn()
+    t.equal(burst(5), 0, 'under load everything waits for the end of the turn')
+    await turn()
+    t.equal(burst(1), 0, 'and one light turn shows that the load is over')
+    await turn()
+    t.equal(burst(1), 1)
+    cycle.stop()
+  })
+
+  test(`${idle}: deadlines are kept without any feed`, async (t) => {
+    const cycle = new DutyCycle({ nowUs: () => performance.now() * 1000, wallUs: (nowUs) => nowUs }, idle)
+    const agent = new CountingAgent()
+    const late = new Promise<number>((resolve) => {
+      const wanted = performance.now() * 1000 + 5_000
+      agent.deadlineUs = wanted
+      agent.onTick = (nowUs) => {
+        if (nowUs < wanted) return
+        agent.deadlineUs = Number.POSITIVE_INFINITY
+        resolve(nowUs - wanted)
+      }
+    })
+    cycle.add(agent)
+    cycle.start()
+    t.ok((await late) >= 0)
+    cycle.stop()
+  })
+}
+
+test('block: an idle loop does not turn', async (t) => {
+  const clock = new CountingClock()
+  const cycle = new DutyCycle(clock, 'block')
+  const agent = new CountingAgent()
+  cycle.add(agent)
+  cycle.start()
+  await turn()
+  const { ticks } = agent
+  const { reads } = clock
+  for (let i = 0; i < 20; i++) await turn()
+  t.equal(agent.ticks, ticks)
+  t.equal(clock.reads, reads)
+  cycle.stop()
+})
+
+test('what an agent issues while it ticks is flushed in a turn of its own', async (t) => {
+  const cycle = new DutyCycle(new CountingClock(), 'block')
+  const agent = new CountingAgent()
+  cycle.add(agent)
+  cycle.start()
+  await turn()
+  const before = agent.flushes
+  agent.onTick = () => {
+    agent.onTick = () => {}
+    cycle.enter()
+  }
+  cycle.enter()
+  await turn()
+  await turn()
+  t.equal(agent.flushes, before + 2)
+  cycle.stop()
+})
+
+test('stopped, nothing runs; started again, it goes on', async (t) => {
+  const cycle = new DutyCycle(new CountingClock(), 'spin')
+  const agent = new CountingAgent()
+  cycle.add(agent)
+  cycle.start()
+  await turn()
+  cycle.stop()
+  await turn()
+  const { flushes, ticks } = agent
+  cycle.enter()
+  await turn()
+  t.equal(agent.flushes, flushes)
+  t.equal(agent.ticks, ticks)
+  cycle.start()
+  await turn()
+  t.equal(agent.flushes, flushes + 1)
+  cycle.stop()
+})
