@@ -8,6 +8,7 @@ import { exportCommand } from './export.js'
 import { generateCommand } from './generate.js'
 import { importCommand } from './import.js'
 import { recordCommand } from './record.js'
+import { replayCommand } from './replay.js'
 import { runCommand } from './run.js'
 import { sendCommand } from './send.js'
 import { sequencerCommand } from './sequencer.js'
@@ -30,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
   verifyCommand,
   exportCommand,
   importCommand,
+  replayCommand,
   statusCommand,
   adminCommand,
 ]
