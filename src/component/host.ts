@@ -32,7 +32,7 @@ import { SessionEvents } from './session-events.js'
 import { SourceRegistry } from './sources.js'
 import type { Timer } from './timers.js'
 
-const COUNTERS = ['events', 'commandsIssued', 'commandsVerified'] as const
+const COUNTERS = ['events', 'malformed', 'commandsIssued', 'commandsVerified'] as const
 
 export type HostCounter = (typeof COUNTERS)[number]
 
@@ -249,6 +249,10 @@ export class ComponentHost {
 
   #onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): void {
     this.counters.events++
+    if (lengthBytes < EVENT_HEADER_BYTES) {
+      this.counters.malformed++ // A foreign stream; every replica skips it.
+      return
+    }
     const type = eventType(bytes, at)
     const source = eventSource(bytes, at)
     if (source !== 0 && !this.#verify(sequence, type, source, bytes, at, lengthBytes, nowUs)) return

@@ -237,7 +237,10 @@ export class TestSession {
     throw new Error('the session does not settle: a component answers its own events without end')
   }
 
-  /** As `settle`, and lets promises (of effects and input) go on in between, until all is quiet. */
+  /**
+   * As `settle`, and lets promises (of effects and input) go on in between, until all is quiet. Files and sockets take
+   * longer than that: await them first.
+   */
   async settled(): Promise<void> {
     for (let quiet = 0; quiet < QUIET_TURNS; ) {
       const runs = this.#runs.length

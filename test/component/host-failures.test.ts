@@ -271,6 +271,14 @@ test('commands that nobody sends are bounded', (t) => {
   t.end()
 })
 
+test('a block that is too short for an event is skipped and counted', (t) => {
+  const replica = new TestSession().addReplica(desk)
+  replica.host.onRun(1, 2, new Uint8Array([0, 3, 1, 2, 3, 0, 0]), 0, 7, 0)
+  t.equal(replica.host.nextSequence, 3)
+  t.equal(replica.host.status().counters.malformed, 2)
+  t.end()
+})
+
 test('a run that is not the next one is a programmer’s error', (t) => {
   const session = new TestSession()
   const replica = session.addReplica(desk)
