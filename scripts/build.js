@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -28,6 +28,7 @@ export function ensureBuilt() {
     say('compiling ...')
     run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.'])
     removeOrphans()
+    chmodSync(join(root, 'dist', 'src', 'cli', 'seqcast.js'), 0o755)
     writeFileSync(STAMP, sources)
   }
 }

@@ -23,7 +23,7 @@ import { readItchFile, scanItchFile } from './itch-file.js'
 import { type CommandSink, ItchRequests } from './itch-requests.js'
 
 /** So far may the input be ahead of the answers, in messages of the file. */
-const WINDOW_MESSAGES = 1_024
+const WINDOW_MESSAGES = 256
 
 export interface ClientProxyOptions {
   /** Path of the BinaryFILE. A proxy without one can be replayed and can't be activated. */
