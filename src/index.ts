@@ -1,5 +1,9 @@
 /**
  * The public API. The only file that re-exports; an application imports nothing but `seqcast`.
+ *
+ * Writing a component: `defineComponent` with the module that `seqcast generate` makes. Testing one: `testComponent`. Running roles
+ * inside a program of one's own: `startSequencer`, `startStore`, `startComponent`. Reading recordings: `LmdbLogReader`,
+ * `replayComponent`, `verifySession`.
  */
 
 export {
@@ -13,7 +17,35 @@ export {
   type Port,
 } from './component/definition.js'
 export type { FieldDescriptor, MessageDescriptor, SchemaDescriptor } from './component/descriptor.js'
+export { digestHex, digestOf } from './component/digest.js'
 export { defineSchema, type EventName, type Schema, type UntypedSchema } from './component/schema.js'
+export {
+  ComponentTest,
+  type TestCommand,
+  type TestKitOptions,
+  type TestReplay,
+  type TestTimer,
+  testComponent,
+} from './component/test-kit.js'
 export { type ErrorCode, SeqcastError } from './core/errors.js'
+export { type LogFields, type Logger, silentLogger } from './core/log.js'
 export { Prng } from './core/prng.js'
+export type { GroupAddress } from './net/interfaces.js'
+export type { EventLog, EventLogReader, RunVisitor } from './protocol/event-log.js'
+export { type ReplayOptions, type ReplayReport, replayComponent } from './replay/replay.js'
+export { type ComponentRole, type ComponentRoleOptions, startComponent } from './runtime/component-role.js'
+export {
+  DEFAULT_COMMAND_GROUP,
+  DEFAULT_CONTROL_GROUP,
+  DEFAULT_EVENT_GROUP,
+  type Role,
+  type RoleOptions,
+  type StoreAddress,
+} from './runtime/options.js'
+export { type SequencerRole, type SequencerRoleOptions, startSequencer } from './runtime/sequencer-role.js'
+export { type StoreRole, type StoreRoleOptions, startStore } from './runtime/store-role.js'
+export { LmdbEventLog, type LmdbEventLogOptions } from './store/lmdb-event-log.js'
+export { LmdbLogReader } from './store/lmdb-log-reader.js'
+export { MemoryEventLog, type MemoryEventLogOptions } from './store/memory-event-log.js'
+export { type Problem, type VerifyOptions, type VerifyResult, verifySession } from './store/verify.js'
 export { BinaryFileReader, type BinaryFileReason } from './wire/binaryfile.js'

@@ -1,6 +1,6 @@
 /** What the sequencer is given, what it gives, and what it counts. */
 import type { Logger } from '../core/log.js'
-import type { CommandReason } from '../wire/command.js'
+import { COMMAND_REASONS } from '../wire/command.js'
 import type { ControlBodies, ControlKind } from '../wire/control.js'
 import type { RetransmitterOutput } from './retransmitter.js'
 import type { AcknowledgementReason } from './stability.js'
@@ -45,19 +45,6 @@ export interface SequencerOutput extends RetransmitterOutput {
   sendControl<K extends ControlKind>(kind: K, body: ControlBodies[K]): void
   stateChanged(state: SequencerState, reason: string): void
 }
-
-const COMMAND_REASONS = [
-  'short-header',
-  'not-zero',
-  'bad-count',
-  'truncated-block',
-  'trailing-bytes',
-  'short-event',
-  'foreign-source',
-  'broken-numbering',
-  'already-stamped',
-  'bad-flags',
-] as const satisfies readonly CommandReason[]
 
 const ACKNOWLEDGEMENT_REASONS = ['unknown-voter', 'other-epoch'] as const satisfies readonly AcknowledgementReason[]
 
