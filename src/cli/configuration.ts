@@ -103,10 +103,20 @@ export function addStreamOptions(command: Command): Command {
     .option('--json', 'one JSON object a line, for machines')
 }
 
-/** Merges file and flags and validates them. @throws SeqcastError E_CONFIG, naming the field */
-export function readConfiguration(flags: Readonly<Record<string, unknown>>): Configuration {
+/** Of tools, which a person runs by hand: their result is what matters. */
+export const TOOL_DEFAULTS = { logLevel: 'warn' } as const
+
+/**
+ * Merges file and flags and validates them.
+ * @param defaults of this command, where they differ from the others'
+ * @throws SeqcastError E_CONFIG, naming the field
+ */
+export function readConfiguration(
+  flags: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<string, unknown>> = {},
+): Configuration {
   const file = typeof flags.config === 'string' ? readConfigFile(flags.config) : {}
-  const parsed = fields.safeParse({ ...file, ...flags })
+  const parsed = fields.safeParse({ ...defaults, ...file, ...flags })
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   const field = issue?.path.join('.') ?? ''

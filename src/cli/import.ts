@@ -7,7 +7,7 @@ import type { ImportOptions } from '../store/archive/archive-target.js'
 import type { PcapImportOptions } from '../store/archive/pcap-import.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import { encoderOf, FORMATS, type Format, formatOf } from './archive-files.js'
-import { type Configuration, readConfiguration } from './configuration.js'
+import { type Configuration, readConfiguration, TOOL_DEFAULTS } from './configuration.js'
 import { type FileStart, peekFile } from './import-peek.js'
 import { createLogger, LOG_LEVELS } from './logger.js'
 import { count, print } from './output.js'
@@ -27,7 +27,7 @@ export const importCommand = new Command('import')
   .addOption(new Option('--log-level <level>', 'on stderr (default: warn)').choices([...LOG_LEVELS]))
   .option('--json', 'say what was imported as a JSON object')
   .action(async (flags: Record<string, unknown>) => {
-    const configuration = readConfiguration({ logLevel: 'warn', ...flags })
+    const configuration = readConfiguration(flags, TOOL_DEFAULTS)
     const { dir = '', input = '', json, logLevel: level } = configuration
     const format = formatOf(configuration.format, input)
     const named = typeof flags.session === 'string' ? flags.session : undefined

@@ -5,7 +5,7 @@ import { parseSession } from '../core/session.js'
 import { parseGroup, resolveInterface } from '../net/interfaces.js'
 import { DEFAULT_INTERFACE } from '../runtime/options.js'
 import type { LmdbLogReader } from '../store/lmdb-log-reader.js'
-import { type Configuration, readConfiguration } from './configuration.js'
+import { type Configuration, readConfiguration, TOOL_DEFAULTS } from './configuration.js'
 import { createLogger, LOG_LEVELS } from './logger.js'
 import { count, print } from './output.js'
 import { startProgress } from './progress-bar.js'
@@ -31,7 +31,7 @@ export const replayCommand = new Command('replay')
   .addOption(new Option('--log-level <level>', 'on stderr (default: warn)').choices([...LOG_LEVELS]))
   .option('--json', 'one JSON object, for machines')
   .action(async (flags: Record<string, unknown>) => {
-    const configuration = readConfiguration({ logLevel: 'warn', ...flags })
+    const configuration = readConfiguration(flags, TOOL_DEFAULTS)
     const { dir = '', session, run, publish = false } = configuration
     if ((run === undefined) !== publish) {
       throw new SeqcastError('E_USAGE', 'say what to play the session to', {

@@ -1,7 +1,7 @@
 /** `seqcast send`: puts the messages of a file, or of standard input, into the session. */
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
-import { addStreamOptions, type Configuration, readConfiguration, roleOptions } from './configuration.js'
+import { addStreamOptions, type Configuration, readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { LatencyHistogram } from './latency.js'
 import { count, print } from './output.js'
 import { startProgress } from './progress-bar.js'
@@ -16,7 +16,7 @@ export const sendCommand = addStreamOptions(new Command('send'))
   .option('--rate <n>', 'messages a second (default: as fast as they are taken)')
   .option('--name <name>', 'name of the source (default: one that nobody else has)')
   .action(async (flags: Record<string, unknown>) => {
-    const configuration = readConfiguration(flags)
+    const configuration = readConfiguration(flags, TOOL_DEFAULTS)
     const options = roleOptions(configuration, 'send')
     const [{ openSendInput }, { SendClient }] = await Promise.all([
       import('./send-input.js'),

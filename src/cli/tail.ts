@@ -10,7 +10,7 @@ import { type Role, type RoleOptions, randomIncarnation } from '../runtime/optio
 import { Outcome } from '../runtime/outcome.js'
 import { readU16 } from '../wire/bytes.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
-import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import { addStreamOptions, readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { runRole } from './run-role.js'
 import { findSession } from './session-finder.js'
 import { EventFormatter } from './tail-format.js'
@@ -25,7 +25,7 @@ export const tailCommand = addStreamOptions(new Command('tail'))
   .option('--follow', 'with --from: go on with what comes, and wait for it')
   .option('--proto <file>', 'schema to decode application events with')
   .action(async (flags: Record<string, unknown>) => {
-    const configuration = readConfiguration(flags)
+    const configuration = readConfiguration(flags, TOOL_DEFAULTS)
     const options = roleOptions(configuration, 'tail')
     const { from, count, follow = from === undefined, proto, json } = configuration
     const { loadSchemaFile } = await import('../component/proto-file.js')
@@ -106,6 +106,7 @@ class Tail implements Role {
       },
       fail,
     )
+    options.logger.info({ session: options.session, nextSequence }, 'tail: watching')
   }
 
   close(): void {
