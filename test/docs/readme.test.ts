@@ -34,14 +34,12 @@ async function compileReadme(): Promise<Component> {
       exclude: [],
     }),
   )
-  const { status, stdout } = spawnSync(
-    process.execPath,
-    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', folder],
-    {
-      encoding: 'utf8',
-    },
-  )
-  if (status !== 0) throw new Error(stdout)
+  // `env -u`: without the loaders that the test runner puts into every child process.
+  const compiler = join(root, 'node_modules', '.bin', 'tsc')
+  const { status, stdout, stderr } = spawnSync('env', ['-u', 'NODE_OPTIONS', compiler, '-p', folder], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`${stdout}${stderr}`)
   const module: { component?: unknown } = await import(pathToFileURL(join(folder, 'limit-watch.js')).href)
   if (!isComponent(module.component)) throw new Error('the README exports no component')
   return module.component
