@@ -39,6 +39,8 @@ export interface ReceiverOptions {
   /** A failed rewind is tried again after this time, which doubles up to the maximum. */
   readonly rewindRetryMinUs?: number
   readonly rewindRetryMaxUs?: number
+  /** A rewind that brings nothing for so long, while something is missing, counts as failed. */
+  readonly rewindStallUs?: number
   /** A hole that did not shrink at its beginning for so long is lost. */
   readonly lossTimeoutUs?: number
   /** A foreign MoldUDP64 stream: blocks are not ours to look into. */
@@ -119,6 +121,7 @@ export function withDefaults(options: ReceiverOptions): Required<ReceiverOptions
     requestRounds: 3,
     rewindRetryMinUs: 100_000,
     rewindRetryMaxUs: 5_000_000,
+    rewindStallUs: 500_000,
     lossTimeoutUs: 30_000_000,
     opaque: false,
     logger: silentLogger,

@@ -43,9 +43,9 @@ export class Receiver {
   #hintedNext = 0
   #announcedNext = 0
   #endNext = 0
-  #isBehind = false
   #forgivenOverflows = 0
-  #behindSinceUs = 0
+  /** Since when something is known to be missing; infinity while nothing is. */
+  #behindSinceUs = Number.POSITIVE_INFINITY
   #rewoundNext = 0
 
   constructor(options: ReceiverOptions, output: ReceiverOutput) {
@@ -57,7 +57,7 @@ export class Receiver {
     this.#line = new DeliveryLine(all.nextSequence, this.#buffer, output, this.counters)
     this.#requester = new GapRequester(this.#inlet.session, all.servers, all, new Prng(all.seed), output, this.counters)
     this.#requests = this.#requester.schedule
-    this.#rewind = new RewindSchedule(all.rewindRetryMinUs, all.rewindRetryMaxUs)
+    this.#rewind = new RewindSchedule(all.rewindRetryMinUs, all.rewindRetryMaxUs, all.rewindStallUs)
     this.#state = all.startRewinding ? 'rewinding' : 'live'
   }
 
@@ -105,6 +105,7 @@ export class Receiver {
       return
     }
     this.#rewoundNext = sequence + count
+    this.#rewind.progress(nowUs)
     if (sequence + count <= this.#line.next) {
       this.counters.duplicate++
       return
@@ -114,8 +115,9 @@ export class Receiver {
   }
 
   /** The rewind was accepted and will begin at this sequence; what lies before and was not delivered is lost. */
-  onRewindStart(sequence: number, _nowUs: number): void {
+  onRewindStart(sequence: number, nowUs: number): void {
     if (!this.#isRewindRunning()) return
+    this.#rewind.progress(nowUs)
     if (sequence > this.#line.next) this.#lose(sequence, `the rewind begins at ${sequence} only`)
     else this.#rewoundNext = sequence
   }
@@ -126,14 +128,14 @@ export class Receiver {
     this.counters['rewind-failures']++
     this.#options.logger.warn({ reason, nextSequence: this.#line.next }, 'rewind ended early')
     const isBarren = this.#rewind.fail(this.#line.next, nowUs)
-    if (isBarren && this.#isBehind && this.#options.servers > 0) this.#leaveRewinding('gap', 'rewind-failed', nowUs)
+    if (isBarren && this.#isBehind() && this.#options.servers > 0) this.#leaveRewinding('gap', 'rewind-failed', nowUs)
   }
 
   /** A bounded rewind (a local log) has no more for now: a small rest is asked for. */
   onRewindCaughtUp(nowUs: number): void {
     if (!this.#isRewindRunning()) return
     this.#proceed(nowUs)
-    if (this.#state === 'rewinding' && this.#isBehind && this.#canAsk()) {
+    if (this.#state === 'rewinding' && this.#isBehind() && this.#canAsk()) {
       this.#leaveRewinding('gap', 'rewind-caught-up', nowUs)
     }
   }
@@ -179,7 +181,8 @@ export class Receiver {
     if (nowUs >= this.#lossAtUs()) {
       this.#lose(this.#holeEnd(), `nobody had it within ${this.#options.lossTimeoutUs / 1000} ms`)
     } else if (this.#state === 'rewinding') {
-      if (nowUs >= this.#rewind.dueAtUs) this.#startRewind()
+      if (nowUs >= this.#rewind.dueAtUs) this.#startRewind(nowUs)
+      else if (nowUs >= this.#rewind.stalledAtUs(this.#behindSinceUs)) this.#breakRewind('stalled', nowUs)
     } else if (nowUs >= this.#requests.dueAtUs) {
       this.#onRequestDue(nowUs)
     }
@@ -188,12 +191,11 @@ export class Receiver {
 
   #deadlineUs(): number {
     if (this.#isOver()) return Number.POSITIVE_INFINITY
-    const dueAtUs = this.#state === 'rewinding' ? this.#rewind.dueAtUs : this.#requests.dueAtUs
-    return Math.min(dueAtUs, this.#lossAtUs())
+    if (this.#state !== 'rewinding') return Math.min(this.#requests.dueAtUs, this.#lossAtUs())
+    return Math.min(this.#rewind.dueAtUs, this.#rewind.stalledAtUs(this.#behindSinceUs), this.#lossAtUs())
   }
 
   #lossAtUs(): number {
-    if (!this.#isBehind) return Number.POSITIVE_INFINITY
     return Math.max(this.#behindSinceUs, this.#line.deliveredAtUs) + this.#options.lossTimeoutUs
   }
 
@@ -234,10 +236,7 @@ export class Receiver {
       this.#onComplete(known, nowUs)
       return
     }
-    if (!this.#isBehind) {
-      this.#isBehind = true
-      this.#behindSinceUs = nowUs
-    }
+    this.#behindSinceUs = Math.min(this.#behindSinceUs, nowUs)
     if (this.#state === 'rewinding') {
       if (!isJoined || !this.#canAsk()) return
       this.#leaveRewinding('live', 'joined', nowUs)
@@ -255,7 +254,7 @@ export class Receiver {
       this.#endNext = 0
       this.counters['bad-end']++
     }
-    this.#isBehind = false
+    this.#behindSinceUs = Number.POSITIVE_INFINITY
     if (this.#state === 'live') {
       if (this.#requests.isOpen) this.#requests.close()
     } else if (this.#state === 'gap') {
@@ -310,13 +309,13 @@ export class Receiver {
   #startRewinding(reason: string, nowUs: number): void {
     this.#requests.close()
     this.#transition('rewinding', reason)
-    if (nowUs >= this.#rewind.dueAtUs) this.#startRewind()
+    if (nowUs >= this.#rewind.dueAtUs) this.#startRewind(nowUs)
   }
 
   /** The last thing that a call does: the output may call back at once. */
-  #startRewind(): void {
+  #startRewind(nowUs: number): void {
     this.counters.rewinds++
-    this.#rewind.start(this.#line.next)
+    this.#rewind.start(this.#line.next, nowUs)
     this.#rewoundNext = this.#line.next
     this.#output.startRewind(this.#line.next)
   }
@@ -334,7 +333,7 @@ export class Receiver {
     this.#output.stopRewind()
   }
 
-  /** The rewind contradicts itself or the epoch table: close it, try again later. */
+  /** The rewind contradicts itself or the epoch table, or its server waits as we do: close it, try again later. */
   #breakRewind(reason: string, nowUs: number): void {
     this.counters['broken-rewind']++
     this.#output.stopRewind()
@@ -369,7 +368,7 @@ export class Receiver {
   }
 
   #finish(state: 'ended' | 'lost', reason: string): void {
-    this.#isBehind = false
+    this.#behindSinceUs = Number.POSITIVE_INFINITY
     this.#buffer.clear()
     this.#requests.close()
     this.#transition(state, reason)
@@ -383,6 +382,10 @@ export class Receiver {
     else if (next === 'gap' || reason === 'gap-filled') this.#options.logger.debug(fields, 'receiver state')
     else this.#options.logger.info(fields, 'receiver state')
     this.#output.stateChanged(next, reason)
+  }
+
+  #isBehind(): boolean {
+    return this.#behindSinceUs !== Number.POSITIVE_INFINITY
   }
 
   #isOver(): boolean {

@@ -1,17 +1,20 @@
 /**
- * Whether a rewind runs, and when a failed one may be tried again.
+ * Whether a rewind runs, when it has stalled, and when a failed one may be tried again.
  */
 export class RewindSchedule {
   readonly #retryMinUs: number
   readonly #retryMaxUs: number
+  readonly #stallUs: number
   #state: 'idle' | 'running' = 'idle'
   #dueAtUs = 0
   #retryUs: number
   #startedFrom = 0
+  #progressUs = 0
 
-  constructor(retryMinUs: number, retryMaxUs: number) {
+  constructor(retryMinUs: number, retryMaxUs: number, stallUs: number) {
     this.#retryMinUs = retryMinUs
     this.#retryMaxUs = retryMaxUs
+    this.#stallUs = stallUs
     this.#retryUs = retryMinUs
   }
 
@@ -24,9 +27,21 @@ export class RewindSchedule {
     return this.#state === 'running' ? Number.POSITIVE_INFINITY : this.#dueAtUs
   }
 
-  start(fromSequence: number): void {
+  /** When a rewind that brings nothing has stalled, given since when something is missing; infinity while none runs. */
+  stalledAtUs(behindSinceUs: number): number {
+    if (this.#state !== 'running') return Number.POSITIVE_INFINITY
+    return Math.max(this.#progressUs, behindSinceUs) + this.#stallUs
+  }
+
+  start(fromSequence: number, nowUs: number): void {
     this.#state = 'running'
     this.#startedFrom = fromSequence
+    this.#progressUs = nowUs
+  }
+
+  /** It was accepted, or brought events. */
+  progress(nowUs: number): void {
+    this.#progressUs = nowUs
   }
 
   /** Done with it, or not needed any more. */

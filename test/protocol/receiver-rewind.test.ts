@@ -199,7 +199,7 @@ test('a slow rewind is none that failed', (t) => {
   rig.heartbeat(101)
   rig.advance(10)
   for (let first = 1; first <= 100; first += 10) {
-    rig.advance(20_000_000)
+    rig.advance(490_000)
     rig.rewound(first, 10)
   }
   t.equal(rig.receiver.state, 'live')
@@ -207,7 +207,7 @@ test('a slow rewind is none that failed', (t) => {
 })
 
 test('a rewind that brings nothing is a loss in the end', (t) => {
-  const rig = late()
+  const rig = late({ rewindStallUs: Number.POSITIVE_INFINITY })
   rig.events(5)
   rig.advance(31_000_000)
   t.strictSame(rig.said, ['rewind 1', 'lost', 'stop', 'lost 1-4'])
@@ -223,5 +223,29 @@ test('a rewind may deliver all of it within startRewind', (t) => {
   rig.events(20, 2)
   t.equal(rig.delivered, 21)
   t.strictSame(rig.said, ['rewinding', 'rewind 1', 'live', 'stop'])
+  t.end()
+})
+
+test('a rewind that brings nothing while events are missing is left for requests', (t) => {
+  const rig = late()
+  rig.answerWith(() => 100, 20, 100)
+  rig.advance(10)
+  rig.receiver.onRewindStart(1, rig.clock.nowUs)
+  rig.rewound(1, 40)
+  rig.advance(10_000_000)
+  t.strictSame(rig.said, ['rewind 1'], 'while nothing is known to be missing, an idle rewind is as it should be')
+  rig.events(91, 10)
+  rig.advance(400_000)
+  rig.rewound(41, 10)
+  rig.advance(499_000)
+  t.strictSame(rig.said, ['rewind 1'], 'it has moved')
+  rig.advance(2_000)
+  t.strictSame(rig.said, ['rewind 1', 'stop'])
+  rig.advance(100_000)
+  t.strictSame(rig.said.slice(2), ['rewind 51'], 'the next server may have more')
+  rig.advance(510_000)
+  t.equal(rig.delivered, 100)
+  t.strictSame(rig.said.slice(3), ['stop', 'gap', 'live'])
+  t.equal(rig.receiver.counters['rewind-failures'], 2)
   t.end()
 })
