@@ -18,6 +18,9 @@ export class Observer {
   readonly control: ControlLink
   readonly cycle: DutyCycle
   readonly heard: Heard = { sequencers: new Map(), stores: new Map(), components: new Map() }
+  /** Who said what is in `heard.components`, and who is known to be dead. */
+  readonly #senders = new Map<string, number>()
+  readonly #dead = new Set<number>()
 
   private constructor(control: ControlLink, cycle: DutyCycle) {
     this.control = control
@@ -34,6 +37,13 @@ export class Observer {
     return new Observer(control, cycle)
   }
 
+  /** Forgets a replica whose process has ended, with what of it is still on the way. @param name `component/instance` */
+  bury(name: string): void {
+    const sender = this.#senders.get(name)
+    if (sender !== undefined) this.#dead.add(sender)
+    this.heard.components.delete(name)
+  }
+
   close(): void {
     this.cycle.stop()
     this.control.close()
@@ -45,8 +55,10 @@ export class Observer {
       sequencers.set(message.sender, withCounters(message.body, sequencers.get(message.sender)))
     else if (message.kind === 'store')
       stores.set(message.body.name, withCounters(message.body, stores.get(message.body.name)))
-    else if (message.kind === 'component') {
-      this.heard.components.set(`${message.body.component}/${message.body.instance}`, message.body)
+    else if (message.kind === 'component' && !this.#dead.has(message.sender)) {
+      const name = `${message.body.component}/${message.body.instance}`
+      this.heard.components.set(name, message.body)
+      this.#senders.set(name, message.sender)
     }
   }
 }

@@ -7,6 +7,7 @@ import { SeqcastError } from '../../core/errors.js'
 import { scanItchFile } from '../../examples/oms/itch-file.js'
 import { generateItchFile } from '../../examples/oms/itch-generator.js'
 import type { RoleOptions } from '../../runtime/options.js'
+import type { ComponentStatus } from '../../wire/control.js'
 import { decide } from '../admin.js'
 import { LatencyHistogram } from '../latency.js'
 import type { DemoProgress } from './progress.js'
@@ -51,9 +52,14 @@ export async function runDemo(options: DemoOptions, progress: DemoProgress): Pro
   }
   const { messages } = await scanItchFile(topology.inputFile)
   const demo = new Demo(options, messages, progress)
+  const interrupt = (signal: NodeJS.Signals): void => demo.interrupt(signal)
+  process.once('SIGTERM', interrupt)
+  process.once('SIGINT', interrupt)
   try {
     return await demo.run()
   } finally {
+    process.removeListener('SIGTERM', interrupt)
+    process.removeListener('SIGINT', interrupt)
     demo.close()
   }
 }
@@ -83,6 +89,12 @@ class Demo {
   close(): void {
     this.#supervisor.killAll()
     this.#watch?.close()
+  }
+
+  /** No process is left behind; whatever the demo waits for fails. */
+  interrupt(signal: NodeJS.Signals): void {
+    this.#supervisor.killAll()
+    this.#watch?.fail(new SeqcastError('E_DEMO', `interrupted by ${signal}`))
   }
 
   async run(): Promise<DemoResult> {
@@ -153,16 +165,18 @@ class Demo {
     this.#progress.update(watch.audit.lastKey, watch.events)
     const next = this.#pendingKills[0]
     if (next === undefined || watch.audit.lastKey < next.at * this.#messages) return
-    this.#pendingKills.shift()
     const name = this.#processNamed(watch, next.name)
+    if (name === undefined) return
+    this.#pendingKills.shift()
     this.#progress.note(`kill -9 ${name}`)
     if (!this.#supervisor.kill(name)) watch.fail(new SeqcastError('E_DEMO', `there is no process '${name}' to kill`))
   }
 
-  /** A component's name stands for its active replica. */
-  #processNamed(watch: DemoWatch, name: string): string {
+  /** A component's name stands for its active replica; undefined while it has none. */
+  #processNamed(watch: DemoWatch, name: string): string | undefined {
+    if (!COMPONENTS.some((component) => component === name)) return name
     const active = watch.replicas(name).find((status) => status.state === 'active')
-    return active === undefined ? name : `${name}/${active.instance}`
+    return active === undefined ? undefined : `${name}/${active.instance}`
   }
 
   #onDeath({ plan, how }: Death): void {
@@ -177,17 +191,31 @@ class Demo {
     this.#replace(plan, watch).catch((error: Error) => watch.fail(error))
   }
 
-  /** Activates the standby of what died, where it was active, and starts what died again. */
+  /** Starts what died again, as a standby, and sees to it that the component has an active replica. */
   async #replace(plan: ProcessPlan, watch: DemoWatch): Promise<void> {
-    const [component = '', instance = ''] = plan.name.split('/')
-    if (plan.role === 'component' && watch.replica(component, instance)?.state === 'active') {
-      const other = instance === 'a' ? 'b' : 'a'
-      await decide(watch.observer, 'activate', component, other, `${plan.name} died`)
-      this.#progress.note(`${component}/${other} is active`)
-    }
-    watch.observer.heard.components.delete(plan.name)
+    watch.observer.bury(plan.name)
     this.#supervisor.restart(plan)
     this.#progress.note(`${plan.name} was started again`)
+    if (plan.role === 'component') await this.#ensureActive(plan.name.split('/')[0] ?? '', watch)
+  }
+
+  /** Activates a standby as soon as there is one, unless another replica is active: both may have died. */
+  async #ensureActive(component: string, watch: DemoWatch): Promise<void> {
+    const inState = (wanted: string): ComponentStatus | undefined =>
+      watch.replicas(component).find(({ state }) => state === wanted)
+    const isReady = (): boolean => inState('active') !== undefined || inState('standby') !== undefined
+    for (;;) {
+      await watch.until(`a replica of ${component} that can be active`, START_TIMEOUT_MS, isReady)
+      const standby = inState('standby')
+      if (inState('active') !== undefined || standby === undefined) return
+      const { instance } = standby
+      await decide(watch.observer, 'activate', component, instance, 'nobody was active')
+      this.#progress.note(`${component}/${instance} is active`)
+      await watch.until(`${component}/${instance} to be active`, START_TIMEOUT_MS, () => {
+        const now = watch.replica(component, instance)
+        return now === undefined || now.state !== 'standby'
+      })
+    }
   }
 
   async #compareDigests(watch: DemoWatch): Promise<DemoResult['digests']> {
