@@ -4,7 +4,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { SeqcastError } from '../core/errors.js'
-import { COMMANDS } from './commands.js'
+import { loadCommands } from './commands.js'
 
 const program = new Command('seqcast')
   .description('Sequenced multicast messaging: one order for everybody, recorded, recoverable, replayable.')
@@ -12,7 +12,8 @@ const program = new Command('seqcast')
   .configureHelp({ sortSubcommands: false })
   .showHelpAfterError('(see --help)')
   .exitOverride()
-for (const command of COMMANDS) program.addCommand(command.exitOverride().showHelpAfterError('(see --help)'))
+for (const command of await loadCommands(process.argv[2]))
+  program.addCommand(command.exitOverride().showHelpAfterError('(see --help)'))
 
 /** Says what happened, to what, and what to do. */
 function report(error: unknown): number {
