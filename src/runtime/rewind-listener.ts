@@ -7,6 +7,7 @@ import { type TcpConnection, TcpListener } from '../net/tcp.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { RewindSession } from '../protocol/rewind-server.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
+import { endsSession } from './last-event.js'
 
 /** More clients than this are refused: each holds a buffer and a place in the reading order. */
 const MAX_CLIENTS = 256
@@ -18,7 +19,8 @@ export class RewindListener implements Agent {
   readonly #sessions = new Set<RewindSession>()
   #listener: TcpListener | undefined
   #announcedSequence = 0
-  #ended = false
+  /** The session's last event; infinity while it goes on. Clients are told of the end when it is committed. */
+  #lastSequence = Number.POSITIVE_INFINITY
   refusedClients = 0
 
   private constructor(log: EventLog, cycle: DutyCycle, logger: Logger) {
@@ -34,6 +36,7 @@ export class RewindListener implements Agent {
     logger: Logger,
   ): Promise<RewindListener> {
     const server = new RewindListener(log, cycle, logger)
+    if (endsSession(log)) server.#lastSequence = log.committedSequence
     server.#listener = await TcpListener.open(at, (connection) => server.#accept(connection))
     cycle.add(server)
     return server
@@ -51,13 +54,15 @@ export class RewindListener implements Agent {
   onCommitted(nowUs: number): void {
     if (this.#log.committedSequence === this.#announcedSequence) return
     this.#announcedSequence = this.#log.committedSequence
-    for (const session of this.#sessions) session.onCommitted(nowUs)
+    for (const session of this.#sessions) {
+      if (this.#isEnded()) session.onSessionEnded(nowUs)
+      else session.onCommitted(nowUs)
+    }
   }
 
-  /** The session's last event is recorded: clients that have read it are told so. */
-  onSessionEnded(nowUs: number): void {
-    this.#ended = true
-    for (const session of this.#sessions) session.onSessionEnded(nowUs)
+  /** The session's last event is accepted for recording: clients are told of the end after they have read it. */
+  onSessionEnded(lastSequence: number): void {
+    this.#lastSequence = lastSequence
   }
 
   flush(nowUs: number): void {
@@ -92,11 +97,15 @@ export class RewindListener implements Agent {
       },
     )
     this.#sessions.add(session)
-    if (this.#ended) session.onSessionEnded(this.#cycle.enter())
+    if (this.#isEnded()) session.onSessionEnded(this.#cycle.enter())
     return {
       bytes: (bytes) => session.onBytes(bytes, this.#cycle.enter()),
       drained: () => session.onDrained(this.#cycle.enter()),
       closed: () => this.#sessions.delete(session),
     }
+  }
+
+  #isEnded(): boolean {
+    return this.#log.committedSequence >= this.#lastSequence
   }
 }

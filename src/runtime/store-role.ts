@@ -191,7 +191,7 @@ class StoreProcess implements StoreRole, Agent, EventListener {
           : new SeqcastError('E_STORE_IO', `recording event ${sequence} failed: ${messageOf(error)}`, { cause: error }),
       )
     }
-    if (endOfRun(bytes, start, end)) this.#rewinds?.onSessionEnded(this.#cycle.enter())
+    if (endOfRun(bytes, start, end)) this.#rewinds?.onSessionEnded(sequence + count - 1)
   }
 
   stateChanged(state: string, reason: string): void {
