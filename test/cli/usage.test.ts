@@ -1,0 +1,99 @@
+/** What every command has in common: help, usage errors, the configuration file; and `generate`. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { test } from 'tap'
+import { OMS_PROTO, stage } from '../fixtures/processes.js'
+
+const GENERATED = fileURLToPath(new URL('../../../src/examples/oms/generated/oms.ts', import.meta.url))
+const NAMES = ['demo', 'sequencer', 'store', 'run', 'generate', 'send', 'tail', 'record', 'sessions', 'verify'].concat([
+  'export',
+  'import',
+  'replay',
+  'status',
+  'admin',
+])
+
+test('help names every command, and every command has help', async (t) => {
+  const place = await stage(t)
+  const help = await place.run(['--help'])
+  t.equal(help.status, 0)
+  for (const name of NAMES) t.match(help.stdout.toString(), new RegExp(`^  ${name}\\b`, 'm'))
+  await Promise.all(
+    NAMES.map(async (name) => {
+      const own = await place.run([name, '--help'])
+      t.equal(own.status, 0, name)
+      t.match(own.lines[0], new RegExp(`^Usage: seqcast ${name}`))
+    }),
+  )
+})
+
+test('wrong usage ends with 2, and says what is wrong', async (t) => {
+  const place = await stage(t)
+  const wrong: [string[], RegExp][] = [
+    [['sned'], /unknown command 'sned'[\s\S]*send/],
+    [['tail', '--form', '1'], /unknown option '--form'[\s\S]*--from/],
+    [['tail', '--from', 'x'], /configuration: from: /],
+    [['tail', '--from', '0'], /configuration: from: /],
+    [['tail', '--count', '0'], /configuration: count: /],
+    [['send', '--rate', '-1'], /configuration: rate: /],
+    [['sequencer', '--datagram', '99999'], /configuration: datagram: /],
+    [['status', '--session', 'not one'], /session 'not one' is not 1 to 10 letters and digits/],
+    [['status', '--event-group', '239.1.1.1:7', '--control-group', '239.1.1.1:7'], /must not share a group and port/],
+    [['store', '--stores', 'here'], /'here' is not ADDRESS:REQUESTPORT:REWINDPORT/],
+    [['store'], /a store needs a directory/],
+    [['record', '--dir', 'd'], /required option '--group/],
+    [['verify'], /required option '--dir/],
+  ]
+  await Promise.all(
+    wrong.map(async ([args, words]) => {
+      const result = await place.run(args)
+      t.equal(result.status, 2, args.join(' '))
+      t.match(result.stderr, words)
+      t.equal(result.stdout.length, 0, 'stdout is for results')
+    }),
+  )
+})
+
+test('a configuration file: its names are checked, flags win over it', async (t) => {
+  const place = await stage(t)
+  const configure = (text: string): void => writeFileSync(place.path('c.json'), text)
+  configure('{"session": "BAD ONE", "from": 3}')
+  const bad = await place.run(['tail', '--config', 'c.json'])
+  t.strictSame([bad.status, bad.code], [2, 'E_CONFIG'])
+  const { groups, session } = place
+  configure(JSON.stringify({ session: 'OTHER', controlGroup: groups.control, logLevel: 'silent' }))
+  const file = await place.run(['status', '--config', 'c.json'])
+  t.match(file.stderr, `nobody of session OTHER was heard on ${groups.control}`)
+  const flag = await place.run(['status', '--config', 'c.json', '--session', session])
+  t.match(flag.stderr, `nobody of session ${session} was heard on ${groups.control}`)
+  for (const [text, words] of [
+    ['{"sesion": "S"}', /unknown field sesion/],
+    ['[]', /is not a JSON object/],
+    ['{', /cannot read the configuration file/],
+  ] as const) {
+    configure(text)
+    const result = await place.run(['status', '--config', 'c.json'])
+    t.strictSame([result.status, result.code], [2, 'E_CONFIG'])
+    t.match(result.stderr, words)
+  }
+})
+
+test('generate makes the typed module', async (t) => {
+  const place = await stage(t)
+  const expected = readFileSync(GENERATED, 'utf8')
+  const printed = await place.run(['generate', OMS_PROTO])
+  t.equal(printed.status, 0, printed.stderr)
+  t.equal(printed.stdout.toString(), expected)
+  const written = await place.run(['generate', OMS_PROTO, '--out', 'generated/deep/oms.ts'])
+  t.equal(written.status, 0, written.stderr)
+  t.equal(readFileSync(place.path('generated/deep/oms.ts'), 'utf8'), expected)
+
+  writeFileSync(place.path('bad.proto'), 'syntax = "proto3";\nmessage A {\n  uint32 = 1;\n}\n')
+  const bad = await place.run(['generate', 'bad.proto', '--out', 'bad.ts'])
+  t.strictSame([bad.status, bad.code], [1, 'E_SCHEMA'])
+  t.match(bad.stderr, /bad\.proto:3: /)
+  const none = await place.run(['generate', 'none.proto'])
+  t.strictSame([none.status, none.code], [1, 'E_FILE'])
+  const blocked = await place.run(['generate', OMS_PROTO, '--out', 'bad.proto/oms.ts'])
+  t.strictSame([blocked.status, blocked.code], [1, 'E_FILE'])
+})
