@@ -132,20 +132,17 @@ export function rebuildFrom(
   const to = { address: store.address, port: store.rewindPort }
   options.logger.info({ store: store.name, ...to, events: store.committedSequence }, 'sequencer: rebuilding')
   return new Promise((resolve, reject) => {
-    const fail = (why: string): void => {
+    let isOver = false
+    const end = (): void => {
+      isOver = true
       clearTimeout(timeout)
-      link.stop()
       cycle.remove(agent)
-      reject(
-        new SeqcastError(
-          'E_SESSION_NEEDS_STORE',
-          `rebuilding session ${options.session} from store ${store.name} failed: ${why}`,
-          {
-            hint: 'see the log of that store; the sequencer was not opened',
-            fields: { session: options.session },
-          },
-        ),
-      )
+      // Stopped after this call: the client is still reading.
+      queueMicrotask(() => link.stop())
+    }
+    const fail = (why: string): void => {
+      end()
+      reject(rebuildError(options.session, store.name, why))
     }
     const timeout = setTimeout(() => fail('it took too long'), REBUILD_TIMEOUT_MS)
     const link = new RewindLink(
@@ -155,13 +152,18 @@ export function rebuildFrom(
         started: (sequence) => {
           if (sequence !== 1) fail(`its record begins at sequence ${sequence}`)
         },
-        run: (sequence, count, bytes, start, end) => {
-          sequencer.rebuild(sequence, count, bytes, start, end)
+        run: (sequence, count, bytes, start, stop) => {
+          if (isOver) return
+          try {
+            sequencer.rebuild(sequence, count, bytes, start, stop)
+          } catch (error) {
+            // Thrown on, it would end the process from inside a socket's handler.
+            end()
+            reject(error)
+            return
+          }
           if (sequencer.nextSequence <= store.committedSequence) return
-          clearTimeout(timeout)
-          cycle.remove(agent)
-          // Stopped after this call: the client is still reading.
-          queueMicrotask(() => link.stop())
+          end()
           resolve()
         },
         sessionEnded: () => fail('the session has ended'),
@@ -172,5 +174,12 @@ export function rebuildFrom(
     const agent = { flush: (): void => {}, tick: (nowUs: number): number => link.tick(nowUs) }
     cycle.add(agent)
     link.start(1, to)
+  })
+}
+
+function rebuildError(session: string, store: string, why: string): SeqcastError {
+  return new SeqcastError('E_SESSION_NEEDS_STORE', `rebuilding session ${session} from store ${store} failed: ${why}`, {
+    hint: 'see the log of that store; the sequencer was not opened',
+    fields: { session },
   })
 }

@@ -1,0 +1,70 @@
+/** What a sequencer rebuilds itself from may be another session's, or another configuration's: a refusal, never a crash. */
+import { test } from 'tap'
+import { SystemClock } from '../../src/core/clock.js'
+import { silentLogger } from '../../src/core/log.js'
+import { Sequencer } from '../../src/protocol/sequencer.js'
+import { DutyCycle } from '../../src/runtime/duty-cycle.js'
+import { RewindListener } from '../../src/runtime/rewind-listener.js'
+import { rebuildFrom } from '../../src/runtime/session-start.js'
+import { MemoryEventLog } from '../../src/store/memory-event-log.js'
+import { MOLD_HEADER_BYTES, moldCount, moldSequence } from '../../src/wire/moldudp64.js'
+
+const SESSION = 'RESTART'
+const GROUP = { group: '239.255.77.9', port: 7709 }
+
+function sequencerOf(datagramBytes: number, sendEvents: (packet: Uint8Array) => void = () => {}): Sequencer {
+  return new Sequencer(
+    { session: SESSION, datagramBytes, voters: [], incarnation: 1, requestPort: 1 },
+    { sendEvents, sendAnswer: () => {}, sendControl: () => {}, stateChanged: () => {} },
+  )
+}
+
+/** The record of a session that has begun, with datagrams of 1,400 bytes. */
+function recordedSession(): MemoryEventLog {
+  const log = new MemoryEventLog({ session: SESSION, durable: 'manual' })
+  const first = sequencerOf(1_400, (packet) => {
+    const count = moldCount(packet)
+    if (count > 0) log.append(moldSequence(packet), count, packet, MOLD_HEADER_BYTES, packet.length, 1)
+  })
+  first.open(1, 1_000_000)
+  log.sync()
+  return log
+}
+
+async function rebuild(datagramBytes: number): Promise<Sequencer> {
+  const log = recordedSession()
+  const cycle = new DutyCycle(new SystemClock(), 'block')
+  cycle.start()
+  const listener = await RewindListener.open({ address: '127.0.0.1', port: 0 }, log, cycle, silentLogger)
+  const { committedSequence, durableSequence } = log
+  const address = { name: 'a', voter: '', address: '127.0.0.1', rewindPort: listener.port }
+  const store = { ...address, committedSequence, durableSequence }
+  const groups = { eventGroup: GROUP, commandGroup: GROUP, controlGroup: GROUP }
+  const options = {
+    ...groups,
+    session: SESSION,
+    interfaceAddress: '127.0.0.1',
+    stores: [],
+    datagramBytes,
+    idle: 'block',
+    logger: silentLogger,
+    voters: [],
+    requestPort: 0,
+  } as const
+  const sequencer = sequencerOf(datagramBytes)
+  try {
+    await rebuildFrom(sequencer, store, options, cycle)
+    return sequencer
+  } finally {
+    await listener.close()
+    cycle.stop()
+  }
+}
+
+test('a session is rebuilt from a store', async (t) => {
+  t.equal((await rebuild(1_400)).nextSequence, 2)
+})
+
+test('a session that was begun with another datagram size is refused, with the field', async (t) => {
+  await t.rejects(rebuild(1_500), { code: 'E_CONFIG', fields: { field: 'datagramBytes', was: 1_400, is: 1_500 } })
+})
