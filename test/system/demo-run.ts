@@ -1,10 +1,12 @@
 /** Runs `seqcast demo` and reads its report. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { once } from 'node:events'
+import type { Test } from 'tap'
 import { generateItchFile } from '../../src/examples/oms/itch-generator.js'
-import { writeInput } from '../examples/data.js'
-import { Program } from './world.js'
+import { temporaryFolder, writeInput } from '../examples/data.js'
+import { stage } from '../fixtures/processes.js'
+
+/** A demo that takes so long has got stuck. */
+const GIVE_UP_MS = 100_000
 
 /** What the tests read of the demo's object; the rest of it is compared as a whole. */
 export interface DemoReport extends Readonly<Record<string, unknown>> {
@@ -14,44 +16,27 @@ export interface DemoReport extends Readonly<Record<string, unknown>> {
   readonly counters: Readonly<Record<string, number>>
 }
 
-/** A folder for the recordings of the demos of a file, removed when the process ends, and what still runs with it. */
-export class DemoFolder {
-  readonly path = mkdtempSync(join(tmpdir(), 'seqcast-demo-'))
-  readonly #programs: Program[] = []
-  #runs = 0
+/** Writes a file of the demo's own generator. */
+export function generatedInput(orders: number, seed: number): string {
+  return writeInput(temporaryFolder(), `${orders}-${seed}.itch50`, generateItchFile({ orders, seed }))
+}
 
-  constructor() {
-    process.once('exit', () => {
-      for (const program of this.#programs) void program.stop()
-      rmSync(this.path, { recursive: true, force: true })
-    })
+/** @throws Error where the demo fails, with what it said */
+export async function runDemo(t: Test, input: string, ...more: readonly string[]): Promise<DemoReport> {
+  const place = await stage(t)
+  const demo = place.start('demo', '--input', input, '--json', '--dir', place.path('demo'), ...more)
+  // SIGTERM, so that it takes its processes with it.
+  const timer = setTimeout(() => demo.child.kill('SIGTERM'), GIVE_UP_MS)
+  await once(demo.child, 'close')
+  clearTimeout(timer)
+  const { stderr, lines } = demo
+  const { exitCode } = demo.child
+  if (exitCode !== 0 || lines.length !== 1) {
+    throw new Error(`the demo ended with ${exitCode} and ${lines.length} lines\n${lines.join('\n')}\n${stderr}`)
   }
-
-  generate(orders: number, seed: number): string {
-    return writeInput(this.path, `${orders}-${seed}.itch50`, generateItchFile({ orders, seed }))
-  }
-
-  /** @throws Error where the demo fails, with what it said */
-  async run(input: string, ...more: readonly string[]): Promise<DemoReport> {
-    this.#runs += 1
-    const program = new Program([
-      'demo',
-      '--input',
-      input,
-      '--json',
-      '--dir',
-      join(this.path, `run-${this.#runs}`),
-      ...more,
-    ])
-    this.#programs.push(program)
-    const { code, stdout, stderr } = await program.ended
-    if (code !== 0) throw new Error(`the demo ended with ${code}\n${stdout}\n${stderr}`)
-    const lines = stdout.trimEnd().split('\n')
-    if (lines.length !== 1) throw new Error(`one line was expected on stdout, and not ${lines.length}`)
-    const report: unknown = JSON.parse(lines[0] ?? '')
-    if (!isReport(report)) throw new Error(`no report: ${stdout}`)
-    return report
-  }
+  const report: unknown = JSON.parse(lines[0] ?? '')
+  if (!isReport(report)) throw new Error(`no report: ${lines[0]}`)
+  return report
 }
 
 function isReport(value: unknown): value is DemoReport {

@@ -2,9 +2,8 @@
 import { test } from 'tap'
 import { dataFile, REAL, SIMULATED } from '../examples/data.js'
 import { expectedReport } from '../examples/oms-reference.js'
-import { DemoFolder, selected } from './demo-run.js'
+import { generatedInput, runDemo, selected } from './demo-run.js'
 
-const folder = new DemoFolder()
 const FAULTS = ['--loss', '0.05', '--duplicate', '0.02', '--reorder', '0.05']
 
 for (const name of [REAL, SIMULATED]) {
@@ -14,7 +13,7 @@ for (const name of [REAL, SIMULATED]) {
   }, async (t) => {
     if (input === undefined) return
     const expected = expectedReport(input)
-    const report = await folder.run(input)
+    const report = await runDemo(t, input)
     t.strictSame(report.problems, [])
     t.equal(report.verified, true)
     t.strictSame(selected(report, expected), expected)
@@ -34,10 +33,10 @@ test(`${REAL}: the numbers of the issue`, { skip: real === undefined ? `${REAL} 
 })
 
 test('loss, duplicates and reordering on every hop change nothing', async (t) => {
-  const inputs = [real, folder.generate(1_500, 7)].filter((input) => input !== undefined)
+  const inputs = [real, generatedInput(1_500, 7)].filter((input) => input !== undefined)
   for (const [i, input] of inputs.entries()) {
     const expected = expectedReport(input)
-    const report = await folder.run(input, ...FAULTS, '--fault-seed', String(i + 1))
+    const report = await runDemo(t, input, ...FAULTS, '--fault-seed', String(i + 1))
     t.strictSame(report.problems, [])
     t.equal(report.verified, true)
     t.strictSame(selected(report, expected), expected)

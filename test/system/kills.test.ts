@@ -1,13 +1,12 @@
 /** `kill -9` of any process of the demo loses nothing and doubles nothing. */
 import { test } from 'tap'
 import { expectedReport } from '../examples/oms-reference.js'
-import { DemoFolder, selected } from './demo-run.js'
+import { generatedInput, runDemo, selected } from './demo-run.js'
 
-const folder = new DemoFolder()
-const input = folder.generate(1_500, 11)
+const input = generatedInput(1_500, 11)
 const expected = expectedReport(input)
 /** Slow enough that what was killed is back before the input is at its end: kills meet a running system. */
-const RATE = ['--rate', '1000']
+const RATE = ['--rate', '1500']
 
 const PLANS: readonly (readonly string[])[] = [
   ['store-a@0.3', 'store-b@0.6'],
@@ -18,7 +17,7 @@ const PLANS: readonly (readonly string[])[] = [
 
 for (const kills of PLANS) {
   test(`kill -9 of ${kills.join(', ')}`, async (t) => {
-    const report = await folder.run(input, ...RATE, '--kill', ...kills)
+    const report = await runDemo(t, input, ...RATE, '--kill', ...kills)
     t.strictSame(report.problems, [])
     t.equal(report.verified, true)
     t.strictSame(selected(report, expected), expected)
