@@ -25,6 +25,8 @@ import { findSession } from './session-finder.js'
 /** A sequencer that was silent for this long is not coming back soon. */
 const SEQUENCER_TIMEOUT_US = 15_000_000
 const WATCH_EVERY_US = 1_000_000
+/** More than a round trip holds; beyond it, waiting in the outbox would be all that a latency tells of. */
+const CAPACITY_COMMANDS = 16_384
 
 export interface SendClientOptions extends RoleOptions {
   /** Of the source; another process that registers the same name closes it. */
@@ -222,7 +224,14 @@ export class SendClient implements Agent, EventListener {
     if (event.nonce !== this.#registration.nonce || event.nonce === 0) return
     this.#registration.end()
     this.#outbox = new Outbox(
-      { session, source: event.source, firstSourceSequence: 1, ...this.#sizes, logger },
+      {
+        session,
+        source: event.source,
+        firstSourceSequence: 1,
+        ...this.#sizes,
+        capacityCommands: CAPACITY_COMMANDS,
+        logger,
+      },
       {
         sendCommands: (packet) => this.#sendCommands(packet),
         returned: (_, latencyUs) => this.#options.onReturned(latencyUs),

@@ -35,6 +35,8 @@ export const sendCommand = addStreamOptions(new Command('send'))
       await run(client, input, configuration, latency)
     } finally {
       client.close()
+      // Reading may still be waiting for more.
+      if (configuration.input === undefined) process.stdin.destroy()
     }
   })
 
@@ -51,28 +53,86 @@ async function run(
   latency: LatencyHistogram,
 ): Promise<void> {
   const startedMs = performance.now()
+  const stopper = new Stopper()
   const bar = startProgress('sending', 'messages', input.messages ?? 0, configuration.json)
-  let messages = 0
+  const sent = { messages: 0 }
   let failure: unknown
   try {
-    for await (const batch of input.read()) {
-      for (const { type, payload } of batch) {
-        if (configuration.rate !== undefined) await untilDue(startedMs + (messages / configuration.rate) * 1000)
-        while (client.isFull) await client.space()
-        client.send(type, payload)
-        messages += 1
-      }
-      bar.update(messages)
-    }
+    await pump(client, input, configuration.rate, stopper, sent, (messages) => bar.update(messages))
+    if (stopper.signal !== undefined) failure = stopped(stopper.signal, sent.messages, input.messages)
   } catch (error) {
     failure = error
   }
   // What was read before the fault is sent all the same: it is settled, and said, before the fault is.
-  if (isInputFault(failure) || failure === undefined) await client.settled()
+  if (failure === undefined || isInputFault(failure)) {
+    await client.settled().catch((error: unknown) => {
+      failure = error
+    })
+  }
   bar.stop()
-  const seconds = (performance.now() - startedMs) / 1000
-  report(configuration, client, messages, seconds, latency)
+  stopper.release()
+  report(configuration, client, sent.messages, (performance.now() - startedMs) / 1000, latency)
   if (failure !== undefined) throw failure
+}
+
+/** Sends what is read until the input's end, a signal, or the end of the session: an input that is silent stops none of them. */
+async function pump(
+  client: SendClient,
+  input: SendInput,
+  rate: number | undefined,
+  stopper: Stopper,
+  sent: { messages: number },
+  progress: (messages: number) => void,
+): Promise<void> {
+  const startedMs = performance.now()
+  const batches = input.read()
+  for (;;) {
+    const next = await Promise.race([batches.next(), stopper.stopped, client.failed])
+    if (next === undefined || next.done === true) return
+    for (const { type, payload } of next.value) {
+      if (rate !== undefined) await untilDue(startedMs + (sent.messages / rate) * 1000)
+      while (client.isFull) await client.space()
+      if (stopper.signal !== undefined) return
+      client.send(type, payload)
+      sent.messages += 1
+    }
+    progress(sent.messages)
+  }
+}
+
+/** A signal ends the reading; what was read is still settled. A second one ends the process at once. */
+class Stopper {
+  signal: NodeJS.Signals | undefined
+  readonly stopped: Promise<undefined>
+  readonly #stop: (signal: NodeJS.Signals) => void
+
+  constructor() {
+    let resolve: (value: undefined) => void = () => {}
+    this.stopped = new Promise<undefined>((done) => {
+      resolve = done
+    })
+    this.#stop = (signal) => {
+      this.signal = signal
+      this.release()
+      resolve(undefined)
+    }
+    process.once('SIGTERM', this.#stop)
+    process.once('SIGINT', this.#stop)
+  }
+
+  release(): void {
+    process.removeListener('SIGTERM', this.#stop)
+    process.removeListener('SIGINT', this.#stop)
+  }
+}
+
+/** Standard input has no known end: a signal is a way to end it. A file that was not sent whole is a failure. */
+function stopped(signal: NodeJS.Signals, messages: number, total: number | undefined): SeqcastError | undefined {
+  if (total === undefined || messages === total) return undefined
+  return new SeqcastError('E_INPUT', `${signal} after ${messages} of ${total} messages`, {
+    hint: 'those are stable events; send the rest of the file',
+    fields: { messages, total },
+  })
 }
 
 /** The input is at fault, not the session: what was appended still arrives. */

@@ -1,7 +1,7 @@
 /** Messages go in with `send` and are watched with `tail`. */
 import { writeFileSync } from 'node:fs'
 import { test } from 'tap'
-import { cancels, OMS_PROTO, startSystem } from '../fixtures/processes.js'
+import { cancels, OMS_PROTO, startSequencer, startSystem } from '../fixtures/processes.js'
 
 interface Line {
   readonly sequence: number
@@ -149,4 +149,32 @@ test('two senders at once, on bad networks: every command becomes exactly one ev
       'in the order in which they were sent',
     )
   }
+})
+
+test('a signal ends a send in order; a sequencer that comes back finds it waiting', async (t) => {
+  const s = await startSystem(t)
+  const send = ['send', ...s.streams, '--proto', OMS_PROTO, '--json', '--log-level', 'info']
+  writeFileSync(s.path('in.jsonl'), cancels(1, 5_000))
+  const paced = s.start(...send, '--input', 'in.jsonl', '--rate', '1000')
+  await paced.says('outbox connected')
+  const open = s.start(...send)
+  open.child.stdin?.write(`${cancels(9_001, 3)}\n`)
+  await open.says('outbox connected')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const [cut, ended] = await Promise.all([paced.stop('SIGTERM'), open.stop('SIGINT')])
+  t.strictSame([cut.status, cut.code], [1, 'E_INPUT'], 'part of a file')
+  const said = JSON.parse(cut.lines[0] ?? '')
+  t.ok(said.messages > 100 && said.messages < 5_000 && said.events === said.messages && said.stable, cut.lines[0] ?? '')
+  t.equal(ended.status, 0, ended.stderr)
+  t.match(JSON.parse(ended.lines[0] ?? ''), { messages: 3, events: 3, stable: true })
+
+  const long = s.start(...send, '--input', 'in.jsonl', '--rate', '2500')
+  await long.says('outbox connected')
+  s.sequencer.child.kill('SIGKILL')
+  await s.sequencer.result()
+  const again = startSequencer(s)
+  await again.says('sequencer: session open')
+  const survived = await long.result()
+  t.equal(survived.status, 0, survived.stderr)
+  t.match(JSON.parse(survived.lines[0] ?? ''), { messages: 5_000, events: 5_000, stable: true })
 })
