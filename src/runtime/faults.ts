@@ -17,7 +17,7 @@ export function withFaults(
 ): Emit {
   if (faults === undefined) {
     return (packet) => {
-      receive(packet, cycle.enter())
+      receive(packet, cycle.receive())
       cycle.fed()
     }
   }
