@@ -14,6 +14,11 @@ export interface HostOptions {
   /** Which process of that instance; unique. A safe integer above 0. */
   readonly incarnation: number
   readonly mode: HostMode
+  /**
+   * Numbers from 1 for registrations that nobody else in the session uses. Default: a sequence that instance and incarnation
+   * determine, which a second host of the same process would repeat.
+   */
+  readonly nonce?: () => number
   /** Largest UDP payload that this process can send; the session's own value is used where that is smaller. */
   readonly datagramBytes?: number
   /** Catch the clock, randomness and timers of the machine inside handlers. Default true. */

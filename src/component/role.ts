@@ -35,7 +35,7 @@ export class Role {
   readonly #parts: RoleParts
   readonly #lifecycle: Lifecycle
   readonly #sharedRegistration: Registration
-  readonly #nonces: Prng
+  readonly #nextNonce: () => number
   #term = 0
   /** The newest `Activated` of the component names this process. */
   #isNamed = false
@@ -48,7 +48,7 @@ export class Role {
     this.#parts = parts
     this.#lifecycle = new Lifecycle(logger, (state, reason) => output.stateChanged(state, reason))
     this.#sharedRegistration = new Registration(options.session, (packet) => output.sendCommands(packet))
-    this.#nonces = new Prng(options.incarnation ^ hashOf(`${component.name}/${options.instance}`))
+    this.#nextNonce = options.nonce ?? noncesOf(options.incarnation + hashOf(`${component.name}/${options.instance}`))
   }
 
   get state(): ComponentState {
@@ -197,10 +197,10 @@ export class Role {
     this.#parts.outside.close()
     this.#parts.commands.disconnect()
   }
+}
 
-  /** 53 random bits, never 0; no other process has the seed. */
-  #nextNonce(): number {
-    const high = this.#nonces.nextU32() & 0x1f_ffff
-    return high * 0x1_0000_0000 + this.#nonces.nextU32() || 1
-  }
+/** Numbers of 53 bits, never 0, that are the same for the same seed. */
+function noncesOf(seed: number): () => number {
+  const prng = new Prng(seed)
+  return () => (prng.nextU32() & 0x1f_ffff) * 0x1_0000_0000 + prng.nextU32() || 1
 }

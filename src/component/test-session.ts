@@ -36,6 +36,7 @@ export interface TestSessionOptions {
 export interface TestReplicaOptions {
   readonly instance?: string
   readonly incarnation?: number
+  readonly nonce?: () => number
   readonly guard?: boolean
   readonly observer?: HostObserver
   readonly outboxCommands?: number

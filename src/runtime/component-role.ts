@@ -11,7 +11,7 @@ import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastSender } from '../net/udp.js'
-import type { ControlMessage } from '../wire/control.js'
+import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink, type EventListener } from './event-link.js'
@@ -159,6 +159,12 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     )
   }
 
+  sequencerHeard({ nextSequence, stableSequence, held }: SequencerHeartbeat, nowUs: number): void {
+    // What was not sent yet is not stable; at most the heartbeat is wrong.
+    if (stableSequence < nextSequence) this.#host.onStable(stableSequence, nowUs)
+    this.#host.onHeld(held)
+  }
+
   /** What was handled is partly revoked: the state is built again from the beginning. */
   revoked(nextSequence: number, reason: string): void {
     this.#restarts += 1
@@ -199,6 +205,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         session,
         instance,
         incarnation: this.#incarnation,
+        // The host that takes over after a revocation is of the same process, and must not ask under the first one's nonces.
+        nonce: randomIncarnation,
         guard,
         datagramBytes,
         mode: 'replica',
@@ -228,10 +236,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   #onControl(message: ControlMessage, nowUs: number): void {
-    if (message.kind === 'sequencer') {
-      this.#host.onStable(message.body.stableSequence, nowUs)
-      this.#host.onHeld(message.body.held)
-    } else if (message.kind === 'refused') {
+    if (message.kind === 'refused') {
       this.#host.onRefused(message.body.nonce, message.body.reason)
     } else if (message.kind === 'component' && message.body.component === this.#component.name) {
       if (message.body.state === 'active') this.#otherActiveUs = nowUs

@@ -60,6 +60,22 @@ test('another process of the same instance is not the active one', (t) => {
   t.end()
 })
 
+test('a host that is built anew in the same process registers under nonces of its own', (t) => {
+  const session = new TestSession()
+  let nonce = 1_000
+  const process = { instance: 'x', incarnation: 100, nonce: () => nonce++ }
+  const first = session.addReplica(desk, process)
+  session.activate('desk', first)
+  session.settle()
+  session.removeReplica(first)
+  const second = session.addReplica(desk, process)
+  session.settle()
+  t.strictSame(second.errors, [])
+  t.equal(second.host.state, 'active')
+  t.equal(second.host.sources.named('desk/outside')?.nonce, 1_002)
+  t.end()
+})
+
 test('commands issued before anybody was active go out at the first activation, once', (t) => {
   const session = new TestSession()
   const a = session.addReplica(desk)
