@@ -31,6 +31,7 @@ export class MulticastSender {
   readonly counters: SendCounters = createCounters(['sent', 'sentBytes', 'congested', 'sendErrors'])
   readonly #socket: Socket
   readonly #afterSend: (error: Error | null) => void
+  #isOpen = true
 
   private constructor(socket: Socket, options: MulticastOptions) {
     this.#socket = socket
@@ -69,7 +70,9 @@ export class MulticastSender {
     return this.#socket.getSendQueueCount() > 0
   }
 
+  /** After `close` nothing is sent: a turn that closes may still have something to say. */
   send(packet: Uint8Array): void {
+    if (!this.#isOpen) return
     this.#socket.send(packet, this.#afterSend)
     this.counters.sent += 1
     this.counters.sentBytes += packet.length
@@ -77,6 +80,8 @@ export class MulticastSender {
   }
 
   close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
     this.#socket.close()
   }
 }
@@ -84,6 +89,7 @@ export class MulticastSender {
 /** Receives one group on one interface. */
 export class MulticastReceiver {
   readonly #socket: Socket
+  #isOpen = true
   /** What the kernel gave; Linux reports twice the usable size. */
   readonly receiveBufferBytes: number
 
@@ -114,6 +120,8 @@ export class MulticastReceiver {
   }
 
   close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
     this.#socket.close()
   }
 }
@@ -124,6 +132,7 @@ export class UnicastSocket {
   readonly port: number
   readonly #socket: Socket
   readonly #afterSend: (error: Error | null) => void
+  #isOpen = true
 
   private constructor(socket: Socket) {
     this.#socket = socket
@@ -147,12 +156,15 @@ export class UnicastSocket {
 
   /** The packet is copied: an unconnected socket sends a tick later, when its memory may be in use again. */
   send(packet: Uint8Array, address: string, port: number): void {
+    if (!this.#isOpen) return
     this.#socket.send(packet.slice(), port, address, this.#afterSend)
     this.counters.sent += 1
     this.counters.sentBytes += packet.length
   }
 
   close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
     this.#socket.close()
   }
 }

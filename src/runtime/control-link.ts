@@ -49,10 +49,15 @@ export class ControlLink {
     const receive = withFaults(options.faults, 'control', cycle, (packet, nowUs) =>
       link.#receive(packet, address, nowUs),
     )
-    link.#in = await MulticastReceiver.open(at, (packet, from) => {
-      address = from
-      receive(packet)
-    })
+    try {
+      link.#in = await MulticastReceiver.open(at, (packet, from) => {
+        address = from
+        receive(packet)
+      })
+    } catch (error) {
+      link.close()
+      throw error
+    }
     return link
   }
 

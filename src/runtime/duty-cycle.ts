@@ -97,6 +97,7 @@ export class DutyCycle {
     this.#fedUs = this.#nowUs
     if (this.#state !== 'alone') return
     this.#flushAgents()
+    if (this.#isStopped()) return
     this.#state = 'idle'
     this.#deadlineUs = Math.min(this.#deadlineUs, this.#nowUs + LOOK_AGAIN_US)
     if (this.#idle === 'block') this.#arm()
@@ -121,12 +122,16 @@ export class DutyCycle {
 
   #turn(): void {
     if (this.#state === 'stopped') return
-    if (this.#state === 'in-turn') {
-      this.#flushAgents()
-    }
+    if (this.#state === 'in-turn') this.#flushAgents()
+    if (this.#isStopped()) return
     this.#state = 'idle'
     this.#tickAgents()
-    if (this.#idle === 'block') this.#arm()
+    if (this.#idle === 'block' && !this.#isStopped()) this.#arm()
+  }
+
+  /** An agent that fails closes its role, and with it the loop that has called it. */
+  #isStopped(): boolean {
+    return this.#state === 'stopped'
   }
 
   #flushAgents(): void {
@@ -137,6 +142,7 @@ export class DutyCycle {
   #tickAgents(): void {
     let deadlineUs = Number.POSITIVE_INFINITY
     for (const agent of this.#agents) {
+      if (this.#isStopped()) return
       const nextUs = agent.tick(this.#nowUs, this.#wallUs)
       if (nextUs < deadlineUs) deadlineUs = nextUs
     }

@@ -163,3 +163,20 @@ test('addresses are checked before any socket is opened', (t) => {
   t.throws(() => resolveInterface('nosuch0'), { code: 'E_INTERFACE', hint: /lo \(127\.0\.0\.1\)/ })
   t.end()
 })
+
+test('a socket that is closed takes a late send and a second close without a word', async (t) => {
+  const errors: SeqcastError[] = []
+  const at = {
+    port: await freePort(),
+    interfaceAddress: LOOPBACK,
+    onError: (error: SeqcastError) => errors.push(error),
+  }
+  const sender = await MulticastSender.open({ ...at, group: '239.255.90.3' })
+  const unicast = await UnicastSocket.open({ ...at, port: 0 }, () => {})
+  const receiver = await MulticastReceiver.open({ ...at, group: '239.255.90.3' }, () => {})
+  for (const socket of [sender, unicast, receiver, sender, unicast, receiver]) socket.close()
+  sender.send(new Uint8Array([1]))
+  unicast.send(new Uint8Array([1]), LOOPBACK, at.port)
+  t.equal(sender.counters.sent + unicast.counters.sent, 0)
+  t.strictSame(errors, [])
+})

@@ -170,3 +170,31 @@ test('stopped, nothing runs; started again, it goes on', async (t) => {
   t.equal(agent.flushes, flushes + 1)
   cycle.stop()
 })
+
+for (const call of ['flush', 'tick'] as const) {
+  test(`an agent that stops the cycle in its ${call} ends it: nothing is called after it, no timer is left`, async (t) => {
+    const clock = new CountingClock()
+    const cycle = new DutyCycle(clock, 'block')
+    const after = new CountingAgent()
+    const stopper: Agent = {
+      flush: () => {
+        if (call === 'flush') cycle.stop()
+      },
+      tick: (nowUs) => {
+        if (call === 'tick') cycle.stop()
+        return nowUs + 1_000
+      },
+    }
+    cycle.start()
+    await turn()
+    cycle.add(stopper)
+    cycle.add(after)
+    const { reads } = clock
+    await turn()
+    t.equal(after.ticks, 0)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    t.equal(after.ticks, 0)
+    t.equal(clock.reads, reads, 'no timer has called')
+    cycle.stop()
+  })
+}
