@@ -69,6 +69,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   #otherActiveUs = Number.NEGATIVE_INFINITY
   #caughtUpUs = Number.POSITIVE_INFINITY
   #restarts = 0
+  /** Which opening of the event stream counts; an earlier one that is still under way is closed when it is done. */
+  #opening = 0
 
   constructor(component: Component, options: ComponentRoleOptions) {
     this.#component = component
@@ -125,6 +127,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   close(): void {
+    this.#opening += 1
     this.#cycle.stop()
     this.#events?.close()
     this.#commands?.close()
@@ -138,7 +141,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   stateChanged(state: string, reason: string): void {
     const nowUs = this.#cycle.enter()
     if (state === 'live') {
-      this.#caughtUpUs = nowUs
+      // A gap that was filled is no new beginning: else a replica on a lossy network would wait for ever for others to speak.
+      if (this.#caughtUpUs === Number.POSITIVE_INFINITY) this.#caughtUpUs = nowUs
       this.#host.onCaughtUp(nowUs)
     } else if (state === 'rewinding') {
       this.#caughtUpUs = Number.POSITIVE_INFINITY
@@ -188,13 +192,17 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
 
   async #openEvents(): Promise<void> {
     if (this.#control === undefined) return
-    this.#events = await EventLink.open(
+    this.#opening += 1
+    const opening = this.#opening
+    const events = await EventLink.open(
       { ...this.#options, nextSequence: 1, startRewinding: true, askSequencer: false, seed: this.#incarnation },
       this.#cycle,
       this.#control,
       this,
       (error) => this.#outcome.failed(error),
     )
+    if (opening === this.#opening) this.#events = events
+    else events.close()
   }
 
   #createHost(): ComponentHost {
@@ -230,6 +238,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   #fail(error: SeqcastError): void {
+    this.#host.stop(error.message)
     this.#sendStatus(this.#cycle.enter())
     this.close()
     this.#outcome.failed(error)
