@@ -4,7 +4,9 @@
  * answered once in a while only. What is not answered is counted; the receiver asks again, or asks another.
  */
 import { createCounters } from '../core/counters.js'
+import { messageOf } from '../core/errors.js'
 import { AUTH_TAG_BYTES, RETRANSMIT_BURST_PACKETS } from '../core/limits.js'
+import { type Logger, silentLogger } from '../core/log.js'
 import { sessionBytes } from '../core/session.js'
 import { bytesEqualAt, readU16 } from '../wire/bytes.js'
 import { BLOCK_LENGTH_BYTES, checkRequest, MOLD_HEADER_BYTES, moldCount, moldSequence } from '../wire/moldudp64.js'
@@ -27,6 +29,7 @@ export interface RetransmitterOptions {
   readonly burstPackets?: number
   /** The same request of the same peer is ignored for so long; default 2,000. */
   readonly suppressUs?: number
+  readonly logger?: Logger
 }
 
 export interface RetransmitterOutput {
@@ -47,6 +50,7 @@ export const REQUEST_COUNTERS = [
   'request-rate-limited',
   'request-cut-short',
   'request-block-too-long',
+  'request-read-failed',
 ] as const
 
 const NOBODY: Peer = { address: '', port: 0 }
@@ -59,6 +63,7 @@ export class Retransmitter {
   readonly counters = createCounters(REQUEST_COUNTERS)
   readonly #source: RetransmissionSource
   readonly #output: RetransmitterOutput
+  readonly #logger: Logger
   readonly #session: Uint8Array
   readonly #builder: PacketBuilder
   readonly #burstPackets: number
@@ -72,10 +77,12 @@ export class Retransmitter {
   #next = 0
   #wanted = 0
   #packetsLeft = 0
+  #failedAt = 0
 
   constructor(options: RetransmitterOptions, source: RetransmissionSource, output: RetransmitterOutput) {
     this.#source = source
     this.#output = output
+    this.#logger = options.logger ?? silentLogger
     this.#session = sessionBytes(options.session)
     this.#builder = new PacketBuilder(this.#session, options.datagramBytes - AUTH_TAG_BYTES)
     this.#burstPackets = options.burstPackets ?? RETRANSMIT_BURST_PACKETS
@@ -110,10 +117,21 @@ export class Retransmitter {
       this.#wanted = count
       this.#packetsLeft = this.#burstPackets
       this.#builder.discard()
-      this.#source.read(from, MAX_RUNS, this.#visit)
+      this.#read(from)
       if (this.#builder.count > 0) this.#send()
       if (this.#next > from) this.#recent.answered(peer, from, count, nowUs)
       this.#peer = NOBODY
+    }
+  }
+
+  /** A damaged record costs its asker an answer, not everybody the server; what was read before it goes out. */
+  #read(from: number): void {
+    try {
+      this.#source.read(from, MAX_RUNS, this.#visit)
+    } catch (thrown) {
+      this.counters['request-read-failed']++
+      if (this.#failedAt !== from) this.#logger.error({ from }, messageOf(thrown))
+      this.#failedAt = from
     }
   }
 

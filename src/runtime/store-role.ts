@@ -79,7 +79,7 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
     this.#retransmitter = new Retransmitter(
-      { session: options.session, datagramBytes: options.datagramBytes },
+      { session: options.session, datagramBytes: options.datagramBytes, logger: options.logger },
       this.log,
       { sendAnswer: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port) },
     )

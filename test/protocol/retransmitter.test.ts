@@ -124,6 +124,7 @@ test('each reason to say nothing is counted', (t) => {
       'request-rate-limited': 0,
       'request-cut-short': 0,
       'request-block-too-long': 0,
+    'request-read-failed': 0,
     },
   )
   t.end()
@@ -206,5 +207,30 @@ test('answers are handed over: a later one does not change an earlier one', (t) 
   server.onRequest(requestPacket(1, 3_000), { address: 'a', port: 1 }, 0)
   t.equal(kept.length, 3_000)
   t.ok(kept.every((packet, i) => parse(packet).sequence === i + 1 && packet[50] === ((i + 1) & 0xff)))
+  t.end()
+})
+
+test('a damaged record is counted and logged once; what lies before it is answered, and the server goes on', (t) => {
+  const log = new ListLog(blocks(10, 20), [5, 5])
+  const damaged = Object.create(log, {
+    read: {
+      value: (from: number, maxPackets: number, visit: RunVisitor) => {
+        if (from <= 5) log.read(from, 1, visit)
+        if (from <= maxPackets) throw new Error('record 6 is damaged')
+      },
+    },
+  })
+  const said: string[] = []
+  const nothing = (): void => {}
+  const logger = { debug: nothing, info: nothing, warn: nothing, error: (_: object, text: string) => said.push(text) }
+  const { server, ask } = bench(damaged, { logger, suppressUs: 0 })
+  t.strictSame(
+    ask(1, 10).map(({ packet }) => packet.count),
+    [5],
+  )
+  t.equal(ask(6, 5).length, 0)
+  t.equal(ask(6, 5, 1).length, 0)
+  t.equal(server.counters['request-read-failed'], 3)
+  t.strictSame(said, ['record 6 is damaged', 'record 6 is damaged'])
   t.end()
 })
