@@ -94,6 +94,8 @@ export const RECEIVER_COUNTERS = [
   'late-rewind',
   'broken-rewind',
   'stale-heartbeat',
+  'rival-heartbeat',
+  'disowned',
   'bad-heartbeat',
   'bad-epoch-table',
 ] as const

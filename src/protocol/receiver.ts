@@ -24,6 +24,7 @@ import { ReorderBuffer } from './reorder-buffer.js'
 import type { RequestSchedule } from './request-schedule.js'
 import { RewindSchedule } from './rewind-schedule.js'
 import { SequencerWatch } from './sequencer-watch.js'
+import { StreamExtent } from './stream-extent.js'
 
 export class Receiver {
   readonly counters = createCounters(RECEIVER_COUNTERS)
@@ -34,15 +35,11 @@ export class Receiver {
   readonly #buffer: ReorderBuffer
   readonly #epochs = new EpochTable()
   readonly #watch = new SequencerWatch()
+  readonly #extent = new StreamExtent()
   readonly #requester: GapRequester
   readonly #requests: RequestSchedule
   readonly #rewind: RewindSchedule
   #state: ReceiverState
-  /** Each is a next sequence that somebody named; 0 where nobody did. Heartbeats are hints: the newest one counts. */
-  #seenNext = 0
-  #hintedNext = 0
-  #announcedNext = 0
-  #endNext = 0
   #forgivenOverflows = 0
   /** Since when something is known to be missing; infinity while nothing is. */
   #behindSinceUs = Number.POSITIVE_INFINITY
@@ -70,9 +67,14 @@ export class Receiver {
     return this.#line.next
   }
 
-  /** How far the stream is known to reach: the sequence after the last event that exists; 0 while nothing was heard. */
+  /** The sequence after the last event that is known to exist; 0 while nothing was heard. */
   get knownNextSequence(): number {
-    return Math.max(this.#seenNext, this.#hintedNext, this.#announcedNext, this.#endNext)
+    return this.#extent.next
+  }
+
+  /** True for the sequencer whose stream this is; others may only claim to be it. */
+  follows(sender: number): boolean {
+    return this.#watch.sender === sender
   }
 
   /** Packets that wait for their turn. */
@@ -143,12 +145,14 @@ export class Receiver {
   /** The rewind server says that the session ended with the last event that it delivered. */
   onRewindSessionEnd(nowUs: number): void {
     if (!this.#isRewindRunning()) return
-    this.#onEndOfSession(this.#rewoundNext, nowUs)
+    this.#extent.ended(this.#rewoundNext, nowUs)
+    if (this.#line.next === this.#rewoundNext) this.#finish('ended', 'end-of-session')
+    else this.#proceed(nowUs)
   }
 
   /**
    * A control heartbeat of an active sequencer: how far the stream reaches, and the epoch table.
-   * @param sender the sequencer's incarnation
+   * @param isOpen false where it has ended the session
    */
   onSequencerHeartbeat(
     sender: number,
@@ -156,26 +160,27 @@ export class Receiver {
     nextSequence: number,
     epochTable: readonly EpochTableEntry[],
     nowUs: number,
+    isOpen = true,
   ): void {
     if (this.#isOver()) return
-    if (!(Number.isSafeInteger(nextSequence) && nextSequence >= 1)) {
-      this.counters['bad-heartbeat']++
+    const verdict = this.#watch.onHeartbeat(sender, nextSequence, this.#line.next, nowUs)
+    if (verdict === 'bad' || verdict === 'stale' || verdict === 'rival') {
+      this.counters[`${verdict}-heartbeat`]++
       return
     }
     if (!this.#adoptEpochs(epochTable)) return
-    const verdict = this.#watch.onHeartbeat(sender, nextSequence, this.#line.next, nowUs)
-    if (verdict === 'stale') {
-      this.counters['stale-heartbeat']++
-    } else if (verdict === 'behind') {
+    if (verdict === 'behind') {
       this.#revoke(nextSequence, 'the sequencer restarted behind what was delivered')
-    } else {
-      this.counters.heartbeats++
-      this.#announcedNext = nextSequence
-      this.#proceed(nowUs)
+      return
     }
+    this.counters.heartbeats++
+    // What waits may be of the branch that the successor does not continue: the same numbers will be other events.
+    if (verdict === 'successor') this.#discardFrom(this.#line.next)
+    if (this.#extent.announced(nextSequence, isOpen, nowUs)) this.#discardFrom(nextSequence)
+    this.#proceed(nowUs)
   }
 
-  /** Does what is due. @returns the next deadline in microseconds; infinity where there is none */
+  /** Does what is due. @returns the next deadline in microseconds, or infinity */
   tick(nowUs: number): number {
     if (this.#isOver()) return Number.POSITIVE_INFINITY
     if (nowUs >= this.#lossAtUs()) {
@@ -201,7 +206,7 @@ export class Receiver {
 
   #onHeartbeat(sequence: number, nowUs: number): void {
     this.counters.heartbeats++
-    this.#hintedNext = sequence
+    if (this.#extent.hinted(sequence, nowUs)) this.#discardFrom(sequence)
     this.#proceed(nowUs)
   }
 
@@ -210,8 +215,7 @@ export class Receiver {
       this.counters['bad-end']++
       return
     }
-    this.#endNext = sequence
-    this.#hintedNext = sequence
+    this.#extent.ended(sequence, nowUs)
     this.#proceed(nowUs)
   }
 
@@ -224,7 +228,7 @@ export class Receiver {
     if (sequence <= this.#line.next) this.#line.deliver(sequence, after, packet, MOLD_HEADER_BYTES, end, nowUs)
     else if (!this.#line.keep(sequence, after, packet, end, this.#state === 'rewinding' ? 'newest' : 'oldest')) return
     if (sequence < this.#requests.askedTo) this.#requests.onAnswer(nowUs)
-    if (after > this.#seenNext) this.#seenNext = after
+    this.#extent.seen(after, nowUs)
     this.#proceed(nowUs)
   }
 
@@ -244,16 +248,12 @@ export class Receiver {
     this.#onHole(nowUs)
   }
 
-  /** Nothing is known to be missing. */
   #onComplete(known: number, nowUs: number): void {
-    if (this.#endNext === this.#line.next) {
+    if (this.#extent.isEndAt(this.#line.next, nowUs)) {
       this.#finish('ended', 'end-of-session')
       return
     }
-    if (this.#endNext !== 0) {
-      this.#endNext = 0
-      this.counters['bad-end']++
-    }
+    if (this.#extent.forgetEnd()) this.counters['bad-end']++
     this.#behindSinceUs = Number.POSITIVE_INFINITY
     if (this.#state === 'live') {
       if (this.#requests.isOpen) this.#requests.close()
@@ -266,7 +266,6 @@ export class Receiver {
     }
   }
 
-  /** Live or in a gap, and something is missing. */
   #onHole(nowUs: number): void {
     const canRewind = nowUs >= this.#rewind.dueAtUs
     if (canRewind && this.#holeEnd() - this.#line.next > this.#options.gapRewindEvents) {
@@ -297,7 +296,6 @@ export class Receiver {
     this.#requester.ask(this.#line.next, this.knownNextSequence, this.#buffer, nowUs)
   }
 
-  /** The sequence after the first hole. */
   #holeEnd(): number {
     return this.#buffer.size > 0 ? this.#buffer.sequenceAt(0) : this.knownNextSequence
   }
@@ -312,7 +310,7 @@ export class Receiver {
     if (nowUs >= this.#rewind.dueAtUs) this.#startRewind(nowUs)
   }
 
-  /** The last thing that a call does: the output may call back at once. */
+  /** Comes last in a call: the output may call back at once. */
   #startRewind(nowUs: number): void {
     this.counters.rewinds++
     this.#rewind.start(this.#line.next, nowUs)
@@ -345,12 +343,16 @@ export class Receiver {
     const changedFrom = this.#epochs.adopt(table)
     if (changedFrom < 0) this.counters['bad-epoch-table']++
     if (changedFrom <= 0) return true
-    this.counters['wrong-epoch'] += this.#buffer.size
-    this.#buffer.clear()
-    this.#seenNext = this.#line.next
+    this.#discardFrom(this.#line.next, 'wrong-epoch')
     if (changedFrom >= this.#line.next) return true
     this.#revoke(changedFrom, 'the epoch table names another branch')
     return false
+  }
+
+  /** Packets that wait and reach beyond `next` are not of this stream, or may not be. */
+  #discardFrom(next: number, counter: 'disowned' | 'wrong-epoch' = 'disowned'): void {
+    this.counters[counter] += this.#buffer.dropAfter(next)
+    this.#extent.forgetSeen(next)
   }
 
   #lose(to: number, reason: string): void {

@@ -109,6 +109,13 @@ export class ReorderBuffer {
     this.#size--
   }
 
+  /** Forgets the packets that reach beyond `next`. @returns how many */
+  dropAfter(next: number): number {
+    const before = this.#size
+    while (this.#size > 0 && this.afterAt(this.#size - 1) > next) this.#dropLast()
+    return before - this.#size
+  }
+
   clear(): void {
     while (this.#size > 0) this.dropFirst()
   }

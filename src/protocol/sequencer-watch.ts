@@ -1,25 +1,44 @@
 /**
- * Notices a sequencer that restarted behind what was delivered. Event packets do not say who sent them, and a control
- * heartbeat may be read after newer events of the same sequencer. So a new sender is behind where its next sequence is
- * below what the earlier sender had announced, or below what was delivered before the last silence of the stream.
+ * Which sequencer a receiver believes, and whether a restarted one is behind what was delivered. Event packets do not say who
+ * sent them, and a control heartbeat may be read after newer events of the same sequencer. So a new sender is behind where
+ * its next sequence is below what the earlier sender had announced, or below what was delivered before the last silence of
+ * the stream.
+ *
+ * A sequencer that starts has heard no other for a while, and of two that run one stops: whoever speaks while the present
+ * one is heard is not to be believed.
  */
 
 /** A sequencer does not die and come back within this time. */
-const SILENCE_US = 20_000
+const PAUSE_US = 20_000
+/** A sequencer that was heard within this time is alive: it speaks every tenth of a second, and its successor waits longer. */
+const SILENCE_US = 250_000
 const REMEMBERED_SENDERS = 16
 
-export type HeartbeatVerdict = 'current' | 'stale' | 'behind'
+/**
+ * `current`: the sequencer that was heard before, or the first. `successor`: another one, that goes on where it was. `behind`:
+ * another one, that goes on before that. `stale`: older than what the same one, or its successor, has said. `rival`: somebody
+ * else, while the present one is heard. `bad`: the number is not one.
+ */
+export type HeartbeatVerdict = 'current' | 'successor' | 'behind' | 'stale' | 'rival' | 'bad'
 
 export class SequencerWatch {
   #sender: number | undefined
   #announced = 0
+  #heardUs = 0
+  /** Since when the sender has only said less than it once did; NaN where it has not. */
+  #lessSinceUs = Number.NaN
   #settledNext = 0
   #eventsAtUs = 0
   readonly #retired: number[] = []
 
+  /** The sequencer that is believed. */
+  get sender(): number | undefined {
+    return this.#sender
+  }
+
   /** To be called with each packet of events, before it is delivered. */
   onEvents(nextSequence: number, nowUs: number): void {
-    if (nowUs - this.#eventsAtUs >= SILENCE_US) this.#settledNext = nextSequence
+    if (nowUs - this.#eventsAtUs >= PAUSE_US) this.#settledNext = nextSequence
     this.#eventsAtUs = nowUs
   }
 
@@ -28,23 +47,39 @@ export class SequencerWatch {
    * @param nextSequence the next that would be delivered here
    */
   onHeartbeat(sender: number, announced: number, nextSequence: number, nowUs: number): HeartbeatVerdict {
-    if (sender === this.#sender) {
-      if (announced < this.#announced) return 'stale'
-      this.#announced = announced
+    if (!(Number.isSafeInteger(announced) && announced >= 1)) return 'bad'
+    if (sender === this.#sender) return this.#onKnown(announced, nowUs)
+    if (this.#sender === undefined) {
+      this.#adopt(sender, announced, nowUs)
       return 'current'
     }
-    if (this.#retired.includes(sender)) return 'stale'
-    if (nowUs - this.#eventsAtUs >= SILENCE_US) this.#settledNext = nextSequence
+    if (nowUs - this.#heardUs < SILENCE_US) return this.#retired.includes(sender) ? 'stale' : 'rival'
+    if (nowUs - this.#eventsAtUs >= PAUSE_US) this.#settledNext = nextSequence
     const floor = Math.min(nextSequence, Math.max(this.#announced, this.#settledNext))
-    const isBehind = this.#sender !== undefined && announced < floor
-    this.#adopt(sender, announced)
-    return isBehind ? 'behind' : 'current'
+    const isBehind = announced < floor
+    if (isBehind && this.#retired.includes(sender)) return 'stale'
+    this.#retired.push(this.#sender)
+    if (this.#retired.length > REMEMBERED_SENDERS) this.#retired.shift()
+    this.#adopt(sender, announced, nowUs)
+    return isBehind ? 'behind' : 'successor'
   }
 
-  #adopt(sender: number, announced: number): void {
-    if (this.#sender !== undefined) this.#retired.push(this.#sender)
-    if (this.#retired.length > REMEMBERED_SENDERS) this.#retired.shift()
+  /** Heartbeats overtake each other by little: one that says less for long is right, and what it had said was not its own. */
+  #onKnown(announced: number, nowUs: number): HeartbeatVerdict {
+    this.#heardUs = nowUs
+    if (announced < this.#announced) {
+      if (Number.isNaN(this.#lessSinceUs)) this.#lessSinceUs = nowUs
+      if (nowUs - this.#lessSinceUs < SILENCE_US) return 'stale'
+    }
+    this.#announced = announced
+    this.#lessSinceUs = Number.NaN
+    return 'current'
+  }
+
+  #adopt(sender: number, announced: number, nowUs: number): void {
     this.#sender = sender
     this.#announced = announced
+    this.#heardUs = nowUs
+    this.#lessSinceUs = Number.NaN
   }
 }

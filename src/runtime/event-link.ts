@@ -8,6 +8,7 @@ import { Authenticator } from '../net/auth.js'
 import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
 import { Receiver } from '../protocol/receiver.js'
 import type { ReceiverState } from '../protocol/receiver-options.js'
+import type { SequencerHeartbeat } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
@@ -28,6 +29,8 @@ export interface EventListener {
   lost(from: number, to: number, reason: string): void
   /** The sequencer has restarted behind what was delivered: what was delivered from `nextSequence` on is revoked. */
   revoked(nextSequence: number, reason: string): void
+  /** The sequencer of this stream speaks; what others say who claim to be it is not handed on. */
+  sequencerHeard?(heartbeat: SequencerHeartbeat, nowUs: number): void
 }
 
 export interface EventLinkOptions {
@@ -107,26 +110,39 @@ export class EventLink implements Agent {
     onError: (error: SeqcastError) => void,
   ): Promise<EventLink> {
     const link = new EventLink(options, cycle, listener)
+    try {
+      await link.#open(options, control, listener, onError)
+    } catch (error) {
+      link.close()
+      throw error
+    }
+    return link
+  }
+
+  async #open(
+    options: RoleOptions & EventLinkOptions,
+    control: ControlLink,
+    listener: EventListener,
+    onError: (error: SeqcastError) => void,
+  ): Promise<void> {
+    const cycle = this.#cycle
     const fromGroup = withFaults(options.faults, 'event', cycle, (packet, nowUs) =>
-      link.#receive(packet, link.#auth, nowUs),
+      this.#receive(packet, this.#auth, nowUs),
     )
     const fromServer = withFaults(options.faults, 'answer', cycle, (packet, nowUs) =>
-      link.#receive(packet, link.#answerAuth, nowUs),
+      this.#receive(packet, this.#answerAuth, nowUs),
     )
     const interfaceAddress = options.interfaceAddress
-    link.#requests = await UnicastSocket.open({ port: 0, interfaceAddress, onError }, fromServer)
-    link.#multicast = await MulticastReceiver.open({ ...options.eventGroup, interfaceAddress, onError }, fromGroup)
-    link.#unlisten = control.listen((message, address, nowUs) => {
-      link.directory.onControl(message, address, nowUs)
+    this.#requests = await UnicastSocket.open({ port: 0, interfaceAddress, onError }, fromServer)
+    this.#multicast = await MulticastReceiver.open({ ...options.eventGroup, interfaceAddress, onError }, fromGroup)
+    this.#unlisten = control.listen((message, address, nowUs) => {
+      this.directory.onControl(message, address, nowUs)
       if (message.kind !== 'sequencer') return
-      const { epoch, nextSequence, epochTable, state } = message.body
-      // One that does not sequence says nothing about the stream.
-      if (state !== 'open' && state !== 'held' && state !== 'ending') return
-      link.receiver.onSequencerHeartbeat(message.sender, epoch, nextSequence, epochTable, nowUs)
+      this.#onSequencer(message.sender, message.body, nowUs)
+      if (this.receiver.follows(message.sender)) listener.sequencerHeard?.(message.body, nowUs)
     })
-    if (options.startRewinding) await link.#hearStores()
-    cycle.add(link)
-    return link
+    if (options.startRewinding) await this.#hearStores()
+    cycle.add(this)
   }
 
   /** What the kernel gave for the event stream's receive buffer. */
@@ -146,6 +162,12 @@ export class EventLink implements Agent {
     this.#rewind.stop()
     this.#multicast?.close()
     this.#requests?.close()
+  }
+
+  #onSequencer(sender: number, { epoch, nextSequence, epochTable, state }: SequencerHeartbeat, nowUs: number): void {
+    // One that does not sequence says nothing about the stream.
+    if (state !== 'open' && state !== 'held' && state !== 'ending') return
+    this.receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, state !== 'ending')
   }
 
   /** Stores that are learnt from the control stream speak every tenth of a second: without one, the first rewind would fail. */
