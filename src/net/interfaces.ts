@@ -30,12 +30,17 @@ export function parseHostPort(
 ): { address: string; port: number } {
   const match = /^([^:]+):([0-9]{1,5})$/.exec(text)
   const port = Number(match?.[2])
-  if (match?.[1] === undefined || !isIPv4(match[1]) || port < 1 || port > 65_535) {
+  if (match?.[1] === undefined || !isIPv4(match[1]) || !isPort(port)) {
     throw new SeqcastError(code, `'${text}' is not an IPv4 address and a port`, {
       hint: 'write it as ADDRESS:PORT, for example 127.0.0.1:7711',
     })
   }
   return { address: match[1], port }
+}
+
+/** A number that a socket can send to; Node throws at others. */
+export function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535
 }
 
 function isMulticast(address: string): boolean {

@@ -4,6 +4,9 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { messageOf, SeqcastError, systemCodeOf } from '../core/errors.js'
 
+/** A peer that never reads would keep a closed connection for ever. */
+const CLOSE_GRACE_MS = 1_000
+
 export interface TcpHandlers {
   /** Valid during the call. */
   bytes(bytes: Uint8Array): void
@@ -19,7 +22,7 @@ export interface TcpConnection {
   bufferedBytes(): number
   /** Copies nothing: the bytes must not change afterwards. */
   send(bytes: Uint8Array): void
-  /** Sends what is left, then closes. */
+  /** Sends what is left, then closes; a peer that does not take it within a second is dropped. */
   close(): void
   /** Drops the connection at once. */
   destroy(): void
@@ -76,7 +79,7 @@ export class TcpListener {
   }
 
   /** Stops accepting; open connections get `graceMs` to take what was written. */
-  async close(graceMs = 1_000): Promise<void> {
+  async close(graceMs = CLOSE_GRACE_MS): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const socket of this.#sockets) socket.end()
     const timer = setTimeout(() => {
@@ -101,7 +104,11 @@ function wrap(socket: Socket, handlers: TcpHandlers): TcpConnection {
     send: (bytes) => {
       if (socket.writable) socket.write(bytes)
     },
-    close: () => socket.end(),
+    close: () => {
+      socket.end()
+      const timer = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS)
+      socket.once('close', () => clearTimeout(timer))
+    },
     destroy: () => socket.destroy(),
   }
 }

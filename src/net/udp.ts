@@ -8,7 +8,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { type Counters, createCounters } from '../core/counters.js'
 import { messageOf, SeqcastError, systemCodeOf } from '../core/errors.js'
-import type { GroupAddress } from './interfaces.js'
+import { type GroupAddress, isPort } from './interfaces.js'
 
 /** Asked for; what was got is in `receiveBufferBytes` and depends on net.core.rmem_max. */
 export const WANTED_BUFFER_BYTES = 8 * 1024 * 1024
@@ -154,8 +154,15 @@ export class UnicastSocket {
     return new UnicastSocket(socket)
   }
 
-  /** The packet is copied: an unconnected socket sends a tick later, when its memory may be in use again. */
+  /**
+   * The packet is copied: an unconnected socket sends a tick later, when its memory may be in use again. The port is one that
+   * somebody else named: where nobody can listen on it, nothing is sent.
+   */
   send(packet: Uint8Array, address: string, port: number): void {
+    if (!isPort(port)) {
+      this.counters.sendErrors += 1
+      return
+    }
     if (!this.#isOpen) return
     this.#socket.send(packet.slice(), port, address, this.#afterSend)
     this.counters.sent += 1

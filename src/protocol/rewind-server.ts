@@ -126,7 +126,8 @@ export class RewindSession {
   onBytes(bytes: Uint8Array, nowUs: number): void {
     if (this.#state === 'closed') return
     this.#nowUs = nowUs
-    this.#heardUs = nowUs
+    // Before the login bytes are no sign of life: a client could hold its place for ever with one now and then.
+    if (this.#state !== 'login' || Number.isNaN(this.#heardUs)) this.#heardUs = nowUs
     const reason = this.#parser.push(bytes)
     if (reason !== undefined) this.#close('malformed', reason)
     this.#pump(nowUs)
@@ -185,6 +186,7 @@ export class RewindSession {
     const next = Math.max(first, this.#log.committedSequence + 1)
     const wanted = login.sequence === 0 ? next - 1 : login.sequence
     this.#nextSequence = Math.max(first, Math.min(wanted, next))
+    this.#heardUs = this.#nowUs
     this.#send(loginAcceptedPacket({ session: this.#session, sequence: this.#nextSequence }))
     this.#transition('streaming', `login from ${login.sequence}, starts at ${this.#nextSequence}`)
   }

@@ -2,11 +2,14 @@
  * Who answers requests: the stores that were configured, or else those that the control stream told of, and for a store
  * also the sequencer, which alone has what is not yet stable.
  */
-import type { ControlMessage } from '../wire/control.js'
+import { isPort } from '../net/interfaces.js'
+import type { ControlMessage, StoreStatus } from '../wire/control.js'
 import type { StoreAddress } from './options.js'
 
 /** A store that was silent for this long is not asked again until it speaks. */
 const FORGET_AFTER_US = 2_000_000
+/** More names than any session has stores: of what strangers invent, no more is kept. */
+const MAX_STORES = 64
 
 interface Known extends StoreAddress {
   readonly committedSequence: number
@@ -34,10 +37,22 @@ export class Directory {
   onControl(message: ControlMessage, address: string, nowUs: number): void {
     this.#nowUs = nowUs
     if (message.kind === 'store') {
-      const { name, requestPort, rewindPort, committedSequence } = message.body
-      this.#learnt.set(`${address}/${name}`, { address, requestPort, rewindPort, committedSequence, heardUs: nowUs })
-    } else if (message.kind === 'sequencer') {
+      this.#learn(message.body, address, nowUs)
+    } else if (message.kind === 'sequencer' && isPort(message.body.requestPort)) {
       this.#sequencer = { address, port: message.body.requestPort }
+    }
+  }
+
+  #learn({ name, requestPort, rewindPort, committedSequence }: StoreStatus, address: string, nowUs: number): void {
+    const key = `${address}/${name}`
+    this.#learnt.delete(key)
+    // One that is starting or has stopped has no ports yet, or none any more.
+    if (!isPort(requestPort) || !isPort(rewindPort)) return
+    this.#learnt.set(key, { address, requestPort, rewindPort, committedSequence, heardUs: nowUs })
+    if (this.#learnt.size <= MAX_STORES) return
+    for (const longestSilent of this.#learnt.keys()) {
+      this.#learnt.delete(longestSilent)
+      return
     }
   }
 
@@ -61,7 +76,7 @@ export class Directory {
   stores(): readonly StoreAddress[] {
     if (this.#configured.length > 0) return this.#configured
     return [...this.#learnt.values()]
-      .filter((store) => this.#nowUs - store.heardUs < FORGET_AFTER_US && store.rewindPort > 0)
+      .filter((store) => this.#nowUs - store.heardUs < FORGET_AFTER_US)
       .sort((a, b) => b.committedSequence - a.committedSequence)
   }
 }

@@ -1,6 +1,6 @@
 /** Real sockets on loopback: what is sent to a group arrives, what can't be opened says why. */
 import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { test } from 'tap'
 import type { SeqcastError } from '../../src/core/errors.js'
 import { parseGroup, parseHostPort, resolveInterface } from '../../src/net/interfaces.js'
@@ -179,4 +179,36 @@ test('a socket that is closed takes a late send and a second close without a wor
   unicast.send(new Uint8Array([1]), LOOPBACK, at.port)
   t.equal(sender.counters.sent + unicast.counters.sent, 0)
   t.strictSame(errors, [])
+})
+
+test('a peer that named a port that is none is not sent to', async (t) => {
+  const errors: SeqcastError[] = []
+  const at = { port: 0, interfaceAddress: LOOPBACK, onError: (error: SeqcastError) => errors.push(error) }
+  const socket = await UnicastSocket.open(at, () => {})
+  t.teardown(() => socket.close())
+  for (const port of [0, -1, 65_536, 2 ** 32 - 1, Number.NaN]) socket.send(new Uint8Array(20), LOOPBACK, port)
+  t.equal(socket.counters.sendErrors, 5)
+  t.equal(socket.counters.sent, 0)
+  t.strictSame(errors, [])
+})
+
+test('a connection that was closed goes away also where the peer never reads', async (t) => {
+  let isClosed: () => void = () => {}
+  const closed = new Promise<void>((resolve) => {
+    isClosed = resolve
+  })
+  const listener = await TcpListener.open({ address: LOOPBACK, port: 0 }, (connection) => {
+    for (let i = 0; i < 64; i++) connection.send(new Uint8Array(1 << 18))
+    setImmediate(() => connection.close())
+    return { bytes() {}, drained() {}, closed: () => isClosed() }
+  })
+  const client = connect({ host: LOOPBACK, port: listener.port })
+  client.pause()
+  client.on('error', () => {})
+  t.teardown(async () => {
+    client.destroy()
+    await listener.close()
+  })
+  await closed
+  t.pass()
 })

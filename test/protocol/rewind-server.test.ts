@@ -191,3 +191,21 @@ test('a log that cannot be read ends the connection with what was readable and a
   t.strictSame(closed, ['log-failed'])
   t.end()
 })
+
+test('a client that sends bytes and never a whole login is closed all the same', (t) => {
+  const { session, closed } = createServer({}, logOf('1'))
+  const whole = login('TEST', 1)
+  for (let second = 0; second < 15; second++) {
+    session.onBytes(whole.subarray(second, second + 1), second * S)
+    session.tick(second * S)
+  }
+  t.strictSame(closed, [])
+  session.tick(15 * S)
+  t.strictSame(closed, ['silent'])
+  const late = createServer({}, logOf('1'))
+  late.session.onBytes(whole.subarray(0, 9), 0)
+  late.session.onBytes(whole.subarray(9), 14 * S)
+  late.session.tick(20 * S)
+  t.strictSame(late.closed, [], 'the login counts as heard')
+  t.end()
+})
