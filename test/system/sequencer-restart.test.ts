@@ -5,7 +5,7 @@ import { loadsOf, readRecording, talliesOf } from './recorded.js'
 import { LOAD, tallyOf } from './tally.js'
 import { World } from './world.js'
 
-const RATE = ['--rate', '5000']
+const RATE = ['--rate', '20000']
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   test(`${signal}, and a restart: every command once`, async (t) => {
