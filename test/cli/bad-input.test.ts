@@ -293,7 +293,7 @@ test('roles that get in each other’s way', async (t) => {
 
 test('interfaces and groups', async (t) => {
   const place = await stage(t)
-  const roles = [['sequencer'], ['store', '--memory'], ['run', ORDER_MANAGER], ['tail'], ['send'], ['status']]
+  const roles = [['sequencer'], ['store', '--memory'], ['run', ORDER_MANAGER], ['tail']]
   await Promise.all(
     roles.map(async (role) => {
       const away = await place.run([...role, ...place.streams, '--interface', 'eth99'])
