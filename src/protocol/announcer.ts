@@ -4,8 +4,8 @@
  * again for a while, because whoever misses it waits for ever.
  */
 export interface AnnouncerOptions {
-  readonly heartbeatMinUs: number
-  readonly heartbeatMaxUs: number
+  readonly heartbeatMinUs?: number
+  readonly heartbeatMaxUs?: number
 }
 
 export interface AnnouncerOutput {
@@ -22,22 +22,27 @@ export const END_EVERY_US = 50_000
 export const END_FOR_US = 1_000_000
 /** Stability is told at most so often: everybody hears it. */
 export const STABLE_NOTICE_US = 1_000
+/** While a continued session settles, the control heartbeat comes so often. */
+const SETTLE_NOTICE_US = 10_000
 
 export class Announcer {
-  readonly #options: AnnouncerOptions
+  readonly #minUs: number
+  readonly #maxUs: number
   readonly #output: AnnouncerOutput
   #heartbeatAtUs = Number.POSITIVE_INFINITY
   #intervalUs: number
   #controlAtUs = Number.POSITIVE_INFINITY
   #controlledAtUs = Number.NEGATIVE_INFINITY
   #fullAtUs = Number.NEGATIVE_INFINITY
+  #settledAtUs = Number.NEGATIVE_INFINITY
   #endAtUs = Number.POSITIVE_INFINITY
   #endedAtUs = Number.NaN
 
   constructor(options: AnnouncerOptions, output: AnnouncerOutput) {
-    this.#options = options
+    this.#minUs = options.heartbeatMinUs ?? 2_000
+    this.#maxUs = Math.max(this.#minUs, options.heartbeatMaxUs ?? 100_000)
     this.#output = output
-    this.#intervalUs = options.heartbeatMinUs
+    this.#intervalUs = this.#minUs
   }
 
   /** The first control heartbeat is due now. */
@@ -46,9 +51,18 @@ export class Announcer {
     this.sent(nowUs)
   }
 
+  /** Until then the control heartbeat comes often, so that everybody hears where a continued session goes on. */
+  settle(untilUs: number): void {
+    this.#settledAtUs = untilUs
+  }
+
+  isSettled(nowUs: number): boolean {
+    return nowUs >= this.#settledAtUs
+  }
+
   /** A packet went out on the event stream: the next heartbeat is counted from here. */
   sent(nowUs: number): void {
-    this.#intervalUs = this.#options.heartbeatMinUs
+    this.#intervalUs = this.#minUs
     this.#heartbeatAtUs = nowUs + this.#intervalUs
   }
 
@@ -73,9 +87,9 @@ export class Announcer {
   control(nowUs: number): void {
     if (nowUs < this.#controlAtUs) return
     const isFull = nowUs >= this.#fullAtUs
-    if (isFull) this.#fullAtUs = nowUs + this.#options.heartbeatMaxUs
+    if (isFull) this.#fullAtUs = nowUs + this.#maxUs
     this.#controlledAtUs = nowUs
-    this.#controlAtUs = this.#fullAtUs
+    this.#controlAtUs = this.isSettled(nowUs) ? this.#fullAtUs : Math.min(this.#fullAtUs, nowUs + SETTLE_NOTICE_US)
     this.#output.control(isFull)
   }
 
@@ -83,7 +97,7 @@ export class Announcer {
   tick(nowUs: number): number {
     if (nowUs >= this.#heartbeatAtUs) {
       this.#output.heartbeat()
-      this.#intervalUs = Math.min(this.#intervalUs * 2, this.#options.heartbeatMaxUs)
+      this.#intervalUs = Math.min(this.#intervalUs * 2, this.#maxUs)
       this.#heartbeatAtUs = nowUs + this.#intervalUs
     }
     if (nowUs >= this.#endAtUs) {

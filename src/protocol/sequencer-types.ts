@@ -10,8 +10,8 @@ export const FIRST_EPOCH = 1
 export const PROTOCOL_VERSION = 1
 
 /**
- * `rebuilding`: reads what the session has; `open`: accepts commands; `held`: the window is full of what is not yet stable,
- * commands are dropped; `ending`: the session's end is sent repeatedly; `ended`: nothing more will be sent; `stopped`: this
+ * `rebuilding`: reads what the session has; `open`: accepts commands; `held`: the window is full of what is not yet stable, or
+ * a session that is continued has not settled yet, commands are dropped; `ending`: the session's end is sent repeatedly; `ended`: nothing more will be sent; `stopped`: this
  * process must not go on, see the reason.
  */
 export type SequencerState = 'rebuilding' | 'open' | 'held' | 'ending' | 'ended' | 'stopped'
@@ -33,6 +33,11 @@ export interface SequencerOptions {
   readonly heartbeatMinUs?: number
   /** The control heartbeat comes so often, always. */
   readonly heartbeatMaxUs?: number
+  /**
+   * A session that is continued accepts commands only after so long, and speaks often meanwhile: whoever delivered or sent what
+   * is not in the record any more must have heard of it before the same numbers become other events. Default 0.
+   */
+  readonly settleUs?: number
   /** A Tick event when nothing was sequenced for so long; 0 for none. */
   readonly tickUs?: number
   readonly logger?: Logger

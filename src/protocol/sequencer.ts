@@ -99,9 +99,14 @@ export class Sequencer {
     // One slot beyond the bound: the end of the session can always be said.
     this.#window = new EventWindow(windowPackets + 1, windowBytes + this.#packetBytes)
     this.#batch = new EventBatch(this.#session, this.#packetBytes, this.#emit)
-    const { datagramBytes } = options
-    const intakeOptions = { session: this.#session, datagramBytes, payloadBytes: this.#payloadBytes }
-    this.#intake = new CommandIntake(intakeOptions, this.counters, this.#sources, time, this.#batch)
+    const limits = { datagramBytes: options.datagramBytes, payloadBytes: this.#payloadBytes }
+    this.#intake = new CommandIntake(
+      { session: this.#session, ...limits },
+      this.counters,
+      this.#sources,
+      time,
+      this.#batch,
+    )
     this.#registrar = new Registrar(this.#sources, this.counters, this.#payloadBytes)
     this.#own = new OwnEvents(this.#sources, time, this.#batch, this.#payloadBytes)
     this.#stability = new Stability(options.voters, FIRST_EPOCH)
@@ -110,16 +115,11 @@ export class Sequencer {
       sequence: (type, payload, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs),
       endSession: (reason, nowUs, wallUs) => this.#end(reason, nowUs, wallUs),
     })
-    const heartbeatMinUs = options.heartbeatMinUs ?? 2_000
-    const heartbeatMaxUs = Math.max(heartbeatMinUs, options.heartbeatMaxUs ?? 100_000)
-    this.#announcer = new Announcer(
-      { heartbeatMinUs, heartbeatMaxUs },
-      {
-        heartbeat: () => this.#sendMark(MOLD_HEARTBEAT),
-        endOfSession: () => this.#sendMark(MOLD_END_OF_SESSION),
-        control: (isFull) => this.#output.sendControl('sequencer', this.#heartbeat(isFull)),
-      },
-    )
+    this.#announcer = new Announcer(options, {
+      heartbeat: () => this.#sendMark(MOLD_HEARTBEAT),
+      endOfSession: () => this.#sendMark(MOLD_END_OF_SESSION),
+      control: (isFull) => this.#output.sendControl('sequencer', this.#heartbeat(isFull)),
+    })
   }
 
   get state(): SequencerState {
@@ -156,29 +156,27 @@ export class Sequencer {
    * @throws SeqcastError E_SESSION_EXISTS where the session has ended, E_SECOND_SEQUENCER where another one runs it
    */
   open(nowUs: number, wallUs: number): void {
-    const { session } = this.#options
     if (this.#state === 'stopped') {
+      const { session } = this.#options
       throw new SeqcastError('E_SECOND_SEQUENCER', `session ${session} has a sequencer that runs`, {
         hint: 'stop it first, or choose another session id',
         fields: { session },
       })
     }
     if (this.#state !== 'rebuilding') throw new Error(`a sequencer that is ${this.#state} cannot be opened`)
-    if (this.#rebuild.hasEnded) {
-      throw new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended and cannot be continued`, {
-        hint: 'choose a new session id',
-        fields: { session, nextSequence: this.#nextSequence },
-      })
-    }
+    this.#rebuild.requireOpen()
     this.#nowUs = nowUs
     this.#sequencedAtUs = nowUs
     this.#batch.startAt(this.#nextSequence)
     this.#window.startAt(this.#nextSequence)
     this.#stability.published(this.#nextSequence - 1)
-    this.#transition('open', this.#nextSequence === 1 ? 'new session' : `continued at ${this.#nextSequence}`)
     this.#announcer.start(nowUs)
     if (this.#nextSequence === 1) {
+      this.#transition('open', 'new session')
       this.#sequenceOwn(SESSION_STARTED, sessionStartedCodec.encode(this.#started), nowUs, wallUs)
+    } else {
+      this.#announcer.settle(nowUs + (this.#options.settleUs ?? 0))
+      this.#transition(this.#announcer.isSettled(nowUs) ? 'open' : 'held', `continued at ${this.#nextSequence}`)
     }
     this.flush(nowUs, wallUs)
   }
@@ -204,6 +202,7 @@ export class Sequencer {
 
   /** Takes what stores, components, operators and other sequencers say. */
   onControl(message: ControlMessage, nowUs: number, wallUs: number): void {
+    this.#nowUs = nowUs
     if (message.session !== this.#options.session) {
       this.counters['foreign-control']++
       return
@@ -239,6 +238,7 @@ export class Sequencer {
       this.#sequenceOwn(TICK, NO_PAYLOAD, nowUs, wallUs)
     }
     this.flush(nowUs, wallUs)
+    this.#release('the continued session has settled')
     const announceAtUs = this.#announcer.tick(nowUs)
     if (this.#state === 'ending') this.#finish(nowUs)
     const tickAtUs = this.#tickUs > 0 && this.#state === 'open' ? this.#sequencedAtUs + this.#tickUs : announceAtUs
@@ -268,7 +268,7 @@ export class Sequencer {
     const stable = this.#stability.stableSequence
     const reason = this.#stability.acknowledge(voter, epoch, durableSequence)
     if (reason !== undefined) this.counters[reason]++
-    if (this.#stability.stableSequence > stable) this.#stabilityAdvanced()
+    else if (this.#stability.stableSequence > stable) this.#stabilityAdvanced()
   }
 
   #onAdmin(request: AdminRequest, nowUs: number, wallUs: number): void {
@@ -325,8 +325,13 @@ export class Sequencer {
   #stabilityAdvanced(): void {
     this.#window.stable(this.#stability.stableSequence)
     this.#announcer.controlSoon(STABLE_NOTICE_US)
-    if (this.#state !== 'held' || !this.#hasRoom()) return
-    this.#transition('open', 'stability caught up')
+    this.#release('stability caught up')
+  }
+
+  /** Accepts commands again where nothing holds them back any more. */
+  #release(reason: string): void {
+    if (this.#state !== 'held' || !this.#announcer.isSettled(this.#nowUs) || !this.#hasRoom()) return
+    this.#transition('open', reason)
     this.#announcer.controlSoon(0)
   }
 

@@ -53,9 +53,14 @@ export class SessionRebuild {
     return this.#nextSequence
   }
 
-  /** True when the session is over. */
-  get hasEnded(): boolean {
-    return this.#hasEnded
+  /** @throws SeqcastError E_SESSION_EXISTS where the session is over */
+  requireOpen(): void {
+    if (!this.#hasEnded) return
+    const { session } = this.#expected
+    throw new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended and cannot be continued`, {
+      hint: 'choose a new session id',
+      fields: { session, nextSequence: this.#nextSequence },
+    })
   }
 
   /** Reads a run of blocks. @throws SeqcastError where it does not continue the session as it was configured */

@@ -15,6 +15,13 @@ import { type Role, type RoleOptions, randomIncarnation } from './options.js'
 import { Outcome } from './outcome.js'
 import { rebuildFrom, surveySession } from './session-start.js'
 
+/** Twenty chances for everybody to hear that a session is continued, and from where on. */
+const SETTLE_US = 200_000
+
+/** A sequencer that is stopped waits so long for what it has published to become stable. */
+const DRAIN_US = 5_000_000
+const DRAIN_POLL_MS = 2
+
 export interface SequencerRoleOptions extends RoleOptions {
   /** Names of the stores whose majority makes events stable; none: published is stable. */
   readonly voters: readonly string[]
@@ -88,6 +95,7 @@ async function openSequencer(
       voters: options.voters,
       incarnation,
       requestPort: requests.port,
+      settleUs: SETTLE_US,
       logger: options.logger,
       ...(options.tickUs === undefined ? {} : { tickUs: options.tickUs }),
     },
@@ -100,11 +108,12 @@ async function openSequencer(
   )
   if (recorded !== undefined) await rebuildFrom(sequencer, recorded, options, cycle)
 
+  let isStopping = false
   const commands = await MulticastReceiver.open(
     { ...options.commandGroup, ...at },
     withFaults(options.faults, 'command', cycle, (packet, nowUs) => {
       const body = commandAuth.open(packet)
-      if (body !== undefined) sequencer.onCommandPacket(body, nowUs, cycle.wallUs)
+      if (body !== undefined && !isStopping) sequencer.onCommandPacket(body, nowUs, cycle.wallUs)
     }),
   )
   closers.push(() => commands.close())
@@ -124,9 +133,12 @@ async function openSequencer(
     sequencer,
     done: outcome.promise,
     async stop(reason) {
-      // A stopped sequencer leaves its session open: it, or another one, can go on from a store.
-      cycle.enter()
-      await new Promise<void>((resolve) => setImmediate(resolve))
+      // A stopped sequencer leaves its session open: it, or another one, can go on from a store. Only this one can still
+      // give the stores what they lack, so it takes no more commands and stays until they have it.
+      isStopping = true
+      const untilUs = cycle.enter() + DRAIN_US
+      do await new Promise<void>((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+      while (sequencer.stableSequence < sequencer.nextSequence - 1 && cycle.enter() < untilUs)
       options.logger.info({ reason, nextSequence: sequencer.nextSequence }, 'sequencer: stopped')
       outcome.stopped()
       await outcome.promise
