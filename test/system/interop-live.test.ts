@@ -76,8 +76,8 @@ test('an independent MoldUDP64 reader and an independent SoupBinTCP client read 
     byRequests.waitForEnd(),
   ])
   await Promise.all(clients.map((client) => client.waitForClose()))
-  t.equal((await sequencer.result()).status, 0, sequencer.stderr)
-  t.equal((await store.stop()).status, 0, store.stderr)
+  t.equal((await sequencer.result()).status, 0, 'the sequencer ends with its session')
+  await world.stop(store)
 
   const { events } = await readRecording(world.storeDirectory('a'), world.session)
   const recorded = events.map(({ bytes }) => bytes)

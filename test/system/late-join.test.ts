@@ -44,10 +44,7 @@ test('a late component rewinds and joins while events flow; SIGTERM leaves nothi
   t.equal(world.tally('late')?.counters['lost-events'] ?? 0, 0)
   t.ok((world.tally('late')?.counters.rewinds ?? 0) > 0, 'it did rewind')
 
-  for (const role of [late, early, sequencer, store]) {
-    const { status, stderr } = await role.stop()
-    t.equal(status, 0, stderr)
-  }
+  await world.stop(late, early, sequencer, store)
   const { lastHolder, durableSequence, events } = await readRecording(world.storeDirectory('a'), world.session)
   t.equal(lastHolder, 'clean', 'nothing to repair')
   t.equal(events.length, durableSequence)

@@ -47,7 +47,7 @@ export class World {
   }
 
   startSequencer(...more: readonly string[]): Running {
-    return this.#start('sequencer', '--request-port', '0', ...more)
+    return this.#start('sequencer', '--request-port', '0', '--json', ...more)
   }
 
   /** A replica of the component of the tests. */
@@ -73,6 +73,14 @@ export class World {
     const result = await this.place.run(['admin', ...what, ...this.place.streams, '--json'])
     if (result.status !== 0) throw new Error(`admin ${what.join(' ')}: ${result.stderr}`)
     return Number(JSON.parse(result.lines[0] ?? '').sequence)
+  }
+
+  /** SIGTERM to each in turn. @throws Error where one does not stop in order */
+  async stop(...roles: readonly Running[]): Promise<void> {
+    for (const role of roles) {
+      const { status, stderr } = await role.stop()
+      if (status !== 0) throw new Error(`${role.child.spawnargs[2]} ended with ${status}:\n${stderr}`)
+    }
   }
 
   storeDirectory(name: string): string {
