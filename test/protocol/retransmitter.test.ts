@@ -124,7 +124,7 @@ test('each reason to say nothing is counted', (t) => {
       'request-rate-limited': 0,
       'request-cut-short': 0,
       'request-block-too-long': 0,
-    'request-read-failed': 0,
+      'request-read-failed': 0,
     },
   )
   t.end()
