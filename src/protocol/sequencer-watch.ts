@@ -21,6 +21,11 @@ const REMEMBERED_SENDERS = 16
  */
 export type HeartbeatVerdict = 'current' | 'successor' | 'behind' | 'stale' | 'rival' | 'bad'
 
+interface Rival {
+  readonly sender: number
+  isBehind: boolean
+}
+
 export class SequencerWatch {
   #sender: number | undefined
   #announced = 0
@@ -30,6 +35,8 @@ export class SequencerWatch {
   #settledNext = 0
   #eventsAtUs = 0
   readonly #retired: number[] = []
+  /** Who spoke last of those that are not believed, and whether it ever was behind: it may turn out to be the successor. */
+  #rival: Rival | undefined
 
   /** The sequencer that is believed. */
   get sender(): number | undefined {
@@ -53,15 +60,26 @@ export class SequencerWatch {
       this.#adopt(sender, announced, nowUs)
       return 'current'
     }
-    if (nowUs - this.#heardUs < SILENCE_US) return this.#retired.includes(sender) ? 'stale' : 'rival'
-    if (nowUs - this.#eventsAtUs >= PAUSE_US) this.#settledNext = nextSequence
-    const floor = Math.min(nextSequence, Math.max(this.#announced, this.#settledNext))
-    const isBehind = announced < floor
-    if (isBehind && this.#retired.includes(sender)) return 'stale'
+    const rival = this.#judged(sender, announced, nextSequence, nowUs)
+    if (nowUs - this.#heardUs < SILENCE_US) {
+      this.#rival = rival
+      return this.#retired.includes(sender) ? 'stale' : 'rival'
+    }
+    if (rival.isBehind && this.#retired.includes(sender)) return 'stale'
     this.#retired.push(this.#sender)
     if (this.#retired.length > REMEMBERED_SENDERS) this.#retired.shift()
     this.#adopt(sender, announced, nowUs)
-    return isBehind ? 'behind' : 'successor'
+    return rival.isBehind ? 'behind' : 'successor'
+  }
+
+  /** What it said first counts most: since then its own events may have been delivered. */
+  #judged(sender: number, announced: number, nextSequence: number, nowUs: number): Rival {
+    if (this.#rival?.sender === sender) {
+      this.#rival.isBehind ||= announced < Math.min(nextSequence, this.#announced)
+      return this.#rival
+    }
+    if (nowUs - this.#eventsAtUs >= PAUSE_US) this.#settledNext = nextSequence
+    return { sender, isBehind: announced < Math.min(nextSequence, Math.max(this.#announced, this.#settledNext)) }
   }
 
   /** Heartbeats overtake each other by little: one that says less for long is right, and what it had said was not its own. */
@@ -81,5 +99,6 @@ export class SequencerWatch {
     this.#announced = announced
     this.#heardUs = nowUs
     this.#lessSinceUs = Number.NaN
+    this.#rival = undefined
   }
 }

@@ -136,6 +136,31 @@ test('what an earlier sequencer announced may not be taken back, once that one i
   t.end()
 })
 
+test('a successor that was behind when it was first heard is behind, however far it has come since', (t) => {
+  const rig = new ReceiverRig()
+  rig.events(1, 10)
+  rig.advance(50_000)
+  rig.heartbeat(11, A) // read late, after a stall
+  rig.heartbeat(9, B)
+  rig.events(11, 30)
+  rig.advance(300_000)
+  rig.heartbeat(41, B)
+  t.equal(rig.receiver.counters.revocations, 1)
+  const whole = new ReceiverRig()
+  whole.events(1, 10)
+  whole.advance(50_000)
+  whole.heartbeat(11, A)
+  whole.heartbeat(11, B)
+  whole.events(11, 30)
+  whole.advance(100_000)
+  whole.events(41, 30)
+  whole.advance(200_000)
+  whole.heartbeat(71, B)
+  t.equal(whole.receiver.counters.revocations, 0)
+  t.equal(whole.delivered, 70)
+  t.end()
+})
+
 test('what waits behind a hole is not taken for events of the successor', (t) => {
   const rig = new ReceiverRig()
   rig.heartbeat(11, A)
