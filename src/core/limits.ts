@@ -57,6 +57,8 @@ export const RETRANSMIT_BURST_PACKETS = 64
 export const REWIND_BUFFER_BYTES = 1024 * 1024
 /** Writes a store may have outstanding; lmdb blocks its thread far above (300,000). */
 export const STORE_PENDING_PACKETS = 32_768
+/** With more than this outstanding a rewind has to wait: its runs are long (64 KiB), and come as fast as they are read. */
+export const STORE_REWIND_PENDING_PACKETS = 512
 
 function require(condition: boolean, what: string): void {
   if (!condition) throw new Error(`limits: ${what}`)
@@ -69,4 +71,5 @@ require(OUTBOX_IN_FLIGHT <= OUTBOX_COMMANDS, 'commands in flight are in the outb
 require(MAX_SOURCE_SEQUENCE < 0xffff_ffff, 'a source stops before its numbers wrap')
 require(RETRANSMIT_BURST_PACKETS <= REORDER_PACKETS, 'an answer fits the reorder buffer')
 require(COMPONENT_PARTIAL_BYTES >= MAX_MESSAGE_BYTES, 'a whole message can be put together')
+require(STORE_REWIND_PENDING_PACKETS < STORE_PENDING_PACKETS, 'a rewind waits before a store gives up')
 require(WINDOW_BYTES >= MAX_MESSAGE_BYTES, 'a whole message fits the window')

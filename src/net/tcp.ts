@@ -26,6 +26,8 @@ export interface TcpConnection {
   close(): void
   /** Drops the connection at once. */
   destroy(): void
+  /** Leaves what comes in the kernel, so that the other side has to wait, or takes it again. */
+  setPaused(isPaused: boolean): void
 }
 
 /** Connects; `connected` is called before any other handler but `closed`. */
@@ -110,6 +112,10 @@ function wrap(socket: Socket, handlers: TcpHandlers): TcpConnection {
       socket.once('close', () => clearTimeout(timer))
     },
     destroy: () => socket.destroy(),
+    setPaused: (isPaused) => {
+      if (isPaused) socket.pause()
+      else socket.resume()
+    },
   }
 }
 

@@ -124,6 +124,11 @@ export class Receiver {
     else this.#rewoundNext = sequence
   }
 
+  /** The rewind has more, and waits until it can be taken: that is no stall. */
+  onRewindWaits(nowUs: number): void {
+    if (this.#isRewindRunning()) this.#rewind.progress(nowUs)
+  }
+
   /** The rewind's connection ended or failed; it is tried again later through `startRewind`. */
   onRewindEnd(reason: string, nowUs: number): void {
     if (!this.#isRewindRunning()) return
@@ -280,15 +285,10 @@ export class Receiver {
   }
 
   #onRequestDue(nowUs: number): void {
-    if (this.#options.servers === 0) {
-      this.#startRewinding('no-request-server', nowUs)
-      return
-    }
+    if (this.#options.servers === 0) return this.#startRewinding('no-request-server', nowUs)
     if (this.#requests.expire()) this.counters['request-timeouts']++
-    if (this.#requests.isExhausted && nowUs >= this.#rewind.dueAtUs) {
-      this.#startRewinding('requests-unanswered', nowUs)
-      return
-    }
+    const canRewind = nowUs >= this.#rewind.dueAtUs
+    if (this.#requests.isExhausted && canRewind) return this.#startRewinding('requests-unanswered', nowUs)
     if (this.#state === 'live') {
       this.counters.gaps++
       this.#transition('gap', 'missing-events')

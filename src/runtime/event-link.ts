@@ -25,6 +25,8 @@ export interface EventListener {
   /** A run of blocks in order; valid during the call. */
   deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void
   stateChanged(state: ReceiverState, reason: string): void
+  /** True while it cannot take more at once: a rewind, which comes as fast as it is read, waits. */
+  mustWait?(): boolean
   /** Nobody has these events; nothing is delivered afterwards. */
   lost(from: number, to: number, reason: string): void
   /** The sequencer has restarted behind what was delivered: what was delivered from `nextSequence` on is revoked. */
@@ -97,6 +99,7 @@ export class EventLink implements Agent {
           this.receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
         sessionEnded: (nowUs) => this.receiver.onRewindSessionEnd(nowUs),
         ended: (reason, nowUs) => this.receiver.onRewindEnd(reason, nowUs),
+        mustWait: () => listener.mustWait?.() ?? false,
       },
       options.logger,
     )
@@ -153,7 +156,9 @@ export class EventLink implements Agent {
   flush(): void {}
 
   tick(nowUs: number): number {
-    return Math.min(this.receiver.tick(nowUs), this.#rewind.tick(nowUs))
+    const rewindUs = this.#rewind.tick(nowUs)
+    if (this.#rewind.isWaiting) this.receiver.onRewindWaits(nowUs)
+    return Math.min(this.receiver.tick(nowUs), rewindUs)
   }
 
   close(): void {

@@ -13,6 +13,8 @@ export interface RewindListener {
   /** The session is over, and all of it was delivered. */
   sessionEnded(nowUs: number): void
   ended(reason: string, nowUs: number): void
+  /** True while no more can be taken: the store at the other end has to wait. */
+  mustWait?(): boolean
 }
 
 interface Rewind {
@@ -26,6 +28,7 @@ export class RewindLink {
   readonly #listener: RewindListener
   readonly #logger: Logger
   #rewind: Rewind | undefined
+  #isWaiting = false
 
   constructor(session: string, cycle: DutyCycle, listener: RewindListener, logger: Logger) {
     this.#session = session
@@ -38,6 +41,11 @@ export class RewindLink {
     return this.#rewind !== undefined
   }
 
+  /** True while the store has to wait, because no more can be taken. */
+  get isWaiting(): boolean {
+    return this.#isWaiting
+  }
+
   /** Connects and asks for the stream from a sequence on. */
   start(fromSequence: number, to: { address: string; port: number }): void {
     this.stop()
@@ -47,6 +55,7 @@ export class RewindLink {
       if (over) return
       over = true
       this.#rewind = undefined
+      this.#isWaiting = false
       connection.destroy()
       if (reason === 'end-of-session') this.#listener.sessionEnded(this.#cycle.enter())
       else this.#listener.ended(reason, this.#cycle.enter())
@@ -65,11 +74,14 @@ export class RewindLink {
     const connection = connectTcp(to, {
       connected: () => client.onConnected(this.#cycle.enter()),
       bytes: (bytes) => {
-        if (!over) client.onBytes(bytes, this.#cycle.enter())
+        if (over) return
+        client.onBytes(bytes, this.#cycle.enter())
+        if (!over) this.#regulate(connection)
       },
       drained: () => {},
       closed: (reason) => end(`connection to store ${to.address}:${to.port}: ${reason}`),
     })
+    this.#isWaiting = false
     this.#rewind = { client, connection }
     this.#abandon = () => {
       over = true
@@ -83,10 +95,19 @@ export class RewindLink {
   stop(): void {
     if (this.#rewind === undefined) return
     this.#rewind = undefined
+    this.#isWaiting = false
     this.#abandon()
   }
 
   tick(nowUs: number): number {
+    if (this.#rewind !== undefined) this.#regulate(this.#rewind.connection)
     return this.#rewind?.client.tick(nowUs) ?? Number.POSITIVE_INFINITY
+  }
+
+  #regulate(connection: TcpConnection): void {
+    const mustWait = this.#listener.mustWait?.() ?? false
+    if (mustWait === this.#isWaiting) return
+    this.#isWaiting = mustWait
+    connection.setPaused(mustWait)
   }
 }

@@ -5,7 +5,7 @@
 import { type Clock, SystemClock } from '../core/clock.js'
 import { nonZero } from '../core/counters.js'
 import { messageOf, SeqcastError } from '../core/errors.js'
-import { STORE_PENDING_PACKETS } from '../core/limits.js'
+import { STORE_PENDING_PACKETS, STORE_REWIND_PENDING_PACKETS } from '../core/limits.js'
 import { Authenticator } from '../net/auth.js'
 import { UnicastSocket } from '../net/udp.js'
 import type { EventLog } from '../protocol/event-log.js'
@@ -192,6 +192,10 @@ class StoreProcess implements StoreRole, Agent, EventListener {
       )
     }
     if (endOfRun(bytes, start, end)) this.#rewinds?.onSessionEnded(sequence + count - 1)
+  }
+
+  mustWait(): boolean {
+    return this.log.pendingPackets >= STORE_REWIND_PENDING_PACKETS
   }
 
   stateChanged(state: string, reason: string): void {
