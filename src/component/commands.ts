@@ -46,6 +46,11 @@ export class Commands {
     return this.#outbox?.commands ?? 0
   }
 
+  /** How many were sent again, because they did not come back in time. */
+  get resent(): number {
+    return this.#outbox?.counters.resentCommands ?? 0
+  }
+
   /** The constants of the session are known: numbering can begin. */
   open(datagramBytes: number, fragmentBytes: number): void {
     const { session, capacityCommands, logger } = this.#options

@@ -162,6 +162,7 @@ export class ComponentHost {
         effectsDone: this.#sessionEvents.effectsDone,
         schemaMismatches: this.#sessionEvents.schemaMismatches,
         outsideClosed: this.#role.outsideClosed,
+        resentCommands: this.#commands.resent + this.#outside.resent,
       },
     }
   }

@@ -44,6 +44,8 @@ export class Outside {
   readonly #registration: Registration
   #open: OpenOutside | undefined
   #held = false
+  /** By outboxes that are closed. */
+  #resentBefore = 0
 
   constructor(options: OutsideOptions, output: OutsideOutput) {
     this.#options = options
@@ -67,6 +69,11 @@ export class Outside {
 
   get commands(): number {
     return this.#open?.outbox.commands ?? 0
+  }
+
+  /** How many were sent again, because they did not come back in time. */
+  get resent(): number {
+    return this.#resentBefore + (this.#open?.outbox.counters.resentCommands ?? 0)
   }
 
   get canSend(): boolean {
@@ -130,6 +137,7 @@ export class Outside {
     this.#open = undefined
     open.outbox.flush(this.#options.nowUs())
     open.outbox.disconnect()
+    this.#resentBefore += open.outbox.counters.resentCommands
     open.aborter.abort(new Error(`${this.#options.component.name} is no longer active`))
   }
 

@@ -43,5 +43,6 @@ test('loss, duplicates and reordering on every hop change nothing', async (t) =>
     t.equal(report.counters.lostEvents, 0)
     t.ok((report.counters.gaps ?? 0) > 0, 'there were gaps')
     t.ok((report.counters.duplicates ?? 0) > 0, 'there were duplicates')
+    t.ok((report.counters.commandsResent ?? 0) > 0, 'commands were sent again')
   }
 })
