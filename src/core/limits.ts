@@ -41,8 +41,6 @@ export const GAP_REWIND_EVENTS = 20_000
 export const OUTBOX_COMMANDS = 65_536
 /** Commands in flight: sent and not yet seen as events. */
 export const OUTBOX_IN_FLIGHT = 8_192
-/** A component's queue of delivered events; a component that falls further behind goes back to rewinding. */
-export const COMPONENT_QUEUE_BYTES = 64 * 1024 * 1024
 /** Commands that handlers issued and that are not yet stable: nobody can await there, so the bound is wide, and fatal. */
 export const COMPONENT_COMMANDS = 1_048_576
 /** Timers that one component may have pending. */

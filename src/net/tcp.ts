@@ -61,6 +61,8 @@ export class TcpListener {
       server.once('error', (error) => reject(listenError(error, at)))
       server.listen(at.port, at.address, resolve)
     })
+    // Whom the process has no descriptor left for is not accepted; those who are connected go on.
+    server.on('error', () => {})
     const listener = new TcpListener(server)
     server.on('connection', (socket) => listener.#accept(socket, accept))
     return listener

@@ -37,10 +37,6 @@ export class RewindLink {
     this.#logger = logger
   }
 
-  get isOpen(): boolean {
-    return this.#rewind !== undefined
-  }
-
   /** True while the store has to wait, because no more can be taken. */
   get isWaiting(): boolean {
     return this.#isWaiting

@@ -13,7 +13,8 @@ import { RewindLink } from './rewind-link.js'
 import type { SequencerRoleOptions } from './sequencer-role.js'
 
 const START_TIMEOUT_US = 10_000_000
-const REBUILD_TIMEOUT_MS = 120_000
+/** A store that sends nothing for so long is given up; how long all of it takes depends on the session. */
+const REBUILD_STALL_MS = 20_000
 
 /** A store that was heard, and where it serves rewinds. */
 export interface HeardStore {
@@ -144,7 +145,7 @@ export function rebuildFrom(
       end()
       reject(rebuildError(options.session, store.name, why))
     }
-    const timeout = setTimeout(() => fail('it took too long'), REBUILD_TIMEOUT_MS)
+    const timeout = setTimeout(() => fail(`it sent nothing for ${REBUILD_STALL_MS / 1000} seconds`), REBUILD_STALL_MS)
     const link = new RewindLink(
       options.session,
       cycle,
@@ -154,6 +155,7 @@ export function rebuildFrom(
         },
         run: (sequence, count, bytes, start, stop) => {
           if (isOver) return
+          timeout.refresh()
           try {
             sequencer.rebuild(sequence, count, bytes, start, stop)
           } catch (error) {

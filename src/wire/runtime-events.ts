@@ -45,16 +45,14 @@ export interface SessionStarted {
   voters: string[]
 }
 
-/**
- * `shared`: one source for all replicas of a component, whose commands are deterministic; registering it again is no event.
- * `exclusive`: new for each process start; registering the name again closes the earlier source.
- */
-export type SourceKind = 'shared' | 'exclusive'
-
 export interface RegisterSource {
   name: string
   /** Random, chosen by the asker; the same nonce is the same request. A safe integer above 0. */
   nonce: number
+  /**
+   * False: shared, one source for all replicas of a component, whose commands are deterministic; registering it again is no
+   * event. True: new for each process start; registering the name again closes the earlier source.
+   */
   exclusive: boolean
   component: string
   schemaHash: string
