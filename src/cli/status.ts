@@ -9,7 +9,8 @@ import { dim, print, table } from './output.js'
 const LISTEN_MS = 400
 
 /** Counters that tell of trouble; shown when above zero. */
-const LOSSES = /loss|lost|gap|overflow|duplicate|wrong|malformed|diverged|congested|errors|restarts|requests|rewinds$/i
+const LOSSES =
+  /unauthenticated|loss|lost|gap|overflow|duplicate|wrong|malformed|diverged|congested|errors|restarts|requests|rewinds$/i
 
 export const statusCommand = addStreamOptions(new Command('status'))
   .description('who is alive, in which state, at which sequence, with which losses')

@@ -77,6 +77,8 @@ export const SEQUENCER_COUNTERS = [
   'not-open-packets',
   ...ACKNOWLEDGEMENT_REASONS,
   'foreign-control',
+  'malformed-control',
+  'unauthenticated',
   'admin-requests',
   'admin-not-open',
   'admin-without-nonce',

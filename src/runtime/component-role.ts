@@ -292,6 +292,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         ...status.counters,
         ...this.#events?.receiver.counters,
         ...this.#events?.counters,
+        ...this.#control?.dropped,
         restarts: this.#restarts,
       }),
     })

@@ -19,11 +19,15 @@ import type { RoleOptions } from './options.js'
 
 export type ControlListener = (message: ControlMessage, address: string, nowUs: number) => void
 
+export type DroppedControl = 'unauthenticated' | 'malformed' | 'foreignSession'
+
 export class ControlLink {
   readonly counters: Counters<'received' | 'unauthenticated' | 'malformed' | 'foreignSession' | 'own'> = createCounters(
     ['received', 'unauthenticated', 'malformed', 'foreignSession', 'own'],
   )
   readonly sender: number
+  /** Told of each datagram that was dropped. */
+  onDropped: (reason: DroppedControl) => void = () => {}
   readonly #session: string
   readonly #auth: Authenticator
   readonly #listeners: ControlListener[] = []
@@ -61,6 +65,16 @@ export class ControlLink {
     return link
   }
 
+  /** What was dropped here, and why, for the status of the process. */
+  get dropped(): Record<`control.${DroppedControl}`, number> {
+    const { unauthenticated, malformed, foreignSession } = this.counters
+    return {
+      'control.unauthenticated': unauthenticated,
+      'control.malformed': malformed,
+      'control.foreignSession': foreignSession,
+    }
+  }
+
   /** Listeners are called in the order in which they were added. @returns a call that ends it */
   listen(listener: ControlListener): () => void {
     this.#listeners.push(listener)
@@ -85,13 +99,18 @@ export class ControlLink {
     this.counters.received += 1
     const body = this.#auth.open(datagram)
     if (body === undefined) {
-      this.counters.unauthenticated += 1
+      this.#drop('unauthenticated')
       return
     }
     const message = decodeControl(body)
-    if (message === undefined) this.counters.malformed += 1
-    else if (message.session !== this.#session) this.counters.foreignSession += 1
+    if (message === undefined) this.#drop('malformed')
+    else if (message.session !== this.#session) this.#drop('foreignSession')
     else if (message.sender === this.sender) this.counters.own += 1
     else for (const listener of [...this.#listeners]) listener(message, address, nowUs)
+  }
+
+  #drop(reason: DroppedControl): void {
+    this.counters[reason] += 1
+    this.onDropped(reason)
   }
 }

@@ -22,6 +22,13 @@ const SETTLE_US = 200_000
 const DRAIN_US = 5_000_000
 const DRAIN_POLL_MS = 2
 
+/** What the control stream dropped shows among the sequencer's own counters. */
+const DROPPED_CONTROL = {
+  unauthenticated: 'unauthenticated',
+  malformed: 'malformed-control',
+  foreignSession: 'foreign-control',
+} as const
+
 export interface SequencerRoleOptions extends RoleOptions {
   /** Names of the stores whose majority makes events stable; none: published is stable. */
   readonly voters: readonly string[]
@@ -84,7 +91,8 @@ async function openSequencer(
 
   const requests = await openRequests(options, cycle, fail, (packet, peer, nowUs) => {
     const request = requestAuth.open(packet)
-    if (request !== undefined) sequencer.onRequest(request, peer, nowUs)
+    if (request === undefined) sequencer.counters.unauthenticated += 1
+    else sequencer.onRequest(request, peer, nowUs)
   })
   closers.push(() => requests.close())
 
@@ -113,11 +121,15 @@ async function openSequencer(
     { ...options.commandGroup, ...at },
     withFaults(options.faults, 'command', cycle, (packet, nowUs) => {
       const body = commandAuth.open(packet)
-      if (body !== undefined && !isStopping) sequencer.onCommandPacket(body, nowUs, cycle.wallUs)
+      if (body === undefined) sequencer.counters.unauthenticated += 1
+      else if (!isStopping) sequencer.onCommandPacket(body, nowUs, cycle.wallUs)
     }),
   )
   closers.push(() => commands.close())
   control.listen((message, _address, nowUs) => sequencer.onControl(message, nowUs, cycle.wallUs))
+  control.onDropped = (reason) => {
+    sequencer.counters[DROPPED_CONTROL[reason]] += 1
+  }
   const agent: Agent = {
     flush: (nowUs, wallUs) => sequencer.flush(nowUs, wallUs),
     tick: (nowUs, wallUs) => sequencer.tick(nowUs, wallUs),

@@ -71,6 +71,7 @@ class StoreProcess implements StoreRole, Agent, EventListener {
   #lastAckUs = 0
   #state = 'starting'
   #overflow = 0
+  #unauthenticatedRequests = 0
 
   constructor(options: StoreRoleOptions) {
     this.#options = options
@@ -231,7 +232,8 @@ class StoreProcess implements StoreRole, Agent, EventListener {
 
   #onRequest(packet: Uint8Array, address: string, port: number): void {
     const request = this.#requestAuth.open(packet)
-    if (request !== undefined) this.#retransmitter.onRequest(request, { address, port }, this.#cycle.enter())
+    if (request === undefined) this.#unauthenticatedRequests += 1
+    else this.#retransmitter.onRequest(request, { address, port }, this.#cycle.enter())
   }
 
   /**
@@ -279,7 +281,10 @@ class StoreProcess implements StoreRole, Agent, EventListener {
       ...this.#events?.receiver.counters,
       ...prefixed('link', this.#events?.counters ?? {}),
       ...prefixed('retransmit', this.#retransmitter.counters),
+      ...this.#control?.dropped,
+      unauthenticatedRequests: this.#unauthenticatedRequests,
       rewindClients: this.#rewinds?.clients ?? 0,
+      refusedClients: this.#rewinds?.refusedClients ?? 0,
       overflow: this.#overflow,
     }
   }
