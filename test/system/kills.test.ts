@@ -9,8 +9,7 @@ const expected = expectedReport(input)
 const RATE = ['--rate', '1500']
 
 const PLANS: readonly (readonly string[])[] = [
-  ['store-a@0.3', 'store-b@0.6'],
-  ['client-proxy@0.2', 'order-manager@0.35', 'order-router@0.5', 'exchange-gateway@0.65'],
+  ['client-proxy@0.15', 'order-manager@0.3', 'order-router@0.45', 'exchange-gateway@0.6', 'store-b@0.75'],
   ['exchange-gateway@0.1', 'store-a@0.1', 'client-proxy@0.4', 'store-b@0.4', 'client-proxy@0.8', 'store-a@0.8'],
   ['sequencer@0.5'],
 ]
