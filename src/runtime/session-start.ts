@@ -4,6 +4,7 @@
  * twice would have two histories.
  */
 import { SeqcastError } from '../core/errors.js'
+import { isPort } from '../net/interfaces.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import type { ControlMessage } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
@@ -42,7 +43,7 @@ interface Heard {
  */
 export async function surveySession(
   options: SequencerRoleOptions,
-  control: ControlLink,
+  control: Pick<ControlLink, 'listen'>,
 ): Promise<HeardStore | undefined> {
   const heard = await listen(options, control)
   if (heard.otherSequencer !== undefined) {
@@ -64,7 +65,7 @@ export async function surveySession(
 }
 
 /** At least long enough to hear every heartbeat, at most until a majority of the voters has spoken or time is up. */
-function listen(options: SequencerRoleOptions, control: ControlLink): Promise<Heard> {
+function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'listen'>): Promise<Heard> {
   const heard: Heard = { stores: new Map(), component: undefined, otherSequencer: undefined }
   const timeoutMs = (options.startTimeoutUs ?? START_TIMEOUT_US) / 1000
   return new Promise((resolve) => {
@@ -92,7 +93,11 @@ function listen(options: SequencerRoleOptions, control: ControlLink): Promise<He
 
 function note(heard: Heard, message: ControlMessage, address: string): void {
   if (message.kind === 'sequencer' && message.body.state !== 'stopped') heard.otherSequencer = message.sender
-  if (message.kind === 'store') heard.stores.set(message.body.name, { ...message.body, address })
+  if (message.kind === 'store') {
+    // One that has stopped gives nothing, and is no voter that is there.
+    if (message.body.state === 'stopped' || !isPort(message.body.rewindPort)) heard.stores.delete(message.body.name)
+    else heard.stores.set(message.body.name, { ...message.body, address })
+  }
   if (message.kind === 'component') {
     const sequence = message.body.nextSequence - 1
     if (heard.component === undefined || sequence > heard.component.sequence) {

@@ -5,8 +5,9 @@ import { silentLogger } from '../../src/core/log.js'
 import { Sequencer } from '../../src/protocol/sequencer.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { RewindListener } from '../../src/runtime/rewind-listener.js'
-import { rebuildFrom } from '../../src/runtime/session-start.js'
+import { rebuildFrom, surveySession } from '../../src/runtime/session-start.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
+import type { StoreStatus } from '../../src/wire/control.js'
 import { MOLD_HEADER_BYTES, moldCount, moldSequence } from '../../src/wire/moldudp64.js'
 
 const SESSION = 'RESTART'
@@ -67,4 +68,33 @@ test('a session is rebuilt from a store', async (t) => {
 
 test('a session that was begun with another datagram size is refused, with the field', async (t) => {
   await t.rejects(rebuild(1_500), { code: 'E_CONFIG', fields: { field: 'datagramBytes', was: 1_400, is: 1_500 } })
+})
+
+/** What a sequencer with voter `a` decides after these statuses. */
+function survey(...heard: Partial<StoreStatus>[]): ReturnType<typeof surveySession> {
+  const control: Parameters<typeof surveySession>[1] = {
+    listen(listener) {
+      const counts = { epoch: 1, durableSequence: 9, committedSequence: 9, requestPort: 7_710, rewindPort: 7_711 }
+      for (const status of heard) {
+        const body = { name: 'a', voter: 'a', state: 'live', counters: {}, ...counts, ...status }
+        setImmediate(() => listener({ session: SESSION, sender: 1, kind: 'store', body }, '127.0.0.1', 1))
+      }
+      return () => {}
+    },
+  }
+  const groups = { eventGroup: GROUP, commandGroup: GROUP, controlGroup: GROUP }
+  const others = { datagramBytes: 1_400, idle: 'block', logger: silentLogger, requestPort: 0, stores: [] } as const
+  return surveySession(
+    { ...groups, ...others, session: SESSION, interfaceAddress: '127.0.0.1', voters: ['a'], startTimeoutUs: 400_000 },
+    control,
+  )
+}
+
+test('a store that has stopped is no voter that is there', async (t) => {
+  await t.rejects(survey({}, { state: 'stopped' }), { code: 'E_SESSION_NEEDS_STORE' })
+})
+
+test('a store that names a port that is none is not rebuilt from, whatever it claims to have', async (t) => {
+  const store = await survey({}, { name: 'z', voter: '', committedSequence: 2 ** 50, rewindPort: 70_000 })
+  t.match(store, { name: 'a', committedSequence: 9 })
 })
