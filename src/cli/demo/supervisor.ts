@@ -54,7 +54,8 @@ export class Supervisor {
   start(plan: ProcessPlan, args = plan.args): void {
     const log = createWriteStream(join(this.#directory, `${plan.name.replace('/', '-')}.log`), { flags: 'a' })
     const child = spawn(process.execPath, [PROGRAM, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The channel carries nothing: its end tells a child that the demo is gone, however it went.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, NODE_OPTIONS: '' },
     })
     const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
