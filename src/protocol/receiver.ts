@@ -225,7 +225,7 @@ export class Receiver {
   }
 
   #onEvents(packet: Uint8Array, sequence: number, after: number, end: number, nowUs: number): void {
-    this.#watch.onEvents(this.#line.next, nowUs)
+    if (this.#watch.onEvents(this.#line.next, nowUs)) this.counters.disowned += this.#buffer.dropAfter(this.#line.next)
     if (after <= this.#line.next) {
       this.counters.duplicate++
       return

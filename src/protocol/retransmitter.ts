@@ -94,6 +94,8 @@ export class Retransmitter {
 
   /** Answers a request, as far as the source holds what is asked for and the bounds allow. */
   onRequest(packet: Uint8Array, peer: Peer, nowUs: number): void {
+    // There is one answer in hand: a second one would take its blocks.
+    if (this.#peer !== NOBODY) throw new Error('a request was handed in while another one is answered')
     this.counters.requests++
     if (checkRequest(packet) !== undefined) {
       this.counters['request-malformed']++

@@ -6,6 +6,9 @@
  *
  * A sequencer that starts has heard no other for a while, and of two that run one stops: whoever speaks while the present
  * one is heard is not to be believed.
+ *
+ * Who never heard the earlier one, or missed the first words of the new one, learns it more slowly: a sequencer that again
+ * and again says less than what was delivered has not sent that.
  */
 
 /** A sequencer does not die and come back within this time. */
@@ -13,10 +16,13 @@ const PAUSE_US = 20_000
 /** A sequencer that was heard within this time is alive: it speaks every tenth of a second, and its successor waits longer. */
 const SILENCE_US = 250_000
 const REMEMBERED_SENDERS = 16
+/** Heartbeats are read a little after newer events; never so many, over so long, after the same one. */
+const DOUBTS = 8
+const DOUBT_US = 50_000
 
 /**
  * `current`: the sequencer that was heard before, or the first. `successor`: another one, that goes on where it was. `behind`:
- * another one, that goes on before that. `stale`: older than what the same one, or its successor, has said. `rival`: somebody
+ * one that goes on before that. `stale`: older than what the same one, or its successor, has said. `rival`: somebody
  * else, while the present one is heard. `bad`: the number is not one.
  */
 export type HeartbeatVerdict = 'current' | 'successor' | 'behind' | 'stale' | 'rival' | 'bad'
@@ -32,6 +38,10 @@ export class SequencerWatch {
   #heardUs = 0
   /** Since when the sender has only said less than it once did; NaN where it has not. */
   #lessSinceUs = Number.NaN
+  /** What was delivered when the sender first said less, since when, and how often it has done so. */
+  #doubtedNext = 0
+  #doubtedSinceUs = 0
+  #doubts = 0
   #settledNext = 0
   #eventsAtUs = 0
   readonly #retired: number[] = []
@@ -43,10 +53,15 @@ export class SequencerWatch {
     return this.#sender
   }
 
-  /** To be called with each packet of events, before it is delivered. */
-  onEvents(nextSequence: number, nowUs: number): void {
+  /**
+   * To be called with each packet of events, before it is delivered.
+   * @returns true after a silence in which a sequencer can have been replaced: what waits since then may be of another branch
+   */
+  onEvents(nextSequence: number, nowUs: number): boolean {
+    const isAfterSilence = nowUs - Math.max(this.#eventsAtUs, this.#heardUs) >= SILENCE_US
     if (nowUs - this.#eventsAtUs >= PAUSE_US) this.#settledNext = nextSequence
     this.#eventsAtUs = nowUs
+    return isAfterSilence
   }
 
   /**
@@ -55,7 +70,7 @@ export class SequencerWatch {
    */
   onHeartbeat(sender: number, announced: number, nextSequence: number, nowUs: number): HeartbeatVerdict {
     if (!(Number.isSafeInteger(announced) && announced >= 1)) return 'bad'
-    if (sender === this.#sender) return this.#onKnown(announced, nowUs)
+    if (sender === this.#sender) return this.#onKnown(announced, nextSequence, nowUs)
     if (this.#sender === undefined) {
       this.#adopt(sender, announced, nowUs)
       return 'current'
@@ -83,7 +98,7 @@ export class SequencerWatch {
   }
 
   /** Heartbeats overtake each other by little: one that says less for long is right, and what it had said was not its own. */
-  #onKnown(announced: number, nowUs: number): HeartbeatVerdict {
+  #onKnown(announced: number, nextSequence: number, nowUs: number): HeartbeatVerdict {
     this.#heardUs = nowUs
     if (announced < this.#announced) {
       if (Number.isNaN(this.#lessSinceUs)) this.#lessSinceUs = nowUs
@@ -91,7 +106,17 @@ export class SequencerWatch {
     }
     this.#announced = announced
     this.#lessSinceUs = Number.NaN
-    return 'current'
+    return this.#isDoubted(announced, nextSequence, nowUs) ? 'behind' : 'current'
+  }
+
+  #isDoubted(announced: number, nextSequence: number, nowUs: number): boolean {
+    if (announced >= this.#doubtedNext) {
+      this.#doubts = 0
+      this.#doubtedNext = announced < nextSequence ? nextSequence : 0
+      this.#doubtedSinceUs = nowUs
+    }
+    if (this.#doubtedNext > 0) this.#doubts++
+    return this.#doubts >= DOUBTS && nowUs - this.#doubtedSinceUs >= DOUBT_US
   }
 
   #adopt(sender: number, announced: number, nowUs: number): void {
@@ -99,6 +124,7 @@ export class SequencerWatch {
     this.#announced = announced
     this.#heardUs = nowUs
     this.#lessSinceUs = Number.NaN
+    this.#doubtedNext = 0
     this.#rival = undefined
   }
 }
