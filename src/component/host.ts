@@ -105,6 +105,11 @@ export class ComponentHost {
     })
   }
 
+  /** The newest decision about the component is that no replica is active. */
+  get isPassivated(): boolean {
+    return this.#role.isPassivated
+  }
+
   get state(): ComponentState {
     return this.#role.state
   }

@@ -39,6 +39,7 @@ export class Role {
   #term = 0
   /** The newest `Activated` of the component names this process. */
   #isNamed = false
+  #isPassivated = false
   #reason = ''
   #ended: string | undefined
   outsideClosed = 0
@@ -62,6 +63,11 @@ export class Role {
   /** Stopped or failed. */
   get isOver(): boolean {
     return this.#lifecycle.isOver
+  }
+
+  /** The newest decision about the component is that no replica is active: it holds until somebody decides otherwise. */
+  get isPassivated(): boolean {
+    return this.#isPassivated
   }
 
   get term(): number {
@@ -90,6 +96,7 @@ export class Role {
     const { instance, incarnation } = this.#parts.options
     this.#term = event.term
     this.#isNamed = event.instance === instance && event.incarnation === incarnation
+    this.#isPassivated = false
     this.#reason = `term ${event.term}: ${event.reason}`
     if (!this.#isNamed) this.#deactivate(`${event.instance} is active, ${this.#reason}`)
     else if (this.#lifecycle.state === 'standby') this.#activate(nowUs)
@@ -99,6 +106,7 @@ export class Role {
   onPassivated(event: Passivated): void {
     this.#term = event.term
     this.#isNamed = false
+    this.#isPassivated = true
     this.#deactivate(`term ${event.term}: ${event.reason}`)
   }
 

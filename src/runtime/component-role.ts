@@ -69,6 +69,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   #otherActiveUs = Number.NEGATIVE_INFINITY
   #caughtUpUs = Number.POSITIVE_INFINITY
   #restarts = 0
+  /** The component's term when this process first had the whole stream. */
+  #termWhenCaughtUp: number | undefined
   /** Which opening of the event stream counts; an earlier one that is still under way is closed when it is done. */
   #opening = 0
 
@@ -143,6 +145,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     if (state === 'live') {
       // A gap that was filled is no new beginning: else a replica on a lossy network would wait for ever for others to speak.
       if (this.#caughtUpUs === Number.POSITIVE_INFINITY) this.#caughtUpUs = nowUs
+      this.#termWhenCaughtUp ??= this.#host.status().term
       this.#host.onCaughtUp(nowUs)
     } else if (state === 'rewinding') {
       this.#caughtUpUs = Number.POSITIVE_INFINITY
@@ -175,6 +178,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#options.logger.warn({ nextSequence, reason }, 'component: events were revoked, rewinding from the beginning')
     this.#host.stop(`events from ${nextSequence} on were revoked`)
     this.#events?.close()
+    this.#termWhenCaughtUp = undefined
     this.#host = this.#createHost()
     this.#caughtUpUs = Number.POSITIVE_INFINITY
     this.#openEvents().catch((error: Error) => this.#outcome.failed(error))
@@ -266,8 +270,13 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     )
   }
 
+  /**
+   * A replica offers itself once, when it has come: where nobody was ever active, or who was is not heard. What is decided
+   * after that, by an operator or by another replica's coming, stands: offering itself again would undo it.
+   */
   #askForActivation(nowUs: number): void {
-    if (this.#options.standby || this.#host.state !== 'standby') return
+    if (this.#options.standby || this.#host.state !== 'standby' || this.#host.isPassivated) return
+    if (this.#host.status().term !== this.#termWhenCaughtUp) return
     if (nowUs - this.#activationAskedUs < ACTIVATION_RETRY_US) return
     const listenedUs = nowUs - this.#caughtUpUs
     if (listenedUs < SILENCE_US || nowUs - this.#otherActiveUs < SILENCE_US) return
@@ -278,7 +287,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
       component: this.#component.name,
       instance: this.#options.instance,
       incarnation: this.#incarnation,
-      expectedTerm: this.#host.status().term,
+      expectedTerm: this.#termWhenCaughtUp,
       reason: 'caught up, and nobody is active',
     })
   }

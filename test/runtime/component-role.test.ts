@@ -1,10 +1,14 @@
 /** A replica as a process would run it, on real sockets, with a sequencer beside it. */
 import { createSocket } from 'node:dgram'
 import { test } from 'tap'
+import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
-import { startComponent } from '../../src/runtime/component-role.js'
-import type { RoleOptions } from '../../src/runtime/options.js'
+import { type ComponentRole, startComponent } from '../../src/runtime/component-role.js'
+import { ControlLink } from '../../src/runtime/control-link.js'
+import { DutyCycle } from '../../src/runtime/duty-cycle.js'
+import { type RoleOptions, randomIncarnation, SILENCE_US, STATUS_EVERY_US } from '../../src/runtime/options.js'
 import { startSequencer } from '../../src/runtime/sequencer-role.js'
+import type { AdminAction, ComponentStatus } from '../../src/wire/control.js'
 import { desk } from '../component/desk.js'
 
 async function streams(): Promise<RoleOptions> {
@@ -42,5 +46,92 @@ test('a replica asks to be activated also where the network loses packets all th
   })
   await active
   t.pass('active')
+  await sequencer.stop('test')
+})
+
+/** Decides as an operator would, and hears what the replicas say of themselves. */
+class Operator {
+  readonly #control: ControlLink
+  readonly #cycle: DutyCycle
+  #onStatus: (status: ComponentStatus) => void = () => {}
+
+  private constructor(control: ControlLink, cycle: DutyCycle) {
+    this.#control = control
+    this.#cycle = cycle
+    control.listen((message) => {
+      if (message.kind === 'component') this.#onStatus(message.body)
+    })
+  }
+
+  static async open(options: RoleOptions): Promise<Operator> {
+    const cycle = new DutyCycle(new SystemClock(), 'block')
+    cycle.start()
+    return new Operator(await ControlLink.open(options, randomIncarnation(), cycle, () => {}), cycle)
+  }
+
+  decide(action: AdminAction, instance: string): Promise<void> {
+    const nonce = randomIncarnation()
+    const request = { nonce, action, component: desk.name, instance, incarnation: 0, expectedTerm: 0, reason: 'test' }
+    return new Promise((resolve) => {
+      const repeat = setInterval(() => this.#control.send('adminRequest', request), 20)
+      const unlisten = this.#control.listen((message) => {
+        if (message.kind !== 'adminReply' || message.body.nonce !== nonce || message.body.error !== '') return
+        clearInterval(repeat)
+        unlisten()
+        resolve()
+      })
+    })
+  }
+
+  /** Resolves when an instance has said so many times, in a row and since now, that it is in a state. */
+  states(instance: string, state: string, times: number): Promise<void> {
+    let left = times
+    return new Promise((resolve) => {
+      this.#onStatus = (status) => {
+        if (status.instance !== instance) return
+        left = status.state === state ? left - 1 : times
+        if (left === 0) resolve()
+      }
+    })
+  }
+
+  close(): void {
+    this.#cycle.stop()
+    this.#control.close()
+  }
+}
+
+/** So many statuses that a replica would have offered itself again in between, were it to do so. */
+const LONG_ENOUGH = Math.ceil((3 * SILENCE_US) / STATUS_EVERY_US)
+
+test('what an operator decides stands, also against a replica that once offered itself', async (t) => {
+  const options = await streams()
+  const sequencer = await startSequencer({ ...options, voters: [], requestPort: 0 })
+  const operator = await Operator.open(options)
+  const roles: ComponentRole[] = []
+  const start = async (instance: string, standby: boolean): Promise<void> => {
+    roles.push(await startComponent(desk, { ...options, instance, standby, guard: false }))
+  }
+  await start('a', false)
+  await operator.states('a', 'active', 1)
+  await start('b', true)
+  await operator.states('b', 'standby', 1)
+
+  await operator.decide('activate', 'b')
+  await operator.states('b', 'active', LONG_ENOUGH)
+  t.equal(roles[0]?.host.state, 'standby', 'the replica that was relieved does not come back by itself')
+
+  await operator.decide('passivate', '')
+  await operator.states('b', 'standby', LONG_ENOUGH)
+  t.equal(roles[0]?.host.state, 'standby', 'nobody is active until an operator says so')
+
+  await start('c', false)
+  await operator.states('c', 'standby', LONG_ENOUGH)
+  t.pass('a newcomer respects it too')
+
+  await operator.decide('activate', 'a')
+  await operator.states('a', 'active', 1)
+  for (const role of roles) await role.stop('test')
+  operator.close()
   await sequencer.stop('test')
 })
