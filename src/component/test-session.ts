@@ -9,15 +9,14 @@ import type { SeqcastError } from '../core/errors.js'
 import { DEFAULT_DATAGRAM_BYTES } from '../core/limits.js'
 import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
 import { Sequencer } from '../protocol/sequencer.js'
-import { readU16 } from '../wire/bytes.js'
 import type { AdminRequest, ControlBodies, ControlKind } from '../wire/control.js'
 import {
-  BLOCK_LENGTH_BYTES,
   MOLD_END_OF_SESSION,
   MOLD_HEADER_BYTES,
   MOLD_HEARTBEAT,
   moldCount,
   moldSequence,
+  skipBlocks,
 } from '../wire/moldudp64.js'
 import type { Component } from './definition.js'
 import { ComponentHost } from './host.js'
@@ -300,16 +299,10 @@ export class TestSession {
       if (sequence + count <= from) continue
       if (visited++ === maxPackets) break
       const skipped = Math.max(0, from - sequence)
-      const start = skipBlocks(bytes, skipped)
+      const start = skipBlocks(bytes, 0, skipped)
       next = sequence + count
       if (!visit(sequence + skipped, count - skipped, bytes, start, bytes.length, this.wallUs)) break
     }
     return next
   }
-}
-
-function skipBlocks(bytes: Uint8Array, blocks: number): number {
-  let at = 0
-  for (let i = 0; i < blocks; i++) at += BLOCK_LENGTH_BYTES + readU16(bytes, at)
-  return at
 }

@@ -7,10 +7,9 @@ import { MAX_SOURCE_SEQUENCE } from '../core/limits.js'
 import { bytesEqualAt, readU16 } from '../wire/bytes.js'
 import { checkCommandPacket, commandCount, commandFirst, commandSource } from '../wire/command.js'
 import { EVENT_HEADER_BYTES, eventFlags, eventType, FIRST_APPLICATION_TYPE, stampEvent } from '../wire/event.js'
-import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
+import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES, skipBlocks } from '../wire/moldudp64.js'
 import { COMMANDABLE_RUNTIME_TYPES } from '../wire/runtime-events.js'
 import type { EventBatch } from './event-batch.js'
-import { skipBlocks } from './event-window.js'
 import { FIRST_EPOCH, type SequencerCounterName } from './sequencer-types.js'
 import { continueMessage, type SourceTable } from './source-table.js'
 import type { Timestamper } from './timestamper.js'
@@ -73,7 +72,7 @@ export class CommandIntake {
     const source = commandSource(packet)
     const repeated = next - commandFirst(packet)
     const count = commandCount(packet) - repeated
-    const start = skipBlocks(packet, repeated)
+    const start = skipBlocks(packet, MOLD_HEADER_BYTES, repeated)
     const openType = this.#stamp(packet, start, source, nowUs, wallUs)
     if (openType < 0) return 0
     this.#counters['repeated-commands'] += repeated

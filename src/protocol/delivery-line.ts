@@ -3,10 +3,9 @@
  * buffer, what is repeated is cut off.
  */
 import type { Counters } from '../core/counters.js'
-import { MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
+import { MOLD_HEADER_BYTES, skipBlocks } from '../wire/moldudp64.js'
 import type { ReceiverCounter, ReceiverOutput } from './receiver-options.js'
 import type { ReorderBuffer } from './reorder-buffer.js'
-import { skipBlocks } from './run-check.js'
 
 export class DeliveryLine {
   readonly buffer: ReorderBuffer

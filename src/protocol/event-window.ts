@@ -3,8 +3,7 @@
  * stable is never overwritten, and fills the window; what is stable stays as long as nothing newer needs its place, so that
  * requests for it can still be answered here.
  */
-import { readU16 } from '../wire/bytes.js'
-import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
+import { MOLD_HEADER_BYTES, skipBlocks } from '../wire/moldudp64.js'
 import type { RunVisitor } from './event-log.js'
 
 export class EventWindow {
@@ -86,7 +85,7 @@ export class EventWindow {
     for (let position = start; position < this.#next && position - start < maxPackets; position++) {
       const packet = this.#packets[position % this.#capacity]!
       const end = this.#endOf(position)
-      const at = skipBlocks(packet, next - this.#sequences[position % this.#capacity]!)
+      const at = skipBlocks(packet, MOLD_HEADER_BYTES, next - this.#sequences[position % this.#capacity]!)
       const goOn = visit(next, end - next, packet, at, packet.length, 0)
       next = end
       if (!goOn) break
@@ -124,11 +123,4 @@ export class EventWindow {
     this.#packets[slot] = undefined
     this.#oldest++
   }
-}
-
-/** Where the block after `count` blocks starts. */
-export function skipBlocks(packet: Uint8Array, count: number): number {
-  let at = MOLD_HEADER_BYTES
-  for (let i = 0; i < count; i++) at += BLOCK_LENGTH_BYTES + readU16(packet, at)
-  return at
 }

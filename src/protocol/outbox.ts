@@ -205,7 +205,7 @@ export class Outbox {
     this.#nextToSend = this.#nextReturned
     this.#ambiguousBelow = this.#ring.next
     this.#latencyFrom = this.#ring.next
-    this.#logger.info({ ...this.#fields(), outstanding: this.outstanding }, 'outbox connected')
+    this.#logger.debug({ ...this.#fields(), outstanding: this.outstanding }, 'outbox connected')
     this.flush(nowUs)
   }
 
@@ -215,7 +215,7 @@ export class Outbox {
     this.#connected = false
     this.#resentBelow = Math.max(this.#resentBelow, this.#nextToSend)
     this.#deadlineUs = Number.POSITIVE_INFINITY
-    this.#logger.info({ ...this.#fields(), outstanding: this.outstanding }, 'outbox disconnected')
+    this.#logger.debug({ ...this.#fields(), outstanding: this.outstanding }, 'outbox disconnected')
   }
 
   /**

@@ -133,7 +133,7 @@ export class Receiver {
   onRewindEnd(reason: string, nowUs: number): void {
     if (!this.#isRewindRunning()) return
     this.counters['rewind-failures']++
-    this.#options.logger.warn({ reason, nextSequence: this.#line.next }, 'rewind ended early')
+    this.#options.logger[this.#rewind.levelOf(reason)]({ reason, nextSequence: this.#line.next }, 'rewind ended early')
     const isBarren = this.#rewind.fail(this.#line.next, nowUs)
     if (isBarren && this.#isBehind() && this.#options.servers > 0) this.#leaveRewinding('gap', 'rewind-failed', nowUs)
   }
@@ -285,10 +285,12 @@ export class Receiver {
   }
 
   #onRequestDue(nowUs: number): void {
-    if (this.#options.servers === 0) return this.#startRewinding('no-request-server', nowUs)
-    if (this.#requests.expire()) this.counters['request-timeouts']++
-    const canRewind = nowUs >= this.#rewind.dueAtUs
-    if (this.#requests.isExhausted && canRewind) return this.#startRewinding('requests-unanswered', nowUs)
+    const hasServers = this.#options.servers > 0
+    if (hasServers && this.#requests.expire()) this.counters['request-timeouts']++
+    if (!hasServers || (this.#requests.isExhausted && nowUs >= this.#rewind.dueAtUs)) {
+      this.#startRewinding(hasServers ? 'requests-unanswered' : 'no-request-server', nowUs)
+      return
+    }
     if (this.#state === 'live') {
       this.counters.gaps++
       this.#transition('gap', 'missing-events')

@@ -234,7 +234,7 @@ export class RewindClient {
   }
 
   #transition(next: RewindClientState, reason: string): void {
-    this.#logger.info({ session: this.#options.session, from: this.#state, to: next, reason }, 'rewind client')
+    this.#logger.debug({ session: this.#options.session, from: this.#state, to: next, reason }, 'rewind client')
     this.#state = next
   }
 }

@@ -1,6 +1,9 @@
 /**
  * Whether a rewind runs, when it has stalled, and when a failed one may be tried again.
  */
+/** Why a rewind ends that had nobody to ask: who waits for a server says so itself, once. */
+export const NO_REWIND_SERVER = 'no store is known'
+
 export class RewindSchedule {
   readonly #retryMinUs: number
   readonly #retryMaxUs: number
@@ -10,6 +13,7 @@ export class RewindSchedule {
   #retryUs: number
   #startedFrom = 0
   #progressUs = 0
+  #lastReason = NO_REWIND_SERVER
 
   constructor(retryMinUs: number, retryMaxUs: number, stallUs: number) {
     this.#retryMinUs = retryMinUs
@@ -49,6 +53,14 @@ export class RewindSchedule {
     this.#state = 'idle'
     this.#retryUs = this.#retryMinUs
     this.#dueAtUs = 0
+    this.#lastReason = NO_REWIND_SERVER
+  }
+
+  /** How loud a failure is: a reason that was said before, or that somebody else says, needs no second warning. */
+  levelOf(reason: string): 'warn' | 'debug' {
+    if (reason === NO_REWIND_SERVER || reason === this.#lastReason) return 'debug'
+    this.#lastReason = reason
+    return 'warn'
   }
 
   /** It ended before its time. @returns true where it had brought nothing */

@@ -279,7 +279,7 @@ export class RewindSession {
   }
 
   #transition(next: RewindSessionState, reason: string): void {
-    this.#logger.info({ session: this.#session, from: this.#state, to: next, reason }, 'rewind session')
+    this.#logger.debug({ session: this.#session, from: this.#state, to: next, reason }, 'rewind session')
     this.#state = next
   }
 }

@@ -53,10 +53,3 @@ export function checkOpaqueRun(bytes: Uint8Array, start: number, end: number, co
   }
   return at
 }
-
-/** Where the block after the first `count` blocks starts; the run was checked before. */
-export function skipBlocks(bytes: Uint8Array, start: number, count: number): number {
-  let at = start
-  for (let i = 0; i < count; i++) at += BLOCK_LENGTH_BYTES + readU16(bytes, at)
-  return at
-}

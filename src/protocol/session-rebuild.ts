@@ -58,7 +58,7 @@ export class SessionRebuild {
     if (!this.#hasEnded) return
     const { session } = this.#expected
     throw new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended and cannot be continued`, {
-      hint: 'choose a new session id',
+      hint: 'choose a new id, for example --session 20261121A, the same for every role',
       fields: { session, nextSequence: this.#nextSequence },
     })
   }

@@ -1,6 +1,6 @@
 /**
- * Who answers requests: the stores that were configured, or else those that the control stream told of, and for a store
- * also the sequencer, which alone has what is not yet stable.
+ * Who answers requests: the stores that were configured, or else those that the control stream told of, and the sequencer:
+ * first for a store, because it alone has what is not yet stable; last for everybody else, when no store answers.
  */
 import { isPort } from '../net/interfaces.js'
 import type { ControlMessage, StoreStatus } from '../wire/control.js'
@@ -28,7 +28,7 @@ export class Directory {
   #sequencer: RequestServer | undefined
   #nowUs = 0
 
-  /** @param askSequencer true for a store; components leave the sequencer alone unless there is no store */
+  /** @param askSequencer true for a store: it asks the sequencer first */
   constructor(configured: readonly StoreAddress[], askSequencer: boolean) {
     this.#configured = configured
     this.#askSequencer = askSequencer
@@ -59,9 +59,9 @@ export class Directory {
   /** Request servers in the order of rotation. */
   requestServer(index: number): RequestServer | undefined {
     const servers: RequestServer[] = []
-    if (this.#askSequencer && this.#sequencer !== undefined) servers.push(this.#sequencer)
     for (const store of this.stores()) servers.push({ address: store.address, port: store.requestPort })
-    if (servers.length === 0 && this.#sequencer !== undefined) servers.push(this.#sequencer)
+    if (this.#sequencer !== undefined && this.#askSequencer) servers.unshift(this.#sequencer)
+    else if (this.#sequencer !== undefined) servers.push(this.#sequencer)
     return servers[index % Math.max(1, servers.length)]
   }
 

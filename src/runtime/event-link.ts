@@ -4,10 +4,12 @@
  */
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
 import { Receiver } from '../protocol/receiver.js'
 import type { ReceiverState } from '../protocol/receiver-options.js'
+import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
 import type { SequencerHeartbeat } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
@@ -58,6 +60,9 @@ export class EventLink implements Agent {
   readonly #answerAuth: Authenticator
   readonly #requestAuth: Authenticator
   readonly #rewind: RewindLink
+  readonly #logger: Logger
+  readonly #waitingFor: string
+  #saysWaiting = false
   #rewindServer = 0
   #unlisten: () => void = () => {}
   #multicast: MulticastReceiver | undefined
@@ -65,6 +70,9 @@ export class EventLink implements Agent {
 
   private constructor(options: RoleOptions & EventLinkOptions, cycle: DutyCycle, listener: EventListener) {
     this.#cycle = cycle
+    this.#logger = options.logger
+    const { session, controlGroup } = options
+    this.#waitingFor = `waiting for a store of session ${session} on ${controlGroup.group}:${controlGroup.port}`
     this.#auth = new Authenticator(options.key, 'event')
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
@@ -202,9 +210,12 @@ export class EventLink implements Agent {
     const server = this.directory.rewindServer(this.#rewindServer++)
     if (server === undefined) {
       this.counters.noServer += 1
-      this.receiver.onRewindEnd('no store is known', this.#cycle.enter())
+      if (!this.#saysWaiting) this.#logger.info({ fromSequence }, this.#waitingFor)
+      this.#saysWaiting = true
+      this.receiver.onRewindEnd(NO_REWIND_SERVER, this.#cycle.enter())
       return
     }
+    this.#saysWaiting = false
     this.counters.rewinds += 1
     this.#rewind.start(fromSequence, server)
   }

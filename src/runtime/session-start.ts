@@ -68,6 +68,11 @@ export async function surveySession(
 function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'listen'>): Promise<Heard> {
   const heard: Heard = { stores: new Map(), component: undefined, otherSequencer: undefined }
   const timeoutMs = (options.startTimeoutUs ?? START_TIMEOUT_US) / 1000
+  if (options.voters.length > 0) {
+    const { session, voters, logger } = options
+    const until = `up to ${timeoutMs / 1000} s`
+    logger.info({ session }, `sequencer: waiting for a majority of the voters ${voters.join(', ')}, ${until}`)
+  }
   return new Promise((resolve) => {
     let silenceOver = false
     const finish = (): void => {

@@ -192,7 +192,13 @@ class StoreProcess implements StoreRole, Agent, EventListener {
           : new SeqcastError('E_STORE_IO', `recording event ${sequence} failed: ${messageOf(error)}`, { cause: error }),
       )
     }
-    if (endOfRun(bytes, start, end)) this.#rewinds?.onSessionEnded(sequence + count - 1)
+    if (!endOfRun(bytes, start, end)) return
+    const lastSequence = sequence + count - 1
+    this.#rewinds?.onSessionEnded(lastSequence)
+    this.#options.logger.info(
+      { session: this.#options.session, lastSequence },
+      'store: the session has ended, nothing more will come; this store stays and serves it',
+    )
   }
 
   mustWait(): boolean {

@@ -59,7 +59,7 @@ export function checkBlocks(record: Uint8Array, lengthBytes: number): RecordReas
 }
 
 /** The offset of the block that is `blocks` after the one at `at`; -1 where that is outside. */
-export function skipBlocks(bytes: Uint8Array, at: number, end: number, blocks: number): number {
+export function blockAt(bytes: Uint8Array, at: number, end: number, blocks: number): number {
   let offset = at
   for (let i = 0; i < blocks; i++) {
     if (offset + 2 > end) return -1

@@ -6,7 +6,7 @@
 import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
 import { readU64 } from '../wire/bytes.js'
 import type { Table } from './lmdb-environment.js'
-import { checkRecord, RECORD_HEADER_BYTES, recordCount, recordTimeUs, skipBlocks } from './record-format.js'
+import { blockAt, checkRecord, RECORD_HEADER_BYTES, recordCount, recordTimeUs } from './record-format.js'
 import { corruptRecord } from './store-error.js'
 import { type BlockKind, bucketOf, firstInBucket } from './time-index.js'
 
@@ -51,7 +51,7 @@ export class RecordReader implements EventLogReader {
       if (reason !== undefined) throw corruptRecord(this.session, key, reason)
       const next = key + recordCount(record)
       if (key + skip >= next) throw corruptRecord(this.session, key + skip, 'missing-record')
-      const start = skip === 0 ? RECORD_HEADER_BYTES : skipBlocks(record, RECORD_HEADER_BYTES, end, skip)
+      const start = skip === 0 ? RECORD_HEADER_BYTES : blockAt(record, RECORD_HEADER_BYTES, end, skip)
       if (start < 0) throw corruptRecord(this.session, key, 'blocks-do-not-fit')
       const goOn = visit(key + skip, next - key - skip, record, start, end, recordTimeUs(record))
       key = next

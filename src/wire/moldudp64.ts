@@ -86,3 +86,10 @@ export function blocksEnd(packet: Uint8Array, offset: number, count: number): nu
   }
   return at
 }
+
+/** Where the block after the first `count` ones from `start` on begins; the blocks were checked before. */
+export function skipBlocks(bytes: Uint8Array, start: number, count: number): number {
+  let at = start
+  for (let i = 0; i < count; i++) at += BLOCK_LENGTH_BYTES + readU16(bytes, at)
+  return at
+}

@@ -16,7 +16,7 @@ import {
   moldCount,
   moldSequence,
 } from '../../wire/moldudp64.js'
-import { skipBlocks } from '../record-format.js'
+import { blockAt } from '../record-format.js'
 import type { ArchiveResult } from './archive-source.js'
 import {
   type ArchiveTarget,
@@ -75,7 +75,7 @@ export async function peekPcap(source: ByteSource, options: PcapImportOptions = 
     const packet = start === undefined ? stream.packetOf(link, frame) : undefined
     if (packet === undefined || moldCount(packet) === MOLD_HEARTBEAT || moldCount(packet) === MOLD_END_OF_SESSION)
       return
-    const end = skipBlocks(packet, MOLD_HEADER_BYTES, packet.length, 1)
+    const end = blockAt(packet, MOLD_HEADER_BYTES, packet.length, 1)
     const firstMessage = packet.slice(MOLD_HEADER_BYTES + BLOCK_LENGTH_BYTES, end)
     start = { session: stream.session ?? '', firstSequence: moldSequence(packet), firstMessage, receivedUs }
   })
@@ -203,7 +203,7 @@ class Order {
       return
     }
     const end = blocksEnd(packet, MOLD_HEADER_BYTES, count)
-    const start = skipBlocks(packet, MOLD_HEADER_BYTES, end, skip)
+    const start = blockAt(packet, MOLD_HEADER_BYTES, end, skip)
     if (this.#target.kind === 'events' && !areEvents(packet, start, end)) {
       this.failure = {
         offsetBytes,
