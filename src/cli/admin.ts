@@ -2,51 +2,132 @@
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
 import { randomIncarnation } from '../runtime/options.js'
-import type { AdminAction, AdminReply } from '../wire/control.js'
-import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import type { AdminAction, AdminReply, ComponentStatus } from '../wire/control.js'
+import { awaitDigests, digestText } from './admin-digest.js'
+import { readConfiguration, roleOptions } from './configuration.js'
 import { Observer } from './observer.js'
 import { print } from './output.js'
+import { addStreamOptions } from './stream-options.js'
 
 const RETRY_MS = 100
 const TIMEOUT_MS = 5_000
 /** So that the observer has heard the replicas before one is chosen. */
 const LISTEN_MS = 300
+/** A replica that has the stream takes its new role within milliseconds, and says so within a tenth of a second. */
+const TAKE_ROLE_MS = 3_000
 
-export const adminCommand = new Command('admin')
-  .description('decide: activate or passivate a component, ask for digests, end the session')
-  .addCommand(action('activate', 'make a replica of a component active', true))
-  .addCommand(action('passivate', 'make the active replica of a component passive', true))
-  .addCommand(action('digest', 'have every replica take its digest', false))
-  .addCommand(action('end-session', 'end the session in order', false))
+export const adminCommand = new Command('admin').description(
+  'decide: activate or passivate a component, ask for digests, end the session',
+)
 
-function action(name: AdminAction, description: string, needsComponent: boolean): Command {
-  const command = addStreamOptions(new Command(name)).description(description)
-  if (needsComponent) command.argument('<component>', 'name of the component')
-  else if (name === 'digest') command.argument('[component]', 'name of the component (default: all)')
-  if (name === 'activate') command.option('--instance <name>', 'which replica (default: one in standby)')
-  return command.action(async (...args: unknown[]) => {
-    const component = typeof args[0] === 'string' ? args[0] : ''
-    const flags = command.opts()
-    const configuration = readConfiguration(flags)
-    const observer = await Observer.open(roleOptions(configuration, 'admin'))
-    try {
-      const instance = name === 'activate' ? (configuration.instance ?? (await chooseStandby(observer, component))) : ''
-      const reply = await decide(observer, name, component, instance)
-      print(configuration.json, { action: name, component, instance, sequence: reply.sequence }, () =>
-        `${name} ${[component, instance].filter((part) => part !== '').join('/')}: event ${reply.sequence}`.replace(
-          '  ',
-          ' ',
-        ),
+const activate = new Command('activate')
+  .description('make a replica of a component active')
+  .argument('<component>', 'name of the component')
+  .option('--instance <name>', 'which replica (default: one in standby)')
+  .action((component: string, flags: Record<string, unknown>) =>
+    withObserver(flags, async (observer, configuration) => {
+      const instance = configuration.instance ?? chooseStandby(observer, component)
+      const before = replicaOf(observer, component, instance)
+      const { sequence } = await decide(observer, 'activate', component, instance)
+      const already = before?.state === 'active'
+      const now = already
+        ? before
+        : await observer.until(TAKE_ROLE_MS, () => inState(observer, 'active', component, instance))
+      const state = now?.state ?? replicaOf(observer, component, instance)?.state ?? 'not heard'
+      const name = `${component}/${instance}`
+      print(configuration.json, { action: 'activate', component, instance, sequence, already, state }, () => {
+        if (already) return `${name} is active already, since event ${sequence}`
+        if (now !== undefined) return `${name} is active since event ${sequence}`
+        return `event ${sequence} makes ${name} active; it is ${state}, and takes over when it has caught up`
+      })
+    }),
+  )
+
+const passivate = new Command('passivate')
+  .description('make the active replica of a component passive')
+  .argument('<component>', 'name of the component')
+  .action((component: string, flags: Record<string, unknown>) =>
+    withObserver(flags, async (observer, configuration) => {
+      const instance = replicasOf(observer, component).find(({ state }) => state === 'active')?.instance ?? ''
+      const { sequence } = await decide(observer, 'passivate', component, '')
+      const now = await observer.until(TAKE_ROLE_MS, () => inState(observer, 'standby', component, instance))
+      const state = now?.state ?? replicaOf(observer, component, instance)?.state ?? 'not heard'
+      print(configuration.json, { action: 'passivate', component, instance, sequence, state }, () =>
+        instance === ''
+          ? `no replica of ${component} is active since event ${sequence}`
+          : `${component}/${instance} is ${state}, passive since event ${sequence}`,
       )
-    } finally {
-      observer.close()
-    }
-  })
+    }),
+  )
+
+const digest = new Command('digest')
+  .description('have every replica take its digest after the same event, and compare them')
+  .argument('[component]', 'name of the component (default: all)')
+  .action((component: string | undefined, flags: Record<string, unknown>) =>
+    withObserver(flags, async (observer, configuration) => {
+      const digests = awaitDigests(observer, component)
+      const { sequence } = await decide(observer, 'digest', component ?? '', '')
+      const result = await digests.taken(sequence)
+      print(configuration.json, { action: 'digest', component: component ?? '', sequence, ...result }, () =>
+        digestText(sequence, result.replicas),
+      )
+      if (result.equal) return
+      throw new SeqcastError('E_NONDETERMINISM', `replicas have different digests after event ${sequence}`, {
+        hint: 'their handlers depend on something else than the events; find it with: seqcast replay --run MODULE',
+        fields: { sequence },
+      })
+    }),
+  )
+
+const endSession = new Command('end-session')
+  .description('end the session in order: a last event, and nothing after it')
+  .action((flags: Record<string, unknown>) =>
+    withObserver(flags, async (observer, configuration) => {
+      const { sequence } = await decide(observer, 'end-session', '', '')
+      const { session } = configuration
+      print(
+        configuration.json,
+        { action: 'end-session', component: '', instance: '', sequence },
+        () => `session ${session} ends with event ${sequence}; stores stay and serve it, everybody else stops`,
+      )
+    }),
+  )
+
+for (const command of [activate, passivate, digest, endSession]) {
+  addStreamOptions(command)
+  adminCommand.addCommand(command)
 }
 
-async function chooseStandby(observer: Observer, component: string): Promise<string> {
-  await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
-  const replicas = [...observer.heard.components.values()].filter((status) => status.component === component)
+/** Listens long enough to know who is there, does the work, and closes. */
+async function withObserver(
+  flags: Record<string, unknown>,
+  work: (observer: Observer, configuration: ReturnType<typeof readConfiguration>) => Promise<void>,
+): Promise<void> {
+  const configuration = readConfiguration(flags)
+  const observer = await Observer.open(roleOptions(configuration, 'admin'))
+  try {
+    await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
+    await work(observer, configuration)
+  } finally {
+    observer.close()
+  }
+}
+
+function replicasOf(observer: Observer, component: string): ComponentStatus[] {
+  return [...observer.heard.components.values()].filter((status) => status.component === component)
+}
+
+function replicaOf(observer: Observer, component: string, instance: string): ComponentStatus | undefined {
+  return observer.heard.components.get(`${component}/${instance}`)
+}
+
+function inState(observer: Observer, state: string, component: string, instance: string): ComponentStatus | undefined {
+  const status = replicaOf(observer, component, instance)
+  return status?.state === state ? status : undefined
+}
+
+function chooseStandby(observer: Observer, component: string): string {
+  const replicas = replicasOf(observer, component)
   const standby = replicas.find((status) => status.state === 'standby')
   if (standby !== undefined) return standby.instance
   const heard = replicas.map((status) => `${status.instance} is ${status.state}`).join(', ')
@@ -76,8 +157,7 @@ export function decide(
       if (message.kind !== 'adminReply' || message.body.nonce !== nonce) return
       const { error } = message.body
       if (error === '') finish(() => resolve(message.body))
-      else
-        finish(() => reject(new SeqcastError('E_REFUSED', `the sequencer refused to ${action} ${component}: ${error}`)))
+      else finish(() => reject(refused([action, component].filter((part) => part !== '').join(' '), error)))
     })
     const retry = setInterval(() => observer.control.send('adminRequest', request), RETRY_MS)
     const timeout = setTimeout(() => {
@@ -87,5 +167,11 @@ export function decide(
       finish(() => reject(problem))
     }, TIMEOUT_MS)
     observer.control.send('adminRequest', request)
+  })
+}
+
+function refused(what: string, why: string): SeqcastError {
+  return new SeqcastError('E_REFUSED', `the sequencer refused to ${what}: ${why}`, {
+    hint: 'seqcast status shows who is there, and in which state',
   })
 }

@@ -22,8 +22,42 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['admin', async () => (await import('./admin.js')).adminCommand],
 ])
 
+/** At the end of each help: a call as it is typed, for the command and for those below it. */
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  demo: ['demo --orders 50000 --loss 0.05 --kill exchange-gateway --kill store-a@0.3'],
+  sequencer: ['sequencer --voters s1'],
+  store: ['store --dir data --voter s1', 'store --dir data-b --name b --request-port 0 --rewind-port 0'],
+  run: ['run limit-watch.js', 'run limit-watch.js --standby --option limit=1000'],
+  generate: ['generate counter.proto --out generated/counter.ts'],
+  send: [`send --proto counter.proto --input deposits.jsonl`, 'send --type 300 --input messages.bin --rate 1000'],
+  tail: ['tail --proto counter.proto', 'tail --from 1 --type Deposited --source limit-watch --json'],
+  record: ['record --group 239.1.1.1:26477 --dir feeds --request-server 10.0.0.7:26478'],
+  sessions: ['sessions --dir data'],
+  verify: ['verify --dir data'],
+  export: ['export --dir data --session SEQCAST --proto counter.proto --out session.jsonl'],
+  import: ['import --dir copy --input session.jsonl --session COPY'],
+  replay: ['replay --dir data --session SEQCAST --run limit-watch.js'],
+  status: ['status', 'status --check --json'],
+  admin: ['admin activate limit-watch --instance b', 'admin digest'],
+  'admin activate': ['admin activate limit-watch --instance b'],
+  'admin passivate': ['admin passivate limit-watch'],
+  'admin digest': ['admin digest limit-watch'],
+  'admin end-session': ['admin end-session'],
+}
+
 /** @returns the command of that name, or all of them where there is none: for help, and to suggest the right name */
 export async function loadCommands(name: string | undefined): Promise<Command[]> {
   const load = COMMANDS.get(name ?? '')
-  return load === undefined ? Promise.all([...COMMANDS.values()].map((each) => each())) : [await load()]
+  const commands = load === undefined ? await Promise.all([...COMMANDS.values()].map((each) => each())) : [await load()]
+  for (const command of commands) addExamples(command, command.name())
+  return commands
+}
+
+function addExamples(command: Command, path: string): void {
+  const examples = EXAMPLES[path] ?? []
+  if (examples.length > 0) {
+    const title = examples.length === 1 ? 'Example:' : 'Examples:'
+    command.addHelpText('after', `\n${title}\n${examples.map((example) => `  seqcast ${example}`).join('\n')}`)
+  }
+  for (const sub of command.commands) addExamples(sub, `${path} ${sub.name()}`)
 }

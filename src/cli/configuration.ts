@@ -3,7 +3,6 @@
  * wrong is named by its field.
  */
 import { readFileSync } from 'node:fs'
-import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { messageOf, SeqcastError } from '../core/errors.js'
 import { DEFAULT_DATAGRAM_BYTES, MAX_DATAGRAM_BYTES, MIN_DATAGRAM_BYTES } from '../core/limits.js'
@@ -19,89 +18,48 @@ import {
   type RoleOptions,
   type StoreAddress,
 } from '../runtime/options.js'
-import { createLogger, LOG_LEVELS } from './logger.js'
+import { flag, logLevel, name, oneOf, port, probability, text, voter, whole } from './fields.js'
+import { createLogger } from './logger.js'
 import { toolFields } from './tool-fields.js'
-
-const port = z.coerce.number().int().min(0).max(65_535)
-const probability = z.coerce.number().min(0).max(1)
 
 /** Every field that a role may be configured with; the same names in the file, as flags in kebab case. */
 const commonFields = z.strictObject({
-  session: z.string().default(DEFAULT_SESSION),
-  interface: z.string().default(DEFAULT_INTERFACE),
-  eventGroup: z.string().default(`${DEFAULT_EVENT_GROUP.group}:${DEFAULT_EVENT_GROUP.port}`),
-  commandGroup: z.string().default(`${DEFAULT_COMMAND_GROUP.group}:${DEFAULT_COMMAND_GROUP.port}`),
-  controlGroup: z.string().default(`${DEFAULT_CONTROL_GROUP.group}:${DEFAULT_CONTROL_GROUP.port}`),
-  stores: z.string().default(''),
-  datagram: z.coerce.number().int().min(MIN_DATAGRAM_BYTES).max(MAX_DATAGRAM_BYTES).default(DEFAULT_DATAGRAM_BYTES),
-  idle: z.enum(['spin', 'block']).default('block'),
-  keyFile: z.string().optional(),
+  session: text.default(DEFAULT_SESSION),
+  interface: text.default(DEFAULT_INTERFACE),
+  eventGroup: text.default(`${DEFAULT_EVENT_GROUP.group}:${DEFAULT_EVENT_GROUP.port}`),
+  commandGroup: text.default(`${DEFAULT_COMMAND_GROUP.group}:${DEFAULT_COMMAND_GROUP.port}`),
+  controlGroup: text.default(`${DEFAULT_CONTROL_GROUP.group}:${DEFAULT_CONTROL_GROUP.port}`),
+  stores: text.default(''),
+  datagram: whole(MIN_DATAGRAM_BYTES, MAX_DATAGRAM_BYTES).default(DEFAULT_DATAGRAM_BYTES),
+  idle: oneOf(['spin', 'block']).default('block'),
+  keyFile: text.optional(),
   loss: probability.default(0),
   duplicate: probability.default(0),
   reorder: probability.default(0),
-  faultSeed: z.coerce.number().int().min(0).default(1),
-  logLevel: z.enum(LOG_LEVELS).default('info'),
-  json: z.boolean().default(false),
-  config: z.string().optional(),
+  faultSeed: whole(0).default(1),
+  logLevel: logLevel.default('info'),
+  json: flag.default(false),
+  config: text.optional(),
 })
 
 /** Fields of single roles, optional everywhere, so that one file can configure a whole system. */
 const roleFields = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'letters, digits, dot, dash, 1 to 64')
-    .optional(),
-  voter: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{0,64}$/, 'letters, digits, dot, dash, at most 64')
-    .optional(),
-  voters: z.string().optional(),
-  dir: z.string().optional(),
-  memory: z.boolean().optional(),
+  name: name.optional(),
+  voter: voter.optional(),
+  voters: text.optional(),
+  dir: text.optional(),
+  memory: flag.optional(),
   requestPort: port.optional(),
   rewindPort: port.optional(),
-  tickMs: z.coerce.number().int().min(0).max(60_000).optional(),
-  standby: z.boolean().optional(),
-  instance: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'letters, digits, dot, dash, 1 to 64')
-    .optional(),
-  guard: z.boolean().optional(),
-  option: z.array(z.string()).optional(),
+  tickMs: whole(0, 60_000).optional(),
+  standby: flag.optional(),
+  instance: name.optional(),
+  guard: flag.optional(),
+  option: z.array(text).optional(),
 })
 
 const fields = commonFields.extend(roleFields.shape).extend(toolFields.shape)
 export type Configuration = z.infer<typeof fields>
-
-/** Adds the options that every role and tool on the streams takes. Defaults are the schema's, shown in the help. */
-export function addStreamOptions(command: Command): Command {
-  const groups = [
-    ['event', DEFAULT_EVENT_GROUP],
-    ['command', DEFAULT_COMMAND_GROUP],
-    ['control', DEFAULT_CONTROL_GROUP],
-  ] as const
-  command
-    .option('--config <file>', 'JSON file with the same names in camelCase; flags win over it')
-    .option('--session <id>', `session, 1 to 10 letters and digits (default: ${DEFAULT_SESSION})`)
-    .option('--interface <name>', `interface or address that carries the streams (default: ${DEFAULT_INTERFACE})`)
-  for (const [name, at] of groups) {
-    command.option(`--${name}-group <group:port>`, `${name} stream (default: ${at.group}:${at.port})`)
-  }
-  return command
-    .option(
-      '--stores <list>',
-      'stores to ask, as ADDRESS:REQUESTPORT:REWINDPORT,… (default: learnt from the control stream)',
-    )
-    .option('--datagram <bytes>', `largest UDP payload (default: ${DEFAULT_DATAGRAM_BYTES})`)
-    .addOption(new Option('--idle <mode>', 'what the loop does when idle (default: block)').choices(['spin', 'block']))
-    .option('--key-file <file>', 'authenticate every datagram with this key')
-    .option('--loss <p>', 'fault filter: lose received datagrams with this probability')
-    .option('--duplicate <p>', 'fault filter: duplicate them')
-    .option('--reorder <p>', 'fault filter: hold them back')
-    .option('--fault-seed <n>', 'fault filter: seed')
-    .addOption(new Option('--log-level <level>', 'on stderr (default: info)').choices([...LOG_LEVELS]))
-    .option('--json', 'one JSON object a line, for machines')
-}
 
 /** Of tools, which a person runs by hand: their result is what matters. */
 export const TOOL_DEFAULTS = { logLevel: 'warn' } as const
@@ -118,14 +76,32 @@ export function readConfiguration(
   const file = typeof flags.config === 'string' ? readConfigFile(flags.config) : {}
   const parsed = fields.safeParse({ ...defaults, ...file, ...flags })
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const field = issue?.path.join('.') ?? ''
-  const what =
-    issue?.code === 'unrecognized_keys' ? `unknown field ${issue.keys.join(', ')}` : `${field}: ${issue?.message}`
-  throw new SeqcastError('E_CONFIG', `configuration: ${what}`, {
-    hint: 'see seqcast help for the names and their ranges',
+  throw wrongField(parsed.error.issues[0], flags, { ...file, ...flags })
+}
+
+/** Names the field as the user wrote it, what it is, and what it may be. */
+function wrongField(
+  issue: z.core.$ZodIssue | undefined,
+  flags: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
+): SeqcastError {
+  if (issue?.code === 'unrecognized_keys') {
+    return new SeqcastError('E_CONFIG', `the configuration file has an unknown field: ${issue.keys.join(', ')}`, {
+      hint: 'the names are those of the flags in camelCase; see seqcast COMMAND --help',
+      fields: { field: issue.keys[0] },
+    })
+  }
+  const field = String(issue?.path[0] ?? '')
+  const where = field in flags ? flagOf(field) : `'${field}' of the configuration file`
+  return new SeqcastError('E_CONFIG', `${where} is ${JSON.stringify(given[field])}, and must be ${issue?.message}`, {
+    hint: 'see seqcast COMMAND --help',
     fields: { field },
   })
+}
+
+/** `eventGroup` is `--event-group`. */
+export function flagOf(field: string): string {
+  return `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
 function readConfigFile(path: string): object {

@@ -2,13 +2,14 @@
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
-import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import { flagOf, readConfiguration, roleOptions } from './configuration.js'
 import { print } from './output.js'
+import { addFaultOptions, addStreamOptions } from './stream-options.js'
 
 const DEFAULT_ORDERS = 10_000
 const DEFAULT_DIRECTORY = 'seqcast-data'
 
-export const demoCommand = addStreamOptions(new Command('demo'))
+export const demoCommand = new Command('demo')
   .description('an order management system on a full topology of real processes, verified by itself')
   .option('--input <file>', 'BinaryFILE of TotalView-ITCH 5.0 (default: one made from --seed)')
   .option('--orders <n>', `orders of the file that is made (default: ${DEFAULT_ORDERS})`)
@@ -21,7 +22,10 @@ export const demoCommand = addStreamOptions(new Command('demo'))
   )
   .action(async (flags: Record<string, unknown>) => {
     const { input, orders, seed, rate, kill, ...others } = flags
-    const { chooseGroups } = await import('./demo/topology.js')
+    const { chooseGroups, COMPONENTS, STORES } = await import('./demo/topology.js')
+    const replicas = COMPONENTS.flatMap((name) => [name, `${name}/a`, `${name}/b`])
+    const processes = ['sequencer', ...STORES, ...replicas]
+    const kills = Array.isArray(kill) ? kill.map((text) => parseKill(String(text), processes)) : []
     const { runDemo } = await import('./demo/run-demo.js')
     const { createProgress } = await import('./demo/progress.js')
     const { demoText } = await import('./demo/report.js')
@@ -43,13 +47,15 @@ export const demoCommand = addStreamOptions(new Command('demo'))
           input === undefined
             ? { orders: positive('orders', orders ?? DEFAULT_ORDERS), seed: positive('seed', seed ?? 1) }
             : undefined,
-        kills: Array.isArray(kill) ? kill.map((text) => parseKill(String(text))) : [],
+        kills,
       },
       createProgress(configuration.json),
     )
     print(configuration.json, result, () => demoText(result))
     if (!result.verified) throw new SeqcastError('E_DEMO', `the proof failed: ${result.problems.join('; ')}`)
   })
+addStreamOptions(demoCommand)
+addFaultOptions(demoCommand)
 
 /** Ten characters that no earlier demo has used: the time to the millisecond. */
 function freshSession(): string {
@@ -60,8 +66,7 @@ function freshSession(): string {
 function streamArguments(values: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(values).flatMap(([name, value]) => {
     if (name === 'dir' || value === undefined || value === false) return []
-    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-    return value === true ? [flag] : [flag, String(value)]
+    return value === true ? [flagOf(name)] : [flagOf(name), String(value)]
   })
 }
 
@@ -71,9 +76,16 @@ function positive(name: string, value: unknown): number {
   throw new SeqcastError('E_USAGE', `--${name} ${value} is not a number above 0`)
 }
 
-function parseKill(text: string): { name: string; at: number } {
-  const [name = '', fraction = '0.5'] = text.split('@')
+function parseKill(text: string, processes: readonly string[]): { name: string; at: number } {
+  const [name = '', fraction = '0.5', ...rest] = text.split('@')
   const at = Number(fraction)
-  if (name !== '' && at >= 0 && at < 1) return { name, at }
-  throw new SeqcastError('E_USAGE', `--kill ${text} is not NAME or NAME@FRACTION`, { hint: 'for example store-a@0.3' })
+  if (!processes.includes(name)) {
+    throw new SeqcastError('E_USAGE', `--kill ${text}: the demo has no process '${name}'`, {
+      hint: `it has ${processes.join(', ')}; a component without /a or /b is its active replica`,
+    })
+  }
+  if (fraction !== '' && rest.length === 0 && at >= 0 && at < 1) return { name, at }
+  throw new SeqcastError('E_USAGE', `--kill ${text}: '${fraction}' is not a part of the input, from 0 up to 1`, {
+    hint: `for example ${name}@0.3`,
+  })
 }

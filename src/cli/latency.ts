@@ -43,14 +43,16 @@ export class LatencyHistogram {
   }
 
   summary(): LatencySummary {
-    const at = (percentile: number): number => this.#histogram.getValueAtPercentile(percentile) / 1000
-    return {
-      count: this.#histogram.totalCount,
-      p50: at(50),
-      p90: at(90),
-      p99: at(99),
-      'p99.9': at(99.9),
-      max: this.#histogram.totalCount === 0 ? 0 : this.#histogram.maxValue / 1000,
-    }
+    const count = this.#histogram.totalCount
+    const maxNs = count === 0 ? 0 : this.#histogram.maxValue
+    // A quantile is the upper end of its bucket, which may lie above the largest value.
+    const at = (percentile: number): number =>
+      roundedUs(Math.min(maxNs, this.#histogram.getValueAtPercentile(percentile)))
+    return { count, p50: at(50), p90: at(90), p99: at(99), 'p99.9': at(99.9), max: roundedUs(maxNs) }
   }
+}
+
+/** Whole microseconds, with a tenth where it counts. */
+function roundedUs(valueNs: number): number {
+  return valueNs < 100_000 ? Math.round(valueNs / 100) / 10 : Math.round(valueNs / 1000)
 }

@@ -7,6 +7,8 @@ import { DutyCycle } from '../runtime/duty-cycle.js'
 import { type RoleOptions, randomIncarnation } from '../runtime/options.js'
 import type { ComponentStatus, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 
+const POLL_MS = 10
+
 /** Everybody who was heard, newest statement each. */
 export interface Heard {
   readonly sequencers: Map<number, SequencerHeartbeat>
@@ -42,6 +44,16 @@ export class Observer {
     const sender = this.#senders.get(name)
     if (sender !== undefined) this.#dead.add(sender)
     this.heard.components.delete(name)
+  }
+
+  /** Looks until there is something. @returns undefined where time is up first */
+  async until<T>(timeoutMs: number, look: () => T | undefined): Promise<T | undefined> {
+    const deadlineMs = performance.now() + timeoutMs
+    for (;;) {
+      const found = look()
+      if (found !== undefined || performance.now() > deadlineMs) return found
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
   }
 
   close(): void {

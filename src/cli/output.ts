@@ -15,6 +15,18 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US')
 }
 
+/** `1 event`, `1,234 events`. */
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`
+}
+
+/** A duration in microseconds, or in milliseconds where that is shorter to read. */
+export function durationText(durationUs: number): string {
+  if (durationUs < 1_000) return `${durationUs} us`
+  const ms = durationUs / 1_000
+  return `${ms < 100 ? Number(ms.toFixed(1)) : count(ms)} ms`
+}
+
 /** Numbers are aligned to the right, text to the left. */
 export function table(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const text = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? count(cell) : cell)))

@@ -5,12 +5,15 @@ import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { type Component, isComponent } from '../component/definition.js'
 import { messageOf, SeqcastError } from '../core/errors.js'
-import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import type { Logger } from '../core/log.js'
+import type { ComponentRole } from '../runtime/component-role.js'
+import { readConfiguration, roleOptions } from './configuration.js'
 import { LatencyHistogram } from './latency.js'
-import { print } from './output.js'
+import { durationText, plural, print } from './output.js'
 import { runRole } from './run-role.js'
+import { addFaultOptions, addStreamOptions } from './stream-options.js'
 
-export const runCommand = addStreamOptions(new Command('run'))
+export const runCommand = new Command('run')
   .description('run a replica of a component')
   .argument('<module>', 'JavaScript module that exports `component`, or `configure(options)` that returns one')
   .option('--standby', 'stay passive until an operator activates this replica')
@@ -21,20 +24,47 @@ export const runCommand = addStreamOptions(new Command('run'))
     const configuration = readConfiguration(flags)
     const component = await loadComponent(path, configuration.option ?? [])
     const standby = configuration.standby ?? false
-    const options = roleOptions(configuration, component.name)
+    const instance = configuration.instance ?? (standby ? 'b' : 'a')
+    const name = `${component.name}/${instance}`
+    const options = roleOptions(configuration, name)
     const { startComponent } = await import('../runtime/component-role.js')
     const latency = new LatencyHistogram()
-    const instance = configuration.instance ?? (standby ? 'b' : 'a')
-    const role = await startComponent(component, {
+    let role: ComponentRole | undefined
+    const onStateChanged = (state: string, reason: string): void => {
+      const sequence = role?.host.nextSequence ?? 1
+      const fields = configuration.json ? { component: component.name, instance, state, sequence, reason } : {}
+      options.logger.info(fields, stateText(name, state, sequence, reason))
+      if (hasEnded(state, reason)) endLater(role, reason, options.logger)
+    }
+    role = await startComponent(component, {
       ...options,
       standby,
       instance,
       guard: configuration.guard ?? true,
       onCommandReturned: (latencyUs) => latency.record(latencyUs),
+      onStateChanged,
     })
+    // The session may have been over before this replica was there.
+    if (hasEnded(role.host.state, role.host.reason)) endLater(role, role.host.reason, options.logger)
     await runRole(role, options.logger)
     report(configuration.json, component.name, instance, latency)
   })
+addStreamOptions(runCommand)
+addFaultOptions(runCommand)
+
+function stateText(name: string, state: string, sequence: number, reason: string): string {
+  if (hasEnded(state, reason)) return `${name} is stopped: ${reason}; nothing more will come, and this process ends`
+  return state === 'active' ? `${name} is ACTIVE since event ${sequence}: ${reason}` : `${name} is ${state}: ${reason}`
+}
+
+const hasEnded = (state: string, reason: string): boolean => state === 'stopped' && reason.startsWith('session ended')
+
+/** Not at once, because the host is still at work on the event. */
+function endLater(role: ComponentRole | undefined, reason: string, logger: Logger): void {
+  setImmediate(() => {
+    role?.stop(reason).catch((error: Error) => logger.error({ error: error.message }, 'stopping failed'))
+  })
+}
 
 /** The last word of a replica: how long its commands took to become events. */
 function report(json: boolean, component: string, instance: string, latency: LatencyHistogram): void {
@@ -42,7 +72,12 @@ function report(json: boolean, component: string, instance: string, latency: Lat
     print(true, { component, instance, commandToEvent: latency.summary(), histogram: latency.encode() }, () => '')
   else if (latency.count > 0) {
     const { count, p50, p99, max } = latency.summary()
-    print(false, {}, () => `${count} commands became events in ${p50} us (p50), ${p99} us (p99), ${max} us (max)`)
+    print(
+      false,
+      {},
+      () =>
+        `${plural(count, 'command')} became events in ${durationText(p50)} (p50), ${durationText(p99)} (p99), ${durationText(max)} (max)`,
+    )
   }
 }
 
@@ -50,8 +85,11 @@ function report(json: boolean, component: string, instance: string, latency: Lat
 export async function loadComponent(path: string, options: readonly string[]): Promise<Component> {
   const file = resolve(path)
   if (!existsSync(file)) {
-    throw new SeqcastError('E_MODULE', `module ${path} does not exist`, {
-      hint: 'give the path of a compiled .js file',
+    throw new SeqcastError('E_MODULE', `module ${path} does not exist`, { hint: moduleHint(path) })
+  }
+  if (/\.[cm]?tsx?$/.test(path)) {
+    throw new SeqcastError('E_MODULE', `module ${path} is TypeScript, which has to be compiled first`, {
+      hint: moduleHint(path),
     })
   }
   const module = await importModule(file, path)
@@ -72,10 +110,19 @@ async function importModule(file: string, path: string): Promise<Record<string, 
     return await import(pathToFileURL(file).href)
   } catch (error) {
     throw new SeqcastError('E_MODULE', `module ${path} can't be loaded: ${messageOf(error)}`, {
-      hint: 'it must be an ES module for this version of Node',
+      hint: moduleHint(path),
       cause: error,
     })
   }
+}
+
+/** What to give instead: Node runs compiled modules. */
+function moduleHint(path: string): string {
+  const compiled = path.replace(/\.([cm]?)tsx?$/, '.$1js')
+  if (compiled !== path) {
+    return `npx tsc --module nodenext --target es2022 ${path}, then: seqcast run ${compiled} (or where your tsconfig puts it)`
+  }
+  return 'a module is a JavaScript file (.js or .mjs, an ES module) that exports `component`; TypeScript is compiled first: npx tsc'
 }
 
 function parseOptions(options: readonly string[]): Record<string, string> {

@@ -91,6 +91,11 @@ export class SendClient implements Agent, EventListener {
     return this.#outbox?.commands ?? 0
   }
 
+  /** Commands that have not come back as events. */
+  get unsequenced(): number {
+    return this.#outbox?.outstanding ?? 0
+  }
+
   /** Resolves when there is room for another command. @throws SeqcastError what `failed` rejects with */
   async space(): Promise<void> {
     await Promise.race([this.#outbox?.space(), this.failed])
@@ -101,9 +106,12 @@ export class SendClient implements Agent, EventListener {
     this.#outbox?.append(type, payload, this.#cycle.enter())
   }
 
-  /** Resolves when all that was sent is stable. @throws SeqcastError what `failed` rejects with */
-  async settled(): Promise<void> {
-    while (this.pending > 0) {
+  /**
+   * Resolves when all that was sent is stable, or the caller gives up.
+   * @throws SeqcastError what `failed` rejects with
+   */
+  async settled(givesUp: () => boolean): Promise<void> {
+    while (this.pending > 0 && !givesUp()) {
       await Promise.race([this.failed, new Promise((resolve) => setTimeout(resolve, 1))])
     }
   }

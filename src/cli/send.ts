@@ -1,14 +1,21 @@
 /** `seqcast send`: puts the messages of a file, or of standard input, into the session. */
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
-import { addStreamOptions, type Configuration, readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
+import { type Configuration, readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { LatencyHistogram } from './latency.js'
-import { count, print } from './output.js'
+import { count, durationText, plural, print } from './output.js'
 import { startProgress } from './progress-bar.js'
 import type { SendClient } from './send-client.js'
 import type { SendInput } from './send-input.js'
+import { addFaultOptions, addStreamOptions } from './stream-options.js'
 
-export const sendCommand = addStreamOptions(new Command('send'))
+/** Silence for so long makes a person wonder. */
+const SAY_WAITING_MS = 1_000
+const WATCH_EVERY_MS = 100
+/** What was read before a signal gets so long to become stable. */
+const SETTLE_AFTER_SIGNAL_MS = 3_000
+
+export const sendCommand = new Command('send')
   .description('send messages as commands, and wait until all of them are stable events')
   .option('--input <file>', 'BinaryFILE (with --type), else JSON Lines (default: standard input)')
   .option('--type <n>', 'type number of every message of a BinaryFILE')
@@ -39,6 +46,8 @@ export const sendCommand = addStreamOptions(new Command('send'))
       if (configuration.input === undefined) process.stdin.destroy()
     }
   })
+addStreamOptions(sendCommand, 'warn')
+addFaultOptions(sendCommand)
 
 async function loadSchema(path: string | undefined) {
   if (path === undefined) return undefined
@@ -53,8 +62,9 @@ async function run(
   latency: LatencyHistogram,
 ): Promise<void> {
   const startedMs = performance.now()
-  const stopper = new Stopper()
+  const stopper = new Stopper((signal) => say(configuration, `${signal}: ${stateText(client)}; waiting for the rest`))
   const bar = startProgress('sending', 'messages', input.messages ?? 0, configuration.json)
+  const stopWatching = watchStability(client, configuration)
   const sent = { messages: 0 }
   let failure: unknown
   try {
@@ -65,14 +75,55 @@ async function run(
   }
   // What was read before the fault is sent all the same: it is settled, and said, before the fault is.
   if (failure === undefined || isInputFault(failure)) {
-    await client.settled().catch((error: unknown) => {
-      failure = error
-    })
+    await client
+      .settled(() => stopper.isOver)
+      .catch((error: unknown) => {
+        failure = error
+      })
   }
+  if (client.pending > 0) failure ??= unsettled(client, stopper.signal)
+  stopWatching()
   bar.stop()
   stopper.release()
-  report(configuration, client, sent.messages, (performance.now() - startedMs) / 1000, latency)
+  report(configuration, client, sent.messages, (performance.now() - startedMs) / 1000, latency, failure !== undefined)
   if (failure !== undefined) throw failure
+}
+
+/** For a person who waits; a machine reads the result. */
+function say({ json }: Configuration, text: string): void {
+  if (!json) process.stderr.write(`${text}\n`)
+}
+
+/** What is in the stream and what is not yet. */
+function stateText({ pending, unsequenced, events }: SendClient): string {
+  const unstable = pending - unsequenced
+  return [
+    `${count(events - unstable)} stable`,
+    `${count(unstable)} sequenced, not yet stable`,
+    ...(unsequenced === 0 ? [] : [`${count(unsequenced)} not sequenced`]),
+  ].join(', ')
+}
+
+/** Says once, until it goes on, that nothing becomes stable. @returns a call that ends it */
+function watchStability(client: SendClient, configuration: Configuration): () => void {
+  let stable = 0
+  let sinceMs = performance.now()
+  let isSaid = false
+  const timer = setInterval(() => {
+    const now = client.events - (client.pending - client.unsequenced)
+    if (now !== stable || client.pending === 0) {
+      stable = now
+      sinceMs = performance.now()
+      isSaid = false
+    } else if (!isSaid && performance.now() - sinceMs >= SAY_WAITING_MS) {
+      isSaid = true
+      const { pending, unsequenced } = client
+      const unstable = pending - unsequenced
+      if (unstable > 0) say(configuration, `${count(unstable)} sequenced, not yet stable: waiting for the voters`)
+      else say(configuration, `${count(unsequenced)} not sequenced: waiting for the sequencer`)
+    }
+  }, WATCH_EVERY_MS)
+  return () => clearInterval(timer)
 }
 
 /** Sends what is read until the input's end, a signal, or the end of the session: an input that is silent stops none of them. */
@@ -91,7 +142,7 @@ async function pump(
     if (next === undefined || next.done === true) return
     for (const { type, payload } of next.value) {
       if (rate !== undefined) await untilDue(startedMs + (sent.messages / rate) * 1000)
-      while (client.isFull) await client.space()
+      while (client.isFull && stopper.signal === undefined) await Promise.race([client.space(), stopper.stopped])
       if (stopper.signal !== undefined) return
       client.send(type, payload)
       sent.messages += 1
@@ -100,30 +151,48 @@ async function pump(
   }
 }
 
-/** A signal ends the reading; what was read is still settled. A second one ends the process at once. */
+/**
+ * A signal ends the reading, and what was read gets a few seconds to become stable. A second one ends that too. Either way
+ * there is a last word.
+ */
 class Stopper {
   signal: NodeJS.Signals | undefined
   readonly stopped: Promise<undefined>
   readonly #stop: (signal: NodeJS.Signals) => void
+  #overAtMs = Number.POSITIVE_INFINITY
 
-  constructor() {
+  constructor(onSignal: (signal: NodeJS.Signals) => void) {
     let resolve: (value: undefined) => void = () => {}
     this.stopped = new Promise<undefined>((done) => {
       resolve = done
     })
     this.#stop = (signal) => {
-      this.signal = signal
-      this.release()
+      this.#overAtMs = this.signal === undefined ? performance.now() + SETTLE_AFTER_SIGNAL_MS : 0
+      if (this.signal === undefined) onSignal(signal)
+      this.signal ??= signal
       resolve(undefined)
     }
-    process.once('SIGTERM', this.#stop)
-    process.once('SIGINT', this.#stop)
+    process.on('SIGTERM', this.#stop)
+    process.on('SIGINT', this.#stop)
+  }
+
+  /** There is no more time to wait. */
+  get isOver(): boolean {
+    return performance.now() > this.#overAtMs
   }
 
   release(): void {
     process.removeListener('SIGTERM', this.#stop)
     process.removeListener('SIGINT', this.#stop)
   }
+}
+
+/** Given up: a signal came, and it still was not stable. */
+function unsettled(client: SendClient, signal: NodeJS.Signals | undefined): SeqcastError {
+  return new SeqcastError('E_TIMEOUT', `${signal ?? 'ended'} before all of it was stable: ${stateText(client)}`, {
+    hint: 'what is sequenced becomes stable when the voters are back (seqcast status); do not send it again',
+    fields: { pending: client.pending, unsequenced: client.unsequenced },
+  })
 }
 
 /** Standard input has no known end: a signal is a way to end it. A file that was not sent whole is a failure. */
@@ -152,18 +221,27 @@ function report(
   messages: number,
   seconds: number,
   latency: LatencyHistogram,
+  hasFailed: boolean,
 ): void {
-  const { events, firstSequence, lastSequence } = client
+  const { events, firstSequence, lastSequence, pending } = client
   const { session } = configuration
   const summary = latency.summary()
+  const { p50, p99, max } = summary
+  const stable = pending === 0
   print(
     configuration.json,
-    { session, messages, events, firstSequence, lastSequence, stable: client.pending === 0, seconds, latency: summary },
-    () =>
-      messages === 0
-        ? 'nothing to send'
-        : `${count(messages)} messages became ${count(events)} events (${firstSequence} to ${lastSequence}) of session ` +
-          `${session} in ${seconds.toFixed(2)} s\n` +
-          `command to event: ${summary.p50} us (p50), ${summary.p99} us (p99), ${summary.max} us (max)`,
+    { session, messages, events, firstSequence, lastSequence, stable, seconds, latency: summary },
+    () => {
+      if (messages === 0) return hasFailed ? 'nothing was sent' : 'nothing to send'
+      const range =
+        events === 0
+          ? ''
+          : ` (${firstSequence === lastSequence ? lastSequence : `${firstSequence} to ${lastSequence}`})`
+      const became = `${plural(messages, 'message')} became ${plural(events, 'event')}${range} of session ${session}`
+      const rest = stable ? '' : `; ${stateText(client)}`
+      if (latency.count === 0) return `${became} in ${seconds.toFixed(2)} s${rest}`
+      const figures = `${durationText(p50)} (p50), ${durationText(p99)} (p99), ${durationText(max)} (max)`
+      return `${became} in ${seconds.toFixed(2)} s${rest}\ncommand to event: ${figures}`
+    },
   )
 }

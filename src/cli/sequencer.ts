@@ -2,10 +2,12 @@
 import { Command } from 'commander'
 import { DEFAULT_SEQUENCER_REQUEST_PORT } from '../runtime/options.js'
 import { startSequencer } from '../runtime/sequencer-role.js'
-import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import { readConfiguration, roleOptions } from './configuration.js'
+import { withPortHint } from './ports.js'
 import { runRole } from './run-role.js'
+import { addFaultOptions, addStreamOptions } from './stream-options.js'
 
-export const sequencerCommand = addStreamOptions(new Command('sequencer'))
+export const sequencerCommand = new Command('sequencer')
   .description('put the commands of all sources in one order and multicast them as events')
   .option('--voters <ids>', 'stores whose majority makes events stable, as a,b,c (none: published is stable)')
   .option('--request-port <port>', `UDP port for retransmission (default: ${DEFAULT_SEQUENCER_REQUEST_PORT})`)
@@ -13,11 +15,15 @@ export const sequencerCommand = addStreamOptions(new Command('sequencer'))
   .action(async (flags: Record<string, unknown>) => {
     const configuration = readConfiguration(flags)
     const options = roleOptions(configuration, 'sequencer')
-    const role = await startSequencer({
-      ...options,
-      voters: (configuration.voters ?? '').split(',').filter((voter) => voter !== ''),
-      requestPort: configuration.requestPort ?? DEFAULT_SEQUENCER_REQUEST_PORT,
-      ...(configuration.tickMs === undefined ? {} : { tickUs: configuration.tickMs * 1000 }),
-    })
+    const role = await withPortHint('--request-port', () =>
+      startSequencer({
+        ...options,
+        voters: (configuration.voters ?? '').split(',').filter((voter) => voter !== ''),
+        requestPort: configuration.requestPort ?? DEFAULT_SEQUENCER_REQUEST_PORT,
+        ...(configuration.tickMs === undefined ? {} : { tickUs: configuration.tickMs * 1000 }),
+      }),
+    )
     await runRole(role, options.logger)
   })
+addStreamOptions(sequencerCommand)
+addFaultOptions(sequencerCommand)

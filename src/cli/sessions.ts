@@ -28,7 +28,7 @@ export const sessionsCommand = new Command('sessions')
 function sessionTable(sessions: readonly SessionSummary[]): string {
   const rows = sessions.map((session) => [
     bold(session.session),
-    session.kind === 'events' ? '' : 'foreign',
+    session.kind,
     session.firstSequence,
     session.lastSequence,
     session.packets,

@@ -1,40 +1,71 @@
-/** `seqcast status`: who is alive, in which state, at which sequence, with which losses. */
+/** `seqcast status`: who is alive, in which state, at which sequence, with which losses, and what is wrong. */
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
-import { addStreamOptions, readConfiguration, roleOptions } from './configuration.js'
+import type { RoleOptions } from '../runtime/options.js'
+import { readConfiguration, roleOptions } from './configuration.js'
 import { type Heard, Observer } from './observer.js'
-import { dim, print, table } from './output.js'
+import { bold, count, dim, print, red, table } from './output.js'
+import { lossesOf, problemsOf, type Situation } from './status-problems.js'
+import { addStreamOptions } from './stream-options.js'
 
 /** Long enough to hear everybody at least three times. */
 const LISTEN_MS = 400
+const SHORT_DIGEST = 12
 
-/** Counters that tell of trouble; shown when above zero. */
-const LOSSES =
-  /unauthenticated|loss|lost|gap|overflow|duplicate|wrong|malformed|diverged|congested|errors|restarts|requests|rewinds$/i
-
-export const statusCommand = addStreamOptions(new Command('status'))
-  .description('who is alive, in which state, at which sequence, with which losses')
+export const statusCommand = new Command('status')
+  .description('who is alive, in which state, at which sequence, with which losses, and what is wrong')
+  .option('--check', 'exit status 1 where there is a problem')
   .action(async (flags: Record<string, unknown>) => {
     const configuration = readConfiguration(flags)
     const options = roleOptions(configuration, 'status')
-    const observer = await Observer.open(options)
-    await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
-    observer.close()
-    const { sequencers, stores, components } = observer.heard
-    if (sequencers.size + stores.size + components.size === 0) {
-      const { group, port } = options.controlGroup
-      throw new SeqcastError(
-        'E_SESSION_UNKNOWN',
-        `nobody of session ${options.session} was heard on ${group}:${port}`,
-        {
-          hint: 'start one with: seqcast sequencer; or check --session, --control-group and --interface',
-        },
-      )
-    }
-    print(configuration.json, statusOf(options.session, observer.heard), () => statusTable(observer.heard))
+    const situation = await look(options)
+    const { heard } = situation
+    const problems = problemsOf(situation)
+    print(configuration.json, statusOf(options.session, heard, problems), () =>
+      [
+        `session ${bold(options.session)} on ${options.controlGroup.group}:${options.controlGroup.port}`,
+        statusTable(heard),
+        ...problems.map((problem) => `${red('PROBLEM')} ${problem}`),
+      ].join('\n'),
+    )
+    if (configuration.check === true && problems.length > 0) process.exitCode = 1
   })
+addStreamOptions(statusCommand)
 
-function statusOf(session: string, heard: Heard): object {
+/** @throws SeqcastError E_SESSION_UNKNOWN where nobody was heard */
+async function look(options: RoleOptions): Promise<Situation> {
+  const observer = await Observer.open(options)
+  try {
+    let stableBefore: number | undefined
+    observer.control.listen((message) => {
+      if (message.kind === 'sequencer') stableBefore ??= message.body.stableSequence
+    })
+    await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
+    const { heard } = observer
+    if (heard.sequencers.size + heard.stores.size + heard.components.size === 0) throw nobody(options)
+    return { heard, stableBefore: stableBefore ?? 0, voters: await votersOf(options, observer, stableBefore ?? 0) }
+  } finally {
+    observer.close()
+  }
+}
+
+/** Only the first event of a session names its voters: it is asked for where they seem to be missing. */
+async function votersOf(options: RoleOptions, observer: Observer, stableBefore: number): Promise<readonly string[]> {
+  const waits = [...observer.heard.sequencers.values()].some(
+    ({ nextSequence, stableSequence }) => stableSequence < nextSequence - 1 && stableSequence === stableBefore,
+  )
+  if (!waits) return []
+  const { readSessionStart } = await import('./session-begin.js')
+  return (await readSessionStart(options, observer.control, observer.cycle))?.voters ?? []
+}
+
+function nobody({ session, controlGroup: { group, port } }: RoleOptions): SeqcastError {
+  return new SeqcastError('E_SESSION_UNKNOWN', `nobody of session ${session} was heard on ${group}:${port}`, {
+    hint: 'start one with: seqcast sequencer; or check --session, --control-group and --interface',
+  })
+}
+
+function statusOf(session: string, heard: Heard, problems: readonly string[]): object {
   return {
     session,
     sequencers: [...heard.sequencers.values()],
@@ -43,6 +74,7 @@ function statusOf(session: string, heard: Heard): object {
       ...component,
       digest: Buffer.from(component.digest).toString('hex'),
     })),
+    problems,
   }
 }
 
@@ -51,27 +83,39 @@ function statusTable(heard: Heard): string {
     ...[...heard.sequencers.values()].map((s) => [
       'sequencer',
       '',
-      s.held ? `${s.state} (held)` : s.state,
+      s.state,
       s.nextSequence - 1,
-      `stable ${s.stableSequence}`,
-      losses(s.counters),
+      `stable ${count(s.stableSequence)}`,
+      lossText(s.counters),
     ]),
     ...[...heard.stores.values()].map((s) => [
       'store',
       s.voter === '' ? s.name : `${s.name} (voter)`,
       s.state,
       s.committedSequence,
-      `durable ${s.durableSequence}`,
-      losses(s.counters),
+      `durable ${count(s.durableSequence)}`,
+      lossText(s.counters),
     ]),
     ...[...heard.components.values()]
       .sort((a, b) => a.component.localeCompare(b.component) || a.instance.localeCompare(b.instance))
-      .map((c) => [c.component, c.instance, c.state, c.nextSequence - 1, c.reason, losses(c.counters)]),
+      .map((c) => [
+        'component',
+        `${c.component}/${c.instance}`,
+        c.state,
+        c.nextSequence - 1,
+        [c.reason, digestText(c.digest, c.digestSequence)].filter((part) => part !== '').join('; '),
+        lossText(c.counters),
+      ]),
   ]
   return table(['role', 'name', 'state', 'sequence', 'about', 'losses'], rows)
 }
 
-function losses(counters: Readonly<Record<string, number>>): string {
-  const found = Object.entries(counters).filter(([name, value]) => value > 0 && LOSSES.test(name))
-  return found.length === 0 ? dim('none') : found.map(([name, value]) => `${name} ${value}`).join(', ')
+function digestText(digest: Uint8Array, sequence: number): string {
+  if (digest.length === 0) return ''
+  return `digest ${Buffer.from(digest).toString('hex').slice(0, SHORT_DIGEST)} at ${count(sequence)}`
+}
+
+function lossText(counters: Readonly<Record<string, number>>): string {
+  const found = lossesOf(counters)
+  return found.length === 0 ? dim('none') : found.map(([name, value]) => `${name} ${count(value)}`).join(', ')
 }

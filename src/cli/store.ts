@@ -7,10 +7,12 @@ import { startStore } from '../runtime/store-role.js'
 import { claimIdentity } from '../store/identity.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import { MemoryEventLog } from '../store/memory-event-log.js'
-import { addStreamOptions, type Configuration, readConfiguration, roleOptions } from './configuration.js'
+import { type Configuration, readConfiguration, roleOptions } from './configuration.js'
+import { checkStorePorts } from './ports.js'
 import { runRole } from './run-role.js'
+import { addFaultOptions, addStreamOptions } from './stream-options.js'
 
-export const storeCommand = addStreamOptions(new Command('store'))
+export const storeCommand = new Command('store')
   .description('record the event stream, acknowledge what is durable, answer requests, serve rewinds')
   .option('--dir <dir>', 'directory of the recorded sessions')
   .option('--memory', 'record in memory instead; nothing survives the process')
@@ -23,26 +25,30 @@ export const storeCommand = addStreamOptions(new Command('store'))
     const voter = configuration.voter ?? ''
     const name = configuration.name ?? (voter === '' ? 'store' : voter)
     const options = roleOptions(configuration, name)
+    const ports = {
+      requestPort: configuration.requestPort ?? DEFAULT_STORE_REQUEST_PORT,
+      rewindPort: configuration.rewindPort ?? DEFAULT_STORE_REWIND_PORT,
+    }
+    requireDirectory(configuration)
+    // Before the disk is touched: a start that fails leaves no empty session behind.
+    await checkStorePorts({ address: options.interfaceAddress, ...ports })
     if (configuration.dir !== undefined && configuration.memory !== true)
       claimIdentity(configuration.dir, { name, voter })
     const log = await openLog(configuration, options)
-    const role = await startStore({
-      ...options,
-      name,
-      voter,
-      log,
-      requestPort: configuration.requestPort ?? DEFAULT_STORE_REQUEST_PORT,
-      rewindPort: configuration.rewindPort ?? DEFAULT_STORE_REWIND_PORT,
-    })
+    const role = await startStore({ ...options, name, voter, log, ...ports })
     await runRole(role, options.logger)
   })
+addStreamOptions(storeCommand)
+addFaultOptions(storeCommand)
 
-async function openLog(configuration: Configuration, options: RoleOptions): Promise<EventLog> {
-  if (configuration.memory === true) return new MemoryEventLog({ session: options.session })
-  if (configuration.dir === undefined) {
-    throw new SeqcastError('E_USAGE', 'a store needs a directory', {
-      hint: 'give --dir DIR, or --memory to try things out',
-    })
-  }
-  return LmdbEventLog.open({ directory: configuration.dir, session: options.session, logger: options.logger })
+function requireDirectory({ dir, memory }: Configuration): void {
+  if (dir !== undefined || memory === true) return
+  throw new SeqcastError('E_USAGE', 'a store needs a directory', {
+    hint: 'give --dir DIR, or --memory to try things out',
+  })
+}
+
+async function openLog({ dir, memory }: Configuration, { session, logger }: RoleOptions): Promise<EventLog> {
+  if (memory === true || dir === undefined) return new MemoryEventLog({ session })
+  return LmdbEventLog.open({ directory: dir, session, logger })
 }

@@ -4,25 +4,49 @@
  */
 import { FragmentAssembler } from '../component/fragments.js'
 import type { UntypedSchema } from '../component/schema.js'
-import { messageOf } from '../core/errors.js'
+import { messageOf, SeqcastError } from '../core/errors.js'
 import {
   EVENT_HEADER_BYTES,
   eventFlags,
   eventSource,
   eventSourceSequence,
+  eventTimeSubNs,
   eventTimeUs,
   eventType,
   FIRST_APPLICATION_TYPE,
   WHOLE_MESSAGE,
 } from '../wire/event.js'
-import { decodeRuntimeEvent, RUNTIME_EVENT_NAMES } from '../wire/runtime-events.js'
+import {
+  decodeRuntimeEvent,
+  RUNTIME_EVENT_NAMES,
+  SOURCE_REGISTERED,
+  sourceRegisteredCodec,
+  TICK,
+} from '../wire/runtime-events.js'
 import { withHexBytes } from './archive-files.js'
 import { dim } from './output.js'
+import { runtimeEventText } from './runtime-event-text.js'
+
+/** Of the column; a longer name moves its own line only. */
+const SOURCE_WIDTH = 18
+
+/** Which events are shown. */
+export interface EventFilter {
+  /** Undefined: every type. */
+  readonly type: number | undefined
+  /** Name or number; undefined: every source. */
+  readonly source: string | undefined
+  /** Also the ticks, which say only that time goes on. */
+  readonly all: boolean
+}
 
 interface EventLine {
   readonly sequence: number
-  readonly timeUs: number
+  /** Nanoseconds since the epoch, in digits: more than a JSON number can hold. */
+  readonly timeNs: string
   readonly source: number
+  /** Where the events that were read say it. */
+  readonly sourceName?: string
   readonly sourceSequence: number
   readonly type: number
   readonly name?: string
@@ -36,27 +60,49 @@ interface EventLine {
 /** What could be said of a payload. */
 type Reading = Pick<EventLine, 'name' | 'payload' | 'fragmentBytes' | 'problem'>
 
+/** @throws SeqcastError E_USAGE where no event has that name or number */
+export function typeNamed(name: string, schema: UntypedSchema | undefined): number {
+  const number = Number(name)
+  if (Number.isInteger(number) && number > 0 && number <= 0xffff) return number
+  const runtime = Object.entries(RUNTIME_EVENT_NAMES).find(([, known]) => known === name)?.[0]
+  const type = runtime === undefined ? schema?.typeOf(name) : Number(runtime)
+  if (type !== undefined) return type
+  const known = [...(schema?.names ?? []), ...Object.values(RUNTIME_EVENT_NAMES)]
+  throw new SeqcastError('E_USAGE', `--type ${name} is no event${schema === undefined ? ' of the runtime' : ''}`, {
+    hint: `${schema === undefined ? 'give --proto FILE for those of the application, or one of' : 'choose one of'} ${known.join(', ')}`,
+  })
+}
+
 export class EventFormatter {
   readonly #schema: UntypedSchema | undefined
   readonly #json: boolean
+  readonly #filter: EventFilter
   readonly #fragments = new FragmentAssembler()
+  readonly #sources = new Map<number, string>([[0, 'sequencer']])
   /** Events whose payload did not decode, and the first of them. */
   undecoded = 0
   firstUndecoded = 0
   firstProblem = ''
 
-  constructor(schema: UntypedSchema | undefined, json: boolean) {
+  constructor(schema: UntypedSchema | undefined, json: boolean, filter: EventFilter) {
     this.#schema = schema
     this.#json = json
+    this.#filter = filter
   }
 
-  /** The line of an event that lies in `bytes[at, at + lengthBytes)`, with its end of line. */
+  /** The line of an event that lies in `bytes[at, at + lengthBytes)`, with its end of line; '' where it is not shown. */
   line(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number): string {
     const type = eventType(bytes, at)
+    const source = eventSource(bytes, at)
+    if (type === SOURCE_REGISTERED) this.#learn(bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes))
+    const sourceName = this.#sources.get(source)
+    if (!this.#isShown(type, source, sourceName)) return ''
+    const timeUs = eventTimeUs(bytes, at)
     const line: EventLine = {
       sequence,
-      timeUs: eventTimeUs(bytes, at),
-      source: eventSource(bytes, at),
+      timeNs: `${timeUs}${String(eventTimeSubNs(bytes, at)).padStart(3, '0')}`,
+      source,
+      ...(sourceName === undefined ? {} : { sourceName }),
       sourceSequence: eventSourceSequence(bytes, at),
       type,
       ...this.#read(type, bytes, at, at + lengthBytes),
@@ -65,7 +111,19 @@ export class EventFormatter {
       this.firstUndecoded = sequence
       this.firstProblem = line.problem
     }
-    return this.#json ? `${JSON.stringify(line)}\n` : textOf(line)
+    return this.#json ? `${JSON.stringify(line)}\n` : textOf(line, timeUs)
+  }
+
+  #learn(payload: Uint8Array): void {
+    const registered = sourceRegisteredCodec.decode(payload)
+    if (registered !== undefined) this.#sources.set(registered.source, registered.name)
+  }
+
+  #isShown(type: number, source: number, sourceName: string | undefined): boolean {
+    const { type: wantedType, source: wantedSource, all } = this.#filter
+    if (wantedType !== undefined && type !== wantedType) return false
+    if (wantedSource !== undefined && wantedSource !== sourceName && wantedSource !== String(source)) return false
+    return all || type !== TICK || wantedType === TICK
   }
 
   #read(type: number, bytes: Uint8Array, at: number, end: number): Reading {
@@ -105,14 +163,16 @@ export class EventFormatter {
   }
 }
 
-function textOf(line: EventLine): string {
-  const time = new Date(line.timeUs / 1000).toISOString().slice(11, 23) + String(line.timeUs % 1000).padStart(3, '0')
+function textOf(line: EventLine, timeUs: number): string {
+  const time = new Date(timeUs / 1000).toISOString().slice(11, 23) + String(timeUs % 1000).padStart(3, '0')
   const what = line.name ?? `type ${line.type}`
   const payload = line.fragmentBytes === undefined ? payloadText(line) : `fragment of ${line.fragmentBytes} bytes`
   const problem = line.problem === undefined ? '' : `  (not decoded: ${line.problem})`
-  const from = `${line.source}/${line.sourceSequence}`
-  return `${String(line.sequence).padStart(8)}  ${dim(time)}  ${from.padEnd(8)}  ${what}  ${payload}${problem}\n`
+  const from = `${line.sourceName ?? line.source}#${line.sourceSequence}`
+  return `${String(line.sequence).padStart(8)}  ${dim(time)}  ${from.padEnd(SOURCE_WIDTH)}  ${what}  ${payload}${problem}\n`
 }
 
-const payloadText = ({ payload }: EventLine): string =>
-  typeof payload === 'string' ? payload : JSON.stringify(payload ?? {})
+function payloadText({ type, payload, problem }: EventLine): string {
+  if (typeof payload === 'string') return payload
+  return (problem === undefined ? runtimeEventText(type, payload) : undefined) ?? JSON.stringify(payload ?? {})
+}

@@ -10,12 +10,13 @@ import { type Role, type RoleOptions, randomIncarnation } from '../runtime/optio
 import { Outcome } from '../runtime/outcome.js'
 import { readU16 } from '../wire/bytes.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
-import { addStreamOptions, readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
+import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { runRole } from './run-role.js'
 import { findSession } from './session-finder.js'
-import { EventFormatter } from './tail-format.js'
+import { addFaultOptions, addStreamOptions } from './stream-options.js'
+import { type EventFilter, EventFormatter, typeNamed } from './tail-format.js'
 
-export const tailCommand = addStreamOptions(new Command('tail'))
+export const tailCommand = new Command('tail')
   .description('watch and decode the events of a session')
   .option(
     '--from <sequence>',
@@ -24,13 +25,19 @@ export const tailCommand = addStreamOptions(new Command('tail'))
   .option('--count <n>', 'end after so many events')
   .option('--follow', 'with --from: go on with what comes, and wait for it')
   .option('--proto <file>', 'schema to decode application events with')
+  .option('--type <name>', 'only events of this name or type number')
+  .option('--source <name>', 'only events of this source, by name or number')
+  .option('--all', 'the Tick events of an idle session too')
   .action(async (flags: Record<string, unknown>) => {
-    const configuration = readConfiguration(flags, TOOL_DEFAULTS)
+    // Here a type may go by its name.
+    const { type, ...others } = flags
+    const configuration = readConfiguration(others, TOOL_DEFAULTS)
     const options = roleOptions(configuration, 'tail')
-    const { from, count, follow = from === undefined, proto, json } = configuration
+    const { from, count, follow = from === undefined, proto, json, source, all = false } = configuration
     const { loadSchemaFile } = await import('../component/proto-file.js')
     const schema = proto === undefined ? undefined : await loadSchemaFile(proto)
-    const tail = new Tail({ ...options, from, count: count ?? Number.POSITIVE_INFINITY, follow, schema, json })
+    const filter = { type: typeof type === 'string' ? typeNamed(type, schema) : undefined, source, all }
+    const tail = new Tail({ ...options, from, count: count ?? Number.POSITIVE_INFINITY, follow, schema, json, filter })
     try {
       await tail.open()
       await runRole(tail, options.logger)
@@ -39,6 +46,8 @@ export const tailCommand = addStreamOptions(new Command('tail'))
     }
     tail.check()
   })
+addStreamOptions(tailCommand, 'warn')
+addFaultOptions(tailCommand)
 
 interface TailOptions extends RoleOptions {
   readonly from: number | undefined
@@ -46,6 +55,7 @@ interface TailOptions extends RoleOptions {
   readonly follow: boolean
   readonly schema: UntypedSchema | undefined
   readonly json: boolean
+  readonly filter: EventFilter
 }
 
 class Tail implements Role {
@@ -63,7 +73,7 @@ class Tail implements Role {
   constructor(options: TailOptions) {
     this.#options = options
     this.#cycle = new DutyCycle(new SystemClock(), options.idle)
-    this.#formatter = new EventFormatter(options.schema, options.json)
+    this.#formatter = new EventFormatter(options.schema, options.json, options.filter)
     this.#left = options.count
   }
 
@@ -99,7 +109,9 @@ class Tail implements Role {
       {
         deliver: (sequence, count, bytes, start) => this.#deliver(sequence, count, bytes, start),
         stateChanged: (state) => {
-          if (state === 'ended') this.#outcome.stopped()
+          if (state !== 'ended') return
+          options.logger.info({ session: options.session }, 'tail: the session has ended, nothing more will come')
+          this.#outcome.stopped()
         },
         lost: (first, last, reason) => fail(lost(options.session, first, last, reason)),
         revoked: (next, reason) => fail(revoked(options.session, next, reason)),
@@ -135,8 +147,9 @@ class Tail implements Role {
     const stop = Math.min(first + count, this.#end)
     for (let sequence = first; sequence < stop && this.#left > 0; sequence++) {
       const lengthBytes = readU16(bytes, at)
-      if (sequence >= this.#from) {
-        text += this.#formatter.line(sequence, bytes, at + BLOCK_LENGTH_BYTES, lengthBytes)
+      const line = this.#formatter.line(sequence, bytes, at + BLOCK_LENGTH_BYTES, lengthBytes)
+      if (line !== '' && sequence >= this.#from) {
+        text += line
         this.#left -= 1
       }
       at += BLOCK_LENGTH_BYTES + lengthBytes

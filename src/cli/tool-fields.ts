@@ -3,39 +3,34 @@
  */
 import { z } from 'zod'
 import { FIRST_APPLICATION_TYPE } from '../wire/event.js'
+import { flag, oneOf, positive, text, whole } from './fields.js'
 
-const sequence = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
-const positive = z.coerce.number().gt(0)
+const sequence = whole(1)
 
 /** Of send, tail, record and of the archive's tools. */
 export const toolFields = z.strictObject({
-  input: z.string().optional(),
-  proto: z.string().optional(),
-  type: z.coerce
-    .number()
-    .int()
-    .min(
-      FIRST_APPLICATION_TYPE,
-      `application types start at ${FIRST_APPLICATION_TYPE}; those below are the runtime's own`,
-    )
-    .max(0xffff)
-    .optional(),
+  input: text.optional(),
+  proto: text.optional(),
+  type: whole(FIRST_APPLICATION_TYPE, 0xffff, '; those below are the runtime’s own').optional(),
   rate: positive.optional(),
   from: sequence.optional(),
-  count: z.coerce.number().int().min(1).optional(),
-  follow: z.boolean().optional(),
-  group: z.string().optional(),
-  requestServer: z.string().optional(),
-  kind: z.enum(['events', 'opaque']).optional(),
+  count: whole(1).optional(),
+  follow: flag.optional(),
+  all: flag.optional(),
+  source: text.optional(),
+  check: flag.optional(),
+  group: text.optional(),
+  requestServer: text.optional(),
+  kind: oneOf(['events', 'opaque']).optional(),
   seconds: positive.optional(),
-  format: z.enum(['binaryfile', 'jsonl', 'pcap']).optional(),
-  out: z.string().optional(),
+  format: oneOf(['binaryfile', 'jsonl', 'pcap']).optional(),
+  out: text.optional(),
   fromSeq: sequence.optional(),
   toSeq: sequence.optional(),
-  fromTime: z.string().optional(),
-  toTime: z.string().optional(),
+  fromTime: text.optional(),
+  toTime: text.optional(),
   speed: z.union([z.literal('max'), positive], 'a number above 0, or max').optional(),
-  run: z.string().optional(),
-  publish: z.boolean().optional(),
-  as: z.string().optional(),
+  run: text.optional(),
+  publish: flag.optional(),
+  as: text.optional(),
 })

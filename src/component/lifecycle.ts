@@ -53,7 +53,7 @@ export class Lifecycle {
     if (!ALLOWED[previous].includes(next)) throw new Error(`a ${previous} component cannot become ${next} (${reason})`)
     this.#state = next
     this.#reason = reason
-    this.#logger.info({ from: previous, to: next, reason }, 'component state')
+    this.#logger.debug({ from: previous, to: next, reason }, 'component state')
     this.#changed(next, reason)
   }
 }

@@ -8,7 +8,7 @@ const COUNTER = fileURLToPath(new URL('../fixtures/counting-component.js', impor
 test('a recorded session is replayed', async (t) => {
   const s = await startSystem(t)
   const live = s.start('run', COUNTER, ...s.streams, '--json')
-  await live.says('"to":"active"')
+  await live.says('"state":"active"')
   const send = ['send', ...s.streams, '--proto', OMS_PROTO, '--json']
   const sent = await s.run([...send, '--rate', '500'], cancels(1, 200))
   t.equal(sent.status, 0, sent.stderr)

@@ -153,7 +153,7 @@ test('two senders at once, on bad networks: every command becomes exactly one ev
 
 test('a signal ends a send in order; a sequencer that comes back finds it waiting', async (t) => {
   const s = await startSystem(t)
-  const send = ['send', ...s.streams, '--proto', OMS_PROTO, '--json', '--log-level', 'info']
+  const send = ['send', ...s.streams, '--proto', OMS_PROTO, '--json', '--log-level', 'debug']
   writeFileSync(s.path('in.jsonl'), cancels(1, 5_000))
   const paced = s.start(...send, '--input', 'in.jsonl', '--rate', '1000')
   await paced.says('outbox connected')

@@ -23,8 +23,27 @@ test('help names every command, and every command has help', async (t) => {
       const own = await place.run([name, '--help'])
       t.equal(own.status, 0, name)
       t.match(own.lines[0], new RegExp(`^Usage: seqcast ${name}`))
+      t.match(own.stdout.toString(), new RegExp(`\\nExamples?:\\n  seqcast ${name}`))
     }),
   )
+})
+
+test('help: a command’s own options first, faults only where they are played', async (t) => {
+  const place = await stage(t)
+  const [send, status] = await Promise.all([place.run(['send', '--help']), place.run(['status', '--help'])])
+  t.match(send.stdout.toString(), /Options:[\s\S]*--rate[\s\S]*Streams:[\s\S]*--event-group[\s\S]*Faults:[\s\S]*--loss/)
+  t.match(status.stdout.toString(), /Options:[\s\S]*--check[\s\S]*Streams:/)
+  t.notMatch(status.stdout.toString(), /--loss/)
+})
+
+test('a module that is not compiled', async (t) => {
+  const place = await stage(t)
+  writeFileSync(place.path('limit-watch.ts'), 'export const component = 1 as number\n')
+  const typescript = await place.run(['run', 'limit-watch.ts'])
+  t.strictSame([typescript.status, typescript.code], [1, 'E_MODULE'])
+  t.match(typescript.stderr, /TypeScript, which has to be compiled first\n.*npx tsc.*seqcast run limit-watch\.js/)
+  const other = await place.run(['run', 'limit-watch.txt'])
+  t.match(other.stderr, /does not exist\n.*a module is a JavaScript file/)
 })
 
 test('wrong usage ends with 2, and says what is wrong', async (t) => {
@@ -32,11 +51,16 @@ test('wrong usage ends with 2, and says what is wrong', async (t) => {
   const wrong: [string[], RegExp][] = [
     [['sned'], /unknown command 'sned'[\s\S]*send/],
     [['tail', '--form', '1'], /unknown option '--form'[\s\S]*--from/],
-    [['tail', '--from', 'x'], /configuration: from: /],
-    [['tail', '--from', '0'], /configuration: from: /],
-    [['tail', '--count', '0'], /configuration: count: /],
-    [['send', '--rate', '-1'], /configuration: rate: /],
-    [['sequencer', '--datagram', '99999'], /configuration: datagram: /],
+    [['tail', '--from', 'x'], /--from is "x", and must be a whole number from 1 on/],
+    [['tail', '--from', '0'], /--from is "0", and must be a whole number from 1 on/],
+    [['tail', '--count', '0'], /--count is "0", and must be a whole number from 1 on/],
+    [['tail', '--type', 'Forgotten'], /--type Forgotten is no event of the runtime[\s\S]*Activated/],
+    [['send', '--rate', '-1'], /--rate is "-1", and must be a number above 0/],
+    [['sequencer', '--datagram', '99999'], /--datagram is "99999", and must be a whole number from 256 to 65507/],
+    [['sequencer', '--request-port', '70000'], /--request-port is "70000", .* from 0 to 65535/],
+    [['run', 'x.js', '--loss', '2'], /--loss is "2", and must be a probability from 0 to 1/],
+    [['demo', '--kill', 'nosuch'], /the demo has no process 'nosuch'[\s\S]*sequencer, store-a, store-b, client-proxy/],
+    [['demo', '--kill', 'store-a@7'], /'7' is not a part of the input/],
     [['status', '--session', 'not one'], /session 'not one' is not 1 to 10 letters and digits/],
     [['status', '--event-group', '239.1.1.1:7', '--control-group', '239.1.1.1:7'], /must not share a group and port/],
     [['store', '--stores', 'here'], /'here' is not ADDRESS:REQUESTPORT:REWINDPORT/],
@@ -67,7 +91,8 @@ test('a configuration file: its names are checked, flags win over it', async (t)
   const flag = await place.run(['status', '--config', 'c.json', '--session', session])
   t.match(flag.stderr, `nobody of session ${session} was heard on ${groups.control}`)
   for (const [text, words] of [
-    ['{"sesion": "S"}', /unknown field sesion/],
+    ['{"sesion": "S"}', /unknown field: sesion/],
+    ['{"datagram": "big"}', /'datagram' of the configuration file is "big", and must be a whole number/],
     ['[]', /is not a JSON object/],
     ['{', /cannot read the configuration file/],
   ] as const) {

@@ -122,6 +122,7 @@ export class Supervisor {
 
   #onExit(running: Running, how: string): void {
     if (this.#running.get(running.plan.name) !== running) return
-    if (!this.#stopping) this.#onDeath({ plan: running.plan, how })
+    // Components end by themselves, in order, when the session does.
+    if (!this.#stopping && running.child.exitCode !== 0) this.#onDeath({ plan: running.plan, how })
   }
 }

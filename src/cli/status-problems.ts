@@ -1,0 +1,90 @@
+/** What is wrong with a session, in sentences that say what to do, from what its roles say of themselves. */
+import type { ComponentStatus, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+import type { Heard } from './observer.js'
+import { count, plural } from './output.js'
+
+export interface Situation {
+  readonly heard: Heard
+  /** The stable sequence when the listening began. */
+  readonly stableBefore: number
+  /** Of the session; empty where they were not asked for, or nobody knows them. */
+  readonly voters: readonly string[]
+}
+
+/** Counters of what did not arrive, or was not believed. */
+const LOSSES = /(^|[.-])(lost-events|gaps|overflow)$|malformed|unauthenticated|diverged/i
+/** A store that syncs a few times a second under full load is behind by less. */
+const STORE_FAR_BEHIND_EVENTS = 10_000
+
+export function lossesOf(counters: Readonly<Record<string, number>>): [name: string, value: number][] {
+  return Object.entries(counters).filter(([name, value]) => value > 0 && LOSSES.test(name))
+}
+
+/** @returns one sentence a problem; none where all is well */
+export function problemsOf(situation: Situation): string[] {
+  const { heard } = situation
+  const sequencers = [...heard.sequencers.values()].filter(({ state }) => state !== 'stopped')
+  const stores = [...heard.stores.values()].filter(({ state }) => state !== 'stopped')
+  // A session that is over needs nobody to be active.
+  const isOver = sequencers.some(({ state }) => state === 'ending' || state === 'ended')
+  const newest = Math.max(0, ...sequencers.map(({ nextSequence }) => nextSequence - 1))
+  return [
+    ...sequencerProblems(sequencers, stores, situation),
+    ...(stores.length === 0 ? ['no store was heard: nothing is recorded'] : []),
+    ...stores.flatMap((store) => storeProblems(store, newest)),
+    ...(isOver ? [] : activityProblems([...heard.components.values()])),
+    ...[...heard.components.values()].flatMap(replicaProblems),
+  ]
+}
+
+function sequencerProblems(
+  sequencers: readonly SequencerHeartbeat[],
+  stores: readonly StoreStatus[],
+  { stableBefore, voters }: Situation,
+): string[] {
+  if (sequencers.length === 0) return ['no sequencer was heard; start it with: seqcast sequencer']
+  const problems = sequencers.length > 1 ? [`${sequencers.length} sequencers were heard; stop all but one`] : []
+  for (const { nextSequence, stableSequence, held } of sequencers) {
+    const unstable = nextSequence - 1 - stableSequence
+    const isStuck = unstable > 0 && stableSequence === stableBefore
+    if (!held && !isStuck) continue
+    const silent = voters.filter((voter) => !stores.some((store) => store.voter === voter))
+    const why = silent.length === 0 ? 'the voters are slow' : `${voterText(silent)} not heard`
+    problems.push(
+      `sequencer ${held ? 'is held' : 'waits'}: ${why}, ${plural(unstable, 'event')} ${unstable === 1 ? 'is' : 'are'} not stable`,
+    )
+  }
+  return problems
+}
+
+const voterText = (names: readonly string[]): string =>
+  names.length === 1 ? `voter ${names[0]} is` : `voters ${names.join(', ')} are`
+
+function storeProblems({ name, committedSequence, counters }: StoreStatus, newest: number): string[] {
+  const behind = newest - committedSequence
+  return [
+    ...(behind > STORE_FAR_BEHIND_EVENTS ? [`store ${name} is ${count(behind)} events behind`] : []),
+    ...lostEvents(`store ${name}`, counters),
+  ]
+}
+
+function activityProblems(replicas: readonly ComponentStatus[]): string[] {
+  return [...new Set(replicas.map(({ component }) => component))].sort().flatMap((component) => {
+    const states = replicas.filter((replica) => replica.component === component).map(({ state }) => state)
+    if (states.includes('active')) return []
+    const problem = `${component} has no active replica`
+    if (states.includes('standby')) return [`${problem}; mend it with: seqcast admin activate ${component}`]
+    if (states.includes('rewinding')) return [`${problem}; one is rewinding`]
+    return [`${problem}; start one with: seqcast run MODULE`]
+  })
+}
+
+function replicaProblems({ component, instance, state, reason, counters }: ComponentStatus): string[] {
+  const name = `${component}/${instance}`
+  return [...(state === 'failed' ? [`${name} has failed: ${reason}`] : []), ...lostEvents(name, counters)]
+}
+
+function lostEvents(name: string, counters: Readonly<Record<string, number>>): string[] {
+  const lost = counters['lost-events'] ?? 0
+  return lost === 0 ? [] : [`${name} has lost ${plural(lost, 'event')}`]
+}
