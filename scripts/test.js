@@ -36,6 +36,8 @@ const child = spawn(process.execPath, [TAP, '--reporter=tap', ...files], {
   cwd: root,
   stdio: ['ignore', 'pipe', 'inherit'],
 })
+// An interrupted run must leave no test behind; it ends as the runner does.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
 for await (const line of createInterface({ input: child.stdout })) readLine(line)
 const status = await new Promise((resolve) => {
   if (child.exitCode !== null) resolve(child.exitCode)
@@ -56,12 +58,25 @@ function readLine(line) {
   if (test !== null) countTest(test[1] === 'ok', test[2] ?? '')
   const file = /^(not ok|ok) \d+ - (\S+)(.*)$/.exec(line)
   if (file === null) return
-  console.log(`${file[1] === 'ok' ? 'pass' : 'FAIL'}  ${file[2]}${file[3]}`)
+  console.log(
+    `${file[1] === 'ok' ? 'pass' : 'FAIL'}  ${secondsOf(file[3] ?? '')}  ${file[2]}${withoutTime(file[3] ?? '')}`,
+  )
   if (file[1] !== 'ok') {
     console.log(lines.join('\n'))
     if (!lines.some((l) => /^ {4}not ok/.test(l))) totals.failed += 1
   }
   lines = []
+}
+
+/** Of tap's `# time=1234.567ms`: a column of seconds. */
+function secondsOf(comment) {
+  const ms = /# time=([\d.]+)ms/.exec(comment)?.[1]
+  return (ms === undefined ? '' : `${(Number(ms) / 1000).toFixed(1)} s`).padStart(7)
+}
+
+function withoutTime(comment) {
+  const rest = comment.replace(/\s*# time=[\d.]+ms/, '').replace(/\s*\{$/, '')
+  return rest.trim() === '' ? '' : ` ${rest.trim()}`
 }
 
 function countTest(passed, title) {

@@ -33,6 +33,7 @@ export const demoCommand = new Command('demo')
     const configuration = readConfiguration({ session: freshSession(), ...groups, ...others })
     const directory = resolve(configuration.dir ?? join(DEFAULT_DIRECTORY, configuration.session))
     const streamArgs = streamArguments({ ...groups, ...others, session: configuration.session, json: true })
+    const startedMs = performance.now()
     const result = await runDemo(
       {
         role: roleOptions({ ...configuration, logLevel: 'warn' }, 'demo'),
@@ -51,7 +52,7 @@ export const demoCommand = new Command('demo')
       },
       createProgress(configuration.json),
     )
-    print(configuration.json, result, () => demoText(result))
+    print(configuration.json, result, () => demoText(result, (performance.now() - startedMs) / 1000))
     if (!result.verified) throw new SeqcastError('E_DEMO', `the proof failed: ${result.problems.join('; ')}`)
   })
 addStreamOptions(demoCommand)

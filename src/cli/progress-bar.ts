@@ -1,5 +1,6 @@
 /** A bar for long work: on a terminal only, on stderr, so that stdout stays the result's. */
 import { SingleBar } from 'cli-progress'
+import { count } from './output.js'
 
 export interface ProgressBar {
   update(done: number): void
@@ -18,8 +19,9 @@ export function startProgress(what: string, unit: string, total: number, quiet: 
     barIncompleteChar: '.',
     hideCursor: true,
     clearOnComplete: true,
+    formatValue: (value, _options, type) => (type === 'percentage' ? String(value) : count(value)),
     stopOnComplete: false,
   })
   bar.start(total, 0)
-  return { update: (done) => bar.update(done), stop: () => bar.stop() }
+  return { update: (done) => bar.update(Math.min(done, total)), stop: () => bar.stop() }
 }

@@ -12,9 +12,10 @@ export async function runRole(role: Role, logger: Logger): Promise<void> {
       process.exit(1)
     })
   }
+  let isOver = false
   const onSignal = (signal: NodeJS.Signals): void => {
     process.once(signal, () => process.exit(1))
-    stop(`received ${signal}`)
+    if (!isOver) stop(`received ${signal}`)
   }
   const onParentGone = (): void => stop('the process that started this one is gone')
   process.once('SIGTERM', onSignal)
@@ -23,8 +24,8 @@ export async function runRole(role: Role, logger: Logger): Promise<void> {
   try {
     await role.done
   } finally {
-    process.removeListener('SIGTERM', onSignal)
-    process.removeListener('SIGINT', onSignal)
+    // The signals stay caught: one that comes while the process says its last word must not make a failure of it.
+    isOver = true
     process.removeListener('disconnect', onParentGone)
     if (process.connected) process.disconnect()
   }

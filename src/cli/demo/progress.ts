@@ -21,6 +21,7 @@ export function createProgress(quiet: boolean): DemoProgress {
     barIncompleteChar: '.',
     hideCursor: true,
     clearOnComplete: true,
+    formatValue: (value, _options, type) => (type === 'percentage' ? String(value) : count(value)),
     stopOnComplete: false,
   })
   const onTerminal = process.stderr.isTTY === true && !quiet
@@ -28,6 +29,7 @@ export function createProgress(quiet: boolean): DemoProgress {
     if (!quiet) process.stderr.write(`${onTerminal ? dim(text) : text}\n`)
   }
   let running = false
+  let total = 0
   return {
     step: (what) => say(`seqcast demo: ${what}`),
     note(what) {
@@ -37,10 +39,11 @@ export function createProgress(quiet: boolean): DemoProgress {
     start(messages) {
       say(`seqcast demo: ${count(messages)} messages`)
       running = true
+      total = messages
       if (onTerminal) bar.start(messages, 0, { events: '0' })
     },
     update(messages, events) {
-      if (onTerminal) bar.update(messages, { events: count(events) })
+      if (onTerminal) bar.update(Math.min(messages, total), { events: count(events) })
     },
     stop() {
       running = false
