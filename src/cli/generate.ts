@@ -12,7 +12,10 @@ export const generateCommand = new Command('generate')
     const { generateModule } = await import('../component/generate.js')
     const text = await generateModule(path)
     if (flags.out === undefined) process.stdout.write(text)
-    else write(flags.out, text)
+    else {
+      write(flags.out, text)
+      process.stderr.write(`wrote ${flags.out}\n`)
+    }
   })
 
 function write(path: string, text: string): void {

@@ -149,7 +149,7 @@ async function* readJsonLines(
 
 function messageOfLine(line: string, where: string, schema: UntypedSchema | undefined): OutgoingMessage {
   const json = parseLine(line, where)
-  if (typeof json.name === 'string') return namedMessage(json.name, json.payload, where, schema)
+  if (typeof json.name === 'string') return namedMessage(json.name, json.payload, where, schema, line)
   const { type, payload } = json
   if (typeof type !== 'number' || typeof payload !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(payload)) {
     throw badLine(where, 'it has neither a name and a payload, nor a type number and a payload in base64')
@@ -175,6 +175,7 @@ function namedMessage(
   payload: unknown,
   where: string,
   schema: UntypedSchema | undefined,
+  line: string,
 ): OutgoingMessage {
   if (schema === undefined) {
     throw new SeqcastError(
@@ -196,7 +197,7 @@ function namedMessage(
     // The bytes lie in the schema's own buffer until its next call.
     return { type, payload: schema.encode(name, schema.fromJson(name, payload ?? {})).slice() }
   } catch (error) {
-    throw located(error, where)
+    throw located(error, where, line)
   }
 }
 
@@ -206,8 +207,21 @@ function badLine(where: string, problem: string): SeqcastError {
   })
 }
 
-function located(error: unknown, where: string): unknown {
+/** @param line what the message was read from, where it was text */
+function located(error: unknown, where: string, line = ''): unknown {
   if (!(error instanceof SeqcastError)) return error
   const hint = error.hint === undefined ? {} : { hint: error.hint }
-  return new SeqcastError(error.code, `${where}: ${error.message}`, { ...hint, fields: error.fields, cause: error })
+  return new SeqcastError(error.code, `${where}: ${asWritten(error.message, line)}`, {
+    ...hint,
+    fields: error.fields,
+    cause: error,
+  })
+}
+
+/** JSON.parse rounds integers beyond 2^53 - 1: who has to correct one must find it in the file. */
+function asWritten(message: string, line: string): string {
+  let text = message
+  for (const [integer] of line.matchAll(/-?\d{16,}/g))
+    text = text.replace(`, not ${Number(integer)}`, `, not ${integer}`)
+  return text
 }

@@ -99,7 +99,8 @@ export function problemOf(descriptor: SchemaDescriptor): { where: string; proble
   return ownerOfType.size === 0 ? { where: descriptor.package, problem: NO_EVENT } : undefined
 }
 
-const NO_EVENT = 'no message has a type number: add `option (seqcast.type) = 256;` to each message that is an event'
+export const NO_EVENT =
+  'no message has a type number: add `option (seqcast.type) = 256;` to each message that is an event'
 
 function enumProblem(name: string, values: Readonly<Record<string, number>>): string | undefined {
   if (!DOTTED_NAME.test(name)) return 'the name is not one'

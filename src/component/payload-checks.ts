@@ -77,6 +77,29 @@ export function refuse(message: string, field: string, value: unknown, must: str
   throw new SeqcastError('E_PAYLOAD', `${where} must be ${must}, not ${show(value)}`, { fields: { message, field } })
 }
 
+/** What somebody may have meant by a name that is not among `names`: other case, underscores, or up to two letters off. */
+export function closest(name: string, names: readonly string[]): string | undefined {
+  const flat = (text: string): string => text.replaceAll('_', '').toLowerCase()
+  const wanted = flat(name)
+  const ranked = names.map((known) => ({ known, edits: editsBetween(wanted, flat(known)) }))
+  const best = ranked.sort((a, b) => a.edits - b.edits)[0]
+  return best !== undefined && best.edits <= Math.min(2, wanted.length / 2) ? best.known : undefined
+}
+
+/** How many letters have to be added, taken away or changed. */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'bigint') return `${value}n`

@@ -3,8 +3,9 @@
  * JSON lacks are the strings NaN, Infinity, -Infinity and -0, absent fields are left out. 64-bit integers stay numbers (they
  * are below 2^53); strings of digits are read, too, because protobuf's own JSON mapping writes them.
  */
+import { SeqcastError } from '../core/errors.js'
 import { type FieldDescriptor, isScalar, type MessageDescriptor, SCALARS, type SchemaDescriptor } from './descriptor.js'
-import { refuse } from './payload-checks.js'
+import { closest, refuse } from './payload-checks.js'
 
 const DEFAULTS = { number: 0, boolean: false, string: '' } as const
 
@@ -42,8 +43,7 @@ export function payloadFromJson(descriptor: SchemaDescriptor, name: string, json
   const values = recordOf(name, '', json)
   const fields = fieldsOf(descriptor, name)
   for (const field of Object.keys(values)) {
-    if (!fields.some(([known]) => known === field))
-      refuse(name, field, values[field], 'left out: the schema has no such field')
+    if (!fields.some(([known]) => known === field)) refuseUnknown(name, field, fields)
   }
   const payload: Record<string, unknown> = {}
   for (const [field, definition] of fields) {
@@ -54,6 +54,15 @@ export function payloadFromJson(descriptor: SchemaDescriptor, name: string, json
         : fieldFromJson(descriptor, `${name}`, field, definition, value)
   }
   return payload
+}
+
+function refuseUnknown(message: string, field: string, fields: readonly (readonly [string, unknown])[]): never {
+  const names = fields.map(([name]) => name)
+  const similar = closest(field, names)
+  throw new SeqcastError('E_PAYLOAD', `${message}.${field}: the message has no such field`, {
+    hint: similar === undefined ? `its fields are ${names.join(', ')}` : `did you mean ${similar}?`,
+    fields: { message, field },
+  })
 }
 
 function defaultOf(descriptor: SchemaDescriptor, field: FieldDescriptor): unknown {
@@ -87,7 +96,7 @@ function fieldFromJson(
 
 function keyFromJson(type: string, key: string): unknown {
   if (type === 'string') return key
-  return type === 'bool' ? (key === 'true' ? true : key === 'false' ? false : key) : numberFromJson(key)
+  return type === 'bool' ? (key === 'true' ? true : key === 'false' ? false : key) : numberFromJson(type, key)
 }
 
 function valueFromJson(
@@ -103,13 +112,15 @@ function valueFromJson(
     if (typeof json !== 'string' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(json)) refuse(message, name, json, 'base64 text')
     return new Uint8Array(Buffer.from(json, 'base64'))
   }
-  return SCALARS[type] === 'number' ? numberFromJson(json) : json
+  return SCALARS[type] === 'number' ? numberFromJson(type, json) : json
 }
 
-function numberFromJson(json: unknown): unknown {
+function numberFromJson(type: string, json: unknown): unknown {
   if (typeof json !== 'string') return json
   if (json === 'NaN' || json === 'Infinity' || json === '-Infinity') return Number(json)
-  return /^-?[0-9]+$/.test(json) ? Number(json) : json
+  if (!/^-?[0-9]+$/.test(json)) return json
+  // An integer that would be rounded stays text: it is refused as it was written.
+  return type === 'double' || type === 'float' || Number.isSafeInteger(Number(json)) ? Number(json) : json
 }
 
 function fieldsOf(descriptor: SchemaDescriptor, name: string): [string, FieldDescriptor][] {

@@ -10,12 +10,14 @@ import {
   type FieldDescriptor,
   isScalar,
   type MessageDescriptor,
+  NO_EVENT,
   problemOf,
   type SchemaDescriptor,
 } from './descriptor.js'
 import { defineSchema, type UntypedSchema } from './schema.js'
 
 const OPTIONS_IMPORT = 'seqcast/options.proto'
+const WELL_KNOWN = 'google/protobuf/'
 const TYPE_OPTION = '(seqcast.type)'
 const FIXED_OPTION = '(seqcast.fixed)'
 const LENGTH_OPTION = '(seqcast.length)'
@@ -49,15 +51,13 @@ export async function loadProtoFile(path: string): Promise<ProtoSchema> {
   try {
     root.resolveAll()
   } catch (error) {
-    throw schemaError(sources, path, messageOf(error), lastName(messageOf(error)))
+    throw unknownType(sources, messageOf(error))
   }
-  const found = new Collector(packageName, (where, problem) =>
-    schemaError(sources, path, `${where}: ${problem}`, where),
-  )
+  const found = new Collector(packageName, (where, problem) => schemaError(sources, problem, where))
   found.collect(root)
   const { descriptor, comments } = found
   const wrong = problemOf(descriptor)
-  if (wrong !== undefined) throw schemaError(sources, path, `${wrong.where}: ${wrong.problem}`, wrong.where)
+  if (wrong !== undefined) throw schemaError(sources, wrong.problem, wrong.problem === NO_EVENT ? '' : wrong.where)
   return { descriptor, comments }
 }
 
@@ -77,6 +77,7 @@ async function parseInto(
   for (const imported of [...(parsed.imports ?? []), ...(parsed.weakImports ?? [])]) {
     const importedPath = resolve(dirname(path), imported)
     if (imported === OPTIONS_IMPORT || sources.some((source) => source.path === importedPath)) continue
+    if (imported.startsWith(WELL_KNOWN)) throw wellKnownError({ path, text }, imported)
     await parseInto(protobuf, root, importedPath, sources)
   }
   return parsed.package ?? ''
@@ -109,23 +110,55 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** Points at the line that declares the last part of `where`: a message, an enum or a field. */
-function schemaError(sources: readonly Source[], path: string, message: string, where: string): SeqcastError {
+/** Points at the line that declares the last part of `where`: a message, an enum or a field; '' is the file. */
+function schemaError(sources: readonly Source[], problem: string, where: string): SeqcastError {
+  const path = sources[0]?.path ?? ''
+  if (where === '') return new SeqcastError('E_SCHEMA', `${path}: ${problem}`, { fields: { path } })
   const [container, member] = [where.split('.').at(-2), where.split('.').at(-1) ?? '']
   for (const source of sources) {
     const line = lineOf(source.text, container, member)
-    if (line !== undefined)
-      return new SeqcastError('E_SCHEMA', `${source.path}:${line}: ${message}`, { fields: { path, line } })
+    if (line !== undefined) return errorAt(source, line, `${where}: ${problem}`)
   }
-  return new SeqcastError('E_SCHEMA', `${path}: ${message}`, { fields: { path } })
+  return new SeqcastError('E_SCHEMA', `${path}: ${where}: ${problem}`, { fields: { path } })
+}
+
+function errorAt({ path }: Source, line: number, problem: string, hint?: string): SeqcastError {
+  const details = { fields: { path, line }, ...(hint === undefined ? {} : { hint }) }
+  return new SeqcastError('E_SCHEMA', `${path}:${line}: ${problem}`, details)
+}
+
+/** protobufjs names the type and the message that uses it, and neither file nor line. */
+function unknownType(sources: readonly Source[], problem: string): SeqcastError {
+  const [, type = '', message = ''] = /^no such Type or Enum '([^']+)' in Type \.?(\S+)/i.exec(problem) ?? []
+  if (type === '') return schemaError(sources, problem, '')
+  for (const source of sources) {
+    const lines = source.text.split('\n')
+    const declared = lines.findIndex((line) => isDeclarationOf(line, message.split('.').at(-1) ?? ''))
+    const uses = new RegExp(`(^|[\\s<,.{])${type.replaceAll('.', '\\.')}[\\s>]`)
+    const used = declared < 0 ? -1 : lines.findIndex((line, i) => i >= declared && uses.test(line))
+    if (used >= 0) return errorAt(source, used + 1, `${message}: there is no type '${type}'`, KNOWN_TYPES)
+  }
+  return schemaError(sources, `there is no type '${type}'`, message)
+}
+
+const KNOWN_TYPES =
+  'declare it, import its file, or use one of protobuf: string, bytes, bool, uint32, int64, double and so on'
+
+function wellKnownError(source: Source, imported: string): SeqcastError {
+  const line = source.text.split('\n').findIndex((text) => text.includes(imported)) + 1
+  return errorAt(
+    source,
+    line,
+    `${imported}: the well-known types of protobuf are not supported`,
+    'use uint64 for a time (microseconds since 1970) or a duration, `optional` for a wrapper, bytes for Any',
+  )
 }
 
 function lineOf(text: string, container: string | undefined, member: string): number | undefined {
-  const declaration = (name: string): RegExp => new RegExp(`^\\s*(message|enum)\\s+${name}\\b`)
   const lines = text.split('\n')
-  const own = lines.findIndex((line) => declaration(member).test(line))
+  const own = lines.findIndex((line) => isDeclarationOf(line, member))
   if (own >= 0) return own + 1
-  const outer = container === undefined ? -1 : lines.findIndex((line) => declaration(container).test(line))
+  const outer = container === undefined ? -1 : lines.findIndex((line) => isDeclarationOf(line, container))
   if (outer < 0) return undefined
   // The loader turns snake_case into camelCase: compare without either.
   const flat = member.toLowerCase()
@@ -135,7 +168,8 @@ function lineOf(text: string, container: string | undefined, member: string): nu
   return (inner < 0 ? outer : inner) + 1
 }
 
-const lastName = (text: string): string => /no such(?: type)?:? ([\w.]+)/i.exec(text)?.[1] ?? ''
+const isDeclarationOf = (line: string, name: string): boolean =>
+  new RegExp(`(^|\\{)\\s*(message|enum)\\s+${name}\\b`).test(line)
 
 /** Walks what protobufjs parsed and keeps what a schema needs, with names relative to the package. */
 class Collector {

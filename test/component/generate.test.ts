@@ -52,7 +52,14 @@ test('what is wrong with a file is said with file, line and name', async (t) => 
   const cases: Record<string, [text: string, message: RegExp]> = {
     'syntax.proto': [`${HEADER}message A {\n  uint32 a 1;\n}\n`, /syntax\.proto:5: illegal token '1'/],
     'proto2.proto': ['syntax = "proto2";\nmessage A { required int32 a = 1; }\n', /not a proto3 file/],
-    'none.proto': [`${HEADER}message A { uint32 a = 1; }\n`, /no message has a type number/],
+    'none.proto': [
+      'syntax = "proto3";\nmessage A { uint32 a = 1; }\n',
+      /none\.proto: no message has a type number: add/,
+    ],
+    'known.proto': [
+      `${HEADER}import "google/protobuf/timestamp.proto";\n${EVENT}`,
+      /known\.proto:4: google\/protobuf\/timestamp\.proto: the well-known types of protobuf are not supported/,
+    ],
     'low.proto': [`${HEADER}\nmessage A {\n  option (seqcast.type) = 255;\n}\n`, /low\.proto:5: A: type number 255/],
     'text.proto': [
       `${HEADER}message A { option (seqcast.type) = "x"; }\n`,
@@ -64,7 +71,7 @@ test('what is wrong with a file is said with file, line and name', async (t) => 
     ],
     'unknown.proto': [
       `${HEADER}message A {\n  option (seqcast.type) = 256;\n  Foo foo = 1;\n}\n`,
-      /unknown\.proto:?.*Foo/,
+      /unknown\.proto:6: A: there is no type 'Foo'/,
     ],
     'fixed.proto': [
       `${HEADER}message A {\n option (seqcast.type) = 256;\n option (seqcast.fixed) = true;\n string long_name = 1;\n}\n`,

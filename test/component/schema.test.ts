@@ -215,6 +215,11 @@ test('JSON and back', async (t) => {
   t.strictSame(schema.fromJson('OrderPending', {}), EMPTY_ORDER)
   t.strictSame(schema.fromJson('OrderPending', { orderId: '12' }), { ...EMPTY_ORDER, orderId: 12 })
   t.throws(() => schema.fromJson('OrderPending', { ordrId: 1 }), { code: 'E_PAYLOAD', message: /OrderPending\.ordrId/ })
+  t.throws(() => schema.fromJson('OrderPending', { order_id: 1 }), { code: 'E_PAYLOAD', hint: 'did you mean orderId?' })
+  t.throws(() => schema.fromJson('OrderPending', { ordrId: 1 }), { code: 'E_PAYLOAD', hint: 'did you mean orderId?' })
+  t.throws(() => schema.fromJson('OrderPending', { somethingElse: 1 }), { code: 'E_PAYLOAD', hint: /^its fields are / })
+  const long = schema.fromJson('OrderPending', { orderId: '9007199254740993' })
+  t.throws(() => schema.encode('OrderPending', long), { message: /not "9007199254740993"/ }, 'as it was written')
   t.throws(() => schema.fromJson('OrderPending', { tag: '%' }), { code: 'E_PAYLOAD' })
   t.throws(() => schema.fromJson('OrderPending', [1]), { code: 'E_PAYLOAD' })
   fc.assert(
