@@ -4,7 +4,7 @@ import { SeqcastError } from '../core/errors.js'
 import { randomIncarnation } from '../runtime/options.js'
 import type { AdminAction, AdminReply, ComponentStatus } from '../wire/control.js'
 import { awaitDigests, digestText } from './admin-digest.js'
-import { readConfiguration, roleOptions } from './configuration.js'
+import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { Observer } from './observer.js'
 import { print } from './output.js'
 import { addStreamOptions } from './stream-options.js'
@@ -94,7 +94,7 @@ const endSession = new Command('end-session')
   )
 
 for (const command of [activate, passivate, digest, endSession]) {
-  addStreamOptions(command)
+  addStreamOptions(command, 'warn')
   adminCommand.addCommand(command)
 }
 
@@ -103,7 +103,7 @@ async function withObserver(
   flags: Record<string, unknown>,
   work: (observer: Observer, configuration: ReturnType<typeof readConfiguration>) => Promise<void>,
 ): Promise<void> {
-  const configuration = readConfiguration(flags)
+  const configuration = readConfiguration(flags, TOOL_DEFAULTS)
   const observer = await Observer.open(roleOptions(configuration, 'admin'))
   try {
     await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))

@@ -72,12 +72,8 @@ function report(json: boolean, component: string, instance: string, latency: Lat
     print(true, { component, instance, commandToEvent: latency.summary(), histogram: latency.encode() }, () => '')
   else if (latency.count > 0) {
     const { count, p50, p99, max } = latency.summary()
-    print(
-      false,
-      {},
-      () =>
-        `${plural(count, 'command')} became events in ${durationText(p50)} (p50), ${durationText(p99)} (p99), ${durationText(max)} (max)`,
-    )
+    const figures = `${durationText(p50)} (p50), ${durationText(p99)} (p99), ${durationText(max)} (max)`
+    print(false, {}, () => `command to event: ${figures} of ${plural(count, 'command')}`)
   }
 }
 

@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
 import type { RoleOptions } from '../runtime/options.js'
-import { readConfiguration, roleOptions } from './configuration.js'
+import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { type Heard, Observer } from './observer.js'
 import { bold, count, dim, print, red, table } from './output.js'
 import { lossesOf, problemsOf, type Situation } from './status-problems.js'
@@ -16,7 +16,7 @@ export const statusCommand = new Command('status')
   .description('who is alive, in which state, at which sequence, with which losses, and what is wrong')
   .option('--check', 'exit status 1 where there is a problem')
   .action(async (flags: Record<string, unknown>) => {
-    const configuration = readConfiguration(flags)
+    const configuration = readConfiguration(flags, TOOL_DEFAULTS)
     const options = roleOptions(configuration, 'status')
     const situation = await look(options)
     const { heard } = situation
@@ -30,7 +30,7 @@ export const statusCommand = new Command('status')
     )
     if (configuration.check === true && problems.length > 0) process.exitCode = 1
   })
-addStreamOptions(statusCommand)
+addStreamOptions(statusCommand, 'warn')
 
 /** @throws SeqcastError E_SESSION_UNKNOWN where nobody was heard */
 async function look(options: RoleOptions): Promise<Situation> {
