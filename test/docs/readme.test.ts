@@ -1,53 +1,35 @@
-/** The component of the README compiles, and does what the README says. */
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+/** The README's steps work as printed: schema, component, generate, compile; and the component does what the README says. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { test } from 'tap'
 import { type Component, isComponent } from '../../src/component/definition.js'
-import { generateModule } from '../../src/component/generate.js'
 import { testComponent } from '../../src/component/test-kit.js'
+import { blocksOf, commandsOf, execute, newcomersDirectory, root } from './documents.js'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
-// Below the project, so that `import 'seqcast'` finds the package itself.
-const folder = join(root, 'dist', 'readme-check')
+const INSTALL = /^npm install \.\.\/seqcast typescript@(\S+)$/
+/** Those that need no network and no other terminal, in the order of the page. */
+const TRIED = /^(npm init|npx seqcast generate|npx tsc) /
 
-function block(language: string): string {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8')
-  const found = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1]
-  if (found === undefined) throw new Error(`README.md has no ${language} block`)
-  return found
+function build(directory: string): void {
+  writeFileSync(join(directory, 'counter.proto'), blocksOf('README.md', 'proto')[0] ?? '')
+  writeFileSync(join(directory, 'limit-watch.ts'), blocksOf('README.md', 'ts')[0] ?? '')
+  for (const command of commandsOf('README.md')) if (TRIED.test(command)) execute(command, directory)
 }
 
-async function compileReadme(): Promise<Component> {
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(join(folder, 'generated'), { recursive: true })
-  writeFileSync(join(folder, 'counter.proto'), block('proto'))
-  writeFileSync(join(folder, 'generated', 'counter.ts'), await generateModule(join(folder, 'counter.proto')))
-  writeFileSync(join(folder, 'limit-watch.ts'), block('ts'))
-  writeFileSync(
-    join(folder, 'tsconfig.json'),
-    JSON.stringify({
-      extends: '../../tsconfig.json',
-      compilerOptions: { rootDir: '.', outDir: '.', incremental: false },
-      include: ['.'],
-      exclude: [],
-    }),
-  )
-  // `env -u`: without the loaders that the test runner puts into every child process.
-  const compiler = join(root, 'node_modules', '.bin', 'tsc')
-  const { status, stdout, stderr } = spawnSync('env', ['-u', 'NODE_OPTIONS', compiler, '-p', folder], {
-    encoding: 'utf8',
-  })
-  if (status !== 0) throw new Error(`${stdout}${stderr}`)
-  const module: { component?: unknown } = await import(pathToFileURL(join(folder, 'limit-watch.js')).href)
-  if (!isComponent(module.component)) throw new Error('the README exports no component')
-  return module.component
-}
+test('the steps of the README, as printed', async (t) => {
+  const commands = commandsOf('README.md')
+  t.equal(commands.filter((command) => TRIED.test(command)).length, 3)
+  const install = commands.map((command) => INSTALL.exec(command)).find((found) => found !== null)
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  t.equal(install?.[1], devDependencies.typescript, 'the compiler that this project uses')
 
-test('the component of the README compiles and runs', async (t) => {
-  const component = await compileReadme()
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const directory = newcomersDirectory()
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  build(directory)
+  const module: { component?: unknown } = await import(pathToFileURL(join(directory, 'limit-watch.js')).href)
+  const { component } = module
+  if (!isComponent(component)) throw new Error('the README exports no component')
   const kit = testComponent<unknown, Record<string, unknown>, string>(
     component as Component<unknown, Record<string, unknown>, string>,
   )
