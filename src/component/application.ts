@@ -6,6 +6,7 @@
  * changed.
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
+import { eventTimeUs } from '../wire/event.js'
 import { HandlerContext } from './context.js'
 import type { Component } from './definition.js'
 import { describePayload } from './describe.js'
@@ -30,6 +31,8 @@ export class Application {
   readonly state: unknown
   readonly timers = new Timers()
   timersFired = 0
+  /** The time of the event that is handled. A field, because a number of this size is boxed wherever it is passed. */
+  timeUs = 0
   readonly #component: Component
   readonly #view: EventView
   readonly #context: HandlerContext
@@ -66,7 +69,6 @@ export class Application {
   /** Gives the handler of `type` the event whose payload is `bytes[start, end)`, where there is one. */
   handle(
     sequence: number,
-    timeUs: number,
     source: number,
     type: number,
     bytes: Uint8Array,
@@ -76,8 +78,10 @@ export class Application {
     const handler = this.#component.handlers[type]
     if (handler === undefined) return undefined
     const view = this.#view
-    view.set(sequence, timeUs, source, type, bytes, start, end)
-    this.#enter(sequence, timeUs)
+    view.timeUs = this.timeUs
+    view.set(sequence, source, type, bytes, start, end)
+    this.#context.timeUs = this.timeUs
+    this.#enter(sequence)
     try {
       const returned = handler(this.state, view, this.#context)
       if (returned !== undefined) refusePromise(returned, `on.${view.name}`)
@@ -90,11 +94,12 @@ export class Application {
     }
   }
 
-  /** Fires what is due at `timeUs`, the time of event `sequence`, which is not handled yet. */
-  fireTimers(sequence: number, timeUs: number): SeqcastError | undefined {
-    if (this.timers.nextDueUs > timeUs) return undefined
+  /** Takes the time of event `sequence`, which lies at `at`, and fires what is due at it; the event is not handled yet. */
+  reachTime(sequence: number, bytes: Uint8Array, at: number): SeqcastError | undefined {
+    this.timeUs = eventTimeUs(bytes, at)
+    if (this.timers.nextDueUs > this.timeUs) return undefined
     this.#timerSequence = sequence
-    this.timers.fire(timeUs, this.#fireTimer)
+    this.timers.fire(this.timeUs, this.#fireTimer)
     return this.#timerError
   }
 
@@ -120,8 +125,8 @@ export class Application {
   }
 
   /** The guard stays on from one handler to the next, because switching it costs more than most handlers. */
-  #enter(sequence: number, timeUs: number): void {
-    this.#context.enter(sequence, timeUs)
+  #enter(sequence: number): void {
+    this.#context.enter(sequence)
     if (this.#guarding || !this.#isGuarded) return
     this.#guarding = true
     guard.enter()
@@ -131,7 +136,8 @@ export class Application {
     const handler = this.#component.timers.get(timer.name)
     if (handler === undefined || this.#timerError !== undefined) return
     this.timersFired++
-    this.#enter(this.#timerSequence, timer.dueUs)
+    this.#context.timeUs = timer.dueUs
+    this.#enter(this.#timerSequence)
     try {
       const returned = handler(this.state, timer.key, this.#context)
       if (returned !== undefined) refusePromise(returned, `timers.${timer.name}`)

@@ -20,6 +20,7 @@ export class HandlerContext implements UntypedContext {
   readonly #options: ContextOptions
   readonly #sessionSeed: number
   sequence = 0
+  /** To be set before `enter`. */
   timeUs = 0
   #inside = false
   #prng: Prng | undefined
@@ -30,9 +31,8 @@ export class HandlerContext implements UntypedContext {
     this.#sessionSeed = hashOf(options.session)
   }
 
-  enter(sequence: number, timeUs: number): void {
+  enter(sequence: number): void {
     this.sequence = sequence
-    this.timeUs = timeUs
     this.#inside = true
   }
 

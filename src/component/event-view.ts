@@ -12,6 +12,7 @@ const NOTHING = new Uint8Array(0)
 export class EventView implements ComponentEvent {
   readonly #schema: UntypedSchema
   sequence = 0
+  /** To be set before `set`. */
   timeUs = 0
   source = 0
   name = ''
@@ -28,17 +29,8 @@ export class EventView implements ComponentEvent {
   }
 
   /** The payload lies in `bytes[start, end)` until `release`. */
-  set(
-    sequence: number,
-    timeUs: number,
-    source: number,
-    type: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
+  set(sequence: number, source: number, type: number, bytes: Uint8Array, start: number, end: number): void {
     this.sequence = sequence
-    this.timeUs = timeUs
     this.source = source
     this.type = type
     this.name = this.#schema.nameOf(type) ?? ''

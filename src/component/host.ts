@@ -12,7 +12,7 @@ import { COMPONENT_COMMANDS, OUTBOX_COMMANDS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import { readU16 } from '../wire/bytes.js'
 import type { ComponentStatus } from '../wire/control.js'
-import { EVENT_HEADER_BYTES, eventSource, eventTimeUs, eventType, FIRST_APPLICATION_TYPE } from '../wire/event.js'
+import { EVENT_HEADER_BYTES, eventSource, eventType, FIRST_APPLICATION_TYPE } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { DIGEST_TAKEN, EFFECT_DONE, effectDoneCodec, TICK } from '../wire/runtime-events.js'
 import { Application } from './application.js'
@@ -262,10 +262,9 @@ export class ComponentHost {
     const type = eventType(bytes, at)
     const source = eventSource(bytes, at)
     if (source !== 0 && !this.#verify(sequence, type, source, bytes, at, lengthBytes, nowUs)) return
-    const timeUs = eventTimeUs(bytes, at)
-    const error = this.#application.fireTimers(sequence, timeUs)
+    const error = this.#application.reachTime(sequence, bytes, at)
     if (error !== undefined) this.#fail(error)
-    else if (type >= FIRST_APPLICATION_TYPE) this.#onMessage(sequence, timeUs, bytes, at, lengthBytes)
+    else if (type >= FIRST_APPLICATION_TYPE) this.#onMessage(sequence, bytes, at, lengthBytes)
     else if (type !== TICK && type !== DIGEST_TAKEN) {
       this.#application.rest()
       const payload = bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes)
@@ -297,8 +296,8 @@ export class ComponentHost {
     return this.#fail(secondInstanceError(this.#component.name, sequence, source))
   }
 
-  #onMessage(sequence: number, timeUs: number, bytes: Uint8Array, at: number, lengthBytes: number): void {
-    const error = this.#messages.onBlock(sequence, timeUs, bytes, at, lengthBytes)
+  #onMessage(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number): void {
+    const error = this.#messages.onBlock(sequence, bytes, at, lengthBytes)
     if (error !== undefined) this.#fail(error)
     // Counted whether handled or not, so that newer code that handles more takes its digests at the same places.
     else if (this.#digests.isDue(++this.#applicationEvents)) this.#takeDigest(sequence)

@@ -40,13 +40,7 @@ export class Messages {
   }
 
   /** Takes one block. @returns what went wrong, or undefined */
-  onBlock(
-    sequence: number,
-    timeUs: number,
-    bytes: Uint8Array,
-    at: number,
-    lengthBytes: number,
-  ): SeqcastError | undefined {
+  onBlock(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number): SeqcastError | undefined {
     const type = eventType(bytes, at)
     if (!this.#application.wants(type)) {
       this.counters.skipped++
@@ -56,12 +50,12 @@ export class Messages {
     const start = at + EVENT_HEADER_BYTES
     const end = at + lengthBytes
     const flags = eventFlags(bytes, at)
-    if (flags === WHOLE_MESSAGE) return this.#handle(sequence, timeUs, source, type, bytes, start, end)
+    if (flags === WHOLE_MESSAGE) return this.#handle(sequence, source, type, bytes, start, end)
     this.counters.fragments++
     switch (this.#fragments.add(source, type, flags, bytes, start, end)) {
       case 'complete': {
         const { message, messageBytes } = this.#fragments
-        return this.#handle(sequence, timeUs, source, type, message, 0, messageBytes)
+        return this.#handle(sequence, source, type, message, 0, messageBytes)
       }
       case 'too-long': {
         const cause = new Error('its fragments exceed the bound of memory for them')
@@ -77,7 +71,6 @@ export class Messages {
 
   #handle(
     sequence: number,
-    timeUs: number,
     source: number,
     type: number,
     bytes: Uint8Array,
@@ -85,11 +78,11 @@ export class Messages {
     end: number,
   ): SeqcastError | undefined {
     this.counters.handled++
-    const error = this.#application.handle(sequence, timeUs, source, type, bytes, start, end)
+    const error = this.#application.handle(sequence, source, type, bytes, start, end)
     if (error !== undefined || this.#component.effects[type] === undefined) return error
     const name = nameOfType(this.#component.schema, type)
     this.counters.effectsOwed++
-    if (this.#effects.add(sequence, timeUs, type, name, bytes.slice(start, end))) return undefined
+    if (this.#effects.add(sequence, this.#application.timeUs, type, name, bytes.slice(start, end))) return undefined
     return effectsBoundError(this.#component.name, sequence, this.#effects.size)
   }
 }
