@@ -16,7 +16,6 @@ import { readU16, writeU16 } from '../../src/wire/bytes.js'
 import { writeCommandPacketHeader } from '../../src/wire/command.js'
 import {
   EVENT_HEADER_BYTES,
-  eventSource,
   eventType,
   fragmentBytes,
   WHOLE_MESSAGE,
@@ -33,7 +32,11 @@ import {
 export class CommandClient implements Agent {
   readonly cycle: DutyCycle
   /** Called for each own command that has become an event. */
-  onReturned: () => void = () => {}
+  onReturned: (sourceSequence: number) => void = () => {}
+  /** Called for each run of events of the session, own or not, in order. The bytes are valid during the call. */
+  onEvents: (sequence: number, count: number, bytes: Uint8Array, start: number) => void = () => {}
+  /** Called at the end of each turn, before what was appended is sent. */
+  fill: (outbox: Outbox, nowUs: number) => void = () => {}
   #outbox: Outbox | undefined
   #source = 0
   #commands: MulticastSender | undefined
@@ -65,8 +68,7 @@ export class CommandClient implements Agent {
       client.cycle,
       control,
       {
-        deliver: (_sequence, count, bytes, start, end, nowUs) =>
-          client.#deliver(_sequence, count, bytes, start, end, nowUs),
+        deliver: (sequence, count, bytes, start, _end, nowUs) => client.#deliver(sequence, count, bytes, start, nowUs),
         stateChanged: () => {},
         lost: (from, to, reason) => fail(new Error(`lost ${from} to ${to}: ${reason}`)),
         revoked: () => {},
@@ -79,6 +81,7 @@ export class CommandClient implements Agent {
     register()
     client.#source = await registered
     clearInterval(retry)
+    const sendCommands = (packet: Uint8Array): void => client.#commands?.send(packet)
     client.#outbox = new Outbox(
       {
         session: options.session,
@@ -86,8 +89,10 @@ export class CommandClient implements Agent {
         firstSourceSequence: 1,
         datagramBytes: options.datagramBytes,
         fragmentBytes: fragmentBytes(options.datagramBytes, MOLD_HEADER_BYTES, AUTH_TAG_BYTES),
+        // Other work on the machine may hold either process for longer than the usual least wait.
+        minRtoUs: 50_000,
       },
-      { sendCommands: (packet) => client.#commands?.send(packet), returned: () => client.onReturned() },
+      { sendCommands, returned: (sourceSequence) => client.onReturned(sourceSequence) },
     )
     client.#outbox.connect(client.cycle.enter())
     return client
@@ -98,7 +103,14 @@ export class CommandClient implements Agent {
   }
 
   flush(nowUs: number): void {
-    this.#outbox?.flush(nowUs)
+    if (this.#outbox === undefined) return
+    this.fill(this.#outbox, nowUs)
+    this.#outbox.flush(nowUs)
+  }
+
+  /** What the outbox and the receiver have counted. */
+  get counters(): Record<string, number> {
+    return { ...this.#events?.receiver.counters, ...this.#outbox?.counters }
   }
 
   tick(nowUs: number): number {
@@ -113,20 +125,25 @@ export class CommandClient implements Agent {
 
   #onRegistered: (source: number, nonce: number) => void = () => {}
 
-  #deliver(sequence: number, count: number, bytes: Uint8Array, start: number, _end: number, nowUs: number): void {
-    let at = start
-    for (let i = 0; i < count; i++) {
-      const lengthBytes = readU16(bytes, at)
-      const event = at + 2
-      if (this.#outbox !== undefined && eventSource(bytes, event) === this.#source) {
-        this.#outbox.onEvent(sequence + i, bytes, event, lengthBytes, nowUs)
-        // Without voters, published is stable.
-        this.#outbox.onStable(sequence + i)
-      } else if (eventType(bytes, event) === SOURCE_REGISTERED) {
-        const payload = sourceRegisteredCodec.decode(bytes.subarray(event + EVENT_HEADER_BYTES, event + lengthBytes))
+  #deliver(sequence: number, count: number, bytes: Uint8Array, start: number, nowUs: number): void {
+    this.onEvents(sequence, count, bytes, start)
+    if (this.#outbox === undefined) {
+      this.#lookForSource(count, bytes, start)
+      return
+    }
+    this.#outbox.onRun(sequence, count, bytes, start, nowUs)
+    // Without voters, published is stable.
+    this.#outbox.onStable(sequence + count - 1)
+  }
+
+  #lookForSource(count: number, bytes: Uint8Array, start: number): void {
+    for (let i = 0, at = start; i < count; i++) {
+      const end = at + 2 + readU16(bytes, at)
+      if (eventType(bytes, at + 2) === SOURCE_REGISTERED) {
+        const payload = sourceRegisteredCodec.decode(bytes.subarray(at + 2 + EVENT_HEADER_BYTES, end))
         if (payload !== undefined) this.#onRegistered(payload.source, payload.nonce)
       }
-      at = event + lengthBytes
+      at = end
     }
   }
 }

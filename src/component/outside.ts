@@ -8,7 +8,8 @@
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
-import { Outbox, type OutboxVerdict } from '../protocol/outbox.js'
+import { Outbox } from '../protocol/outbox.js'
+import type { OutboxVerdict } from '../protocol/outbox-types.js'
 import type { Component, UntypedPort } from './definition.js'
 import { Registration } from './registration.js'
 

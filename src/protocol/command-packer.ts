@@ -45,6 +45,15 @@ export class CommandPacker {
     return this.#view(COMMAND_HEADER_BYTES + end - start)
   }
 
+  /** True where the commands from `first` up to `limit` fill a packet: one more of the size of the first would not fit. */
+  isFilled(ring: CommandRing, first: number, limit: number): boolean {
+    const start = ring.offset(first)
+    const end = ring.end(limit - 1)
+    const roomBytes = this.#packet.length - COMMAND_HEADER_BYTES - (ring.end(first) - start)
+    // A stretch that wraps around the ring is cut there in any case.
+    return end < start || end - start > roomBytes
+  }
+
   #view(lengthBytes: number): Uint8Array {
     const known = this.#views[lengthBytes]
     if (known !== undefined) return known

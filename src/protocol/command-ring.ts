@@ -75,18 +75,24 @@ export class CommandRing {
     end: number,
     us: number,
   ): void {
-    const lengthBytes = EVENT_HEADER_BYTES + end - start
+    const at = this.claim(type, source, flags, end - start, us)
+    copyBytes(payload, start, end, this.#bytes, at)
+  }
+
+  /** Adds one block with room for a payload that is still to be written. @returns where it begins in `bytes` */
+  claim(type: number, source: number, flags: number, payloadBytes: number, us: number): number {
+    const lengthBytes = EVENT_HEADER_BYTES + payloadBytes
     if (this.#next - this.#first > this.#mask) this.#growIndex()
     const at = this.#reserve(BLOCK_LENGTH_BYTES + lengthBytes)
     const bytes = this.#bytes
     writeU16(bytes, at, lengthBytes)
     writeCommandHeader(bytes, at + BLOCK_LENGTH_BYTES, type, source, this.#next, flags)
-    copyBytes(payload, start, end, bytes, at + BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES)
     const slot = this.#next & this.#mask
     this.#offsets[slot] = at
     this.#appendedUs[slot] = us
     this.#writeAt = at + BLOCK_LENGTH_BYTES + lengthBytes
     this.#next++
+    return at + BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES
   }
 
   /**

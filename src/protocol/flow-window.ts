@@ -27,11 +27,11 @@ export class FlowWindow {
     return Math.floor(this.#window)
   }
 
-  /** A command came back as an event. */
-  grow(): void {
+  /** So many commands came back as events. */
+  grow(commands: number): void {
     if (this.#window >= this.#max) return
     const step = this.#window < this.#threshold ? 1 : Math.min(1, GROWTH_COMMANDS / this.#window)
-    this.#window = Math.min(this.#max, this.#window + step)
+    this.#window = Math.min(this.#max, this.#window + commands * step)
   }
 
   /** Something was lost, or the sequencer holds commands back, while `inFlight` commands were in flight. */

@@ -7,7 +7,6 @@
  * Sans-io: time is an argument, packets go to the output.
  */
 import { type Counters, createCounters } from '../core/counters.js'
-import { SeqcastError } from '../core/errors.js'
 import {
   AUTH_TAG_BYTES,
   MAX_MESSAGE_BYTES,
@@ -17,12 +16,13 @@ import {
   OUTBOX_IN_FLIGHT,
 } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
-import { readU16 } from '../wire/bytes.js'
+import { rangesEqual, readU16 } from '../wire/bytes.js'
 import { COMMAND_HEADER_BYTES, commandCount } from '../wire/command.js'
 import {
   EVENT_FLAGS_AT,
   EVENT_HEADER_BYTES,
   EVENT_TYPE_AT,
+  eventSource,
   eventSourceSequence,
   FIRST_FRAGMENT,
   LAST_FRAGMENT,
@@ -32,59 +32,22 @@ import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { CommandPacker } from './command-packer.js'
 import { CommandRing } from './command-ring.js'
 import { FlowWindow } from './flow-window.js'
+import { exhausted, tooLong } from './outbox-errors.js'
+import {
+  OUTBOX_COUNTERS,
+  type OutboxCounter,
+  type OutboxOptions,
+  type OutboxOutput,
+  type OutboxVerdict,
+} from './outbox-types.js'
 import { RoundTrip } from './round-trip.js'
 
 /** Below this a garbage collection at the other end would look like a loss. */
 const DEFAULT_MIN_RTO_US = 2_000
 const DEFAULT_MAX_RTO_US = 200_000
 
-export interface OutboxOptions {
-  readonly session: string
-  /** The source's number; 0 where it is not registered yet: nothing is sent until `bind`. */
-  readonly source: number
-  /** The number of the first command appended here. */
-  readonly firstSourceSequence: number
-  /** Largest UDP payload, the room for an authentication tag included. */
-  readonly datagramBytes: number
-  /** Largest payload of one block: a constant of the session. Longer messages become trains of fragments. */
-  readonly fragmentBytes: number
-  /** Commands held until they are stable; `isFull` from there on. */
-  readonly capacityCommands?: number
-  /** Commands sent and not yet seen as events. */
-  readonly inFlightCommands?: number
-  readonly minRtoUs?: number
-  readonly maxRtoUs?: number
-  readonly logger?: Logger
-}
-
-export interface OutboxOutput {
-  /** The packet is valid during the call. */
-  sendCommands(packet: Uint8Array): void
-  /** A command that was appended while connected came back as an event, `latencyUs` after its append. */
-  returned?(sourceSequence: number, latencyUs: number): void
-}
-
-/**
- * `expected`: the event is the command that was next to come back. `diverged`: it has that number, but another type, flags
- * or payload than was computed here. `unknown`: no command of that number is waiting to come back here.
- */
-export type OutboxVerdict = 'expected' | 'diverged' | 'unknown'
-
-const COUNTERS = [
-  'appended',
-  'sentPackets',
-  'sentCommands',
-  'resentCommands',
-  'timeouts',
-  'returned',
-  'released',
-  'diverged',
-  'unknown',
-] as const
-export type OutboxCounter = (typeof COUNTERS)[number]
-
 export class Outbox {
-  readonly counters: Counters<OutboxCounter> = createCounters(COUNTERS)
+  readonly counters: Counters<OutboxCounter> = createCounters(OUTBOX_COUNTERS)
   readonly #output: OutboxOutput
   readonly #logger: Logger
   readonly #session: string
@@ -176,14 +139,31 @@ export class Outbox {
    * @throws SeqcastError E_PAYLOAD (too long), E_SOURCE_EXHAUSTED; Error when full: a programmer's error
    */
   append(type: number, payload: Uint8Array, nowUs: number): number {
-    if (this.isFull) throw new Error(`outbox: append while full (${this.commands} commands); await space() first`)
     const lengthBytes = payload.length
     const blocks = lengthBytes <= this.#fragmentBytes ? 1 : Math.ceil(lengthBytes / this.#fragmentBytes)
-    if (this.#ring.next + blocks - 1 > MAX_SOURCE_SEQUENCE) throw this.#exhausted()
+    this.#requireRoom(blocks)
     if (blocks === 1) this.#ring.append(type, this.#source, WHOLE_MESSAGE, payload, 0, lengthBytes, nowUs)
     else this.#appendFragments(type, payload, nowUs)
     this.counters.appended += blocks
     return this.#ring.next - 1
+  }
+
+  /**
+   * Numbers a command of `lengthBytes`, at most the session's fragment size, and keeps room for its payload: it has to be
+   * written into `bytes` there before anything else is done with the outbox. Saves the copy of `append`.
+   * @returns where the payload begins
+   * @throws SeqcastError E_SOURCE_EXHAUSTED; Error when full or too long: a programmer's error
+   */
+  claim(type: number, lengthBytes: number, nowUs: number): number {
+    if (lengthBytes > this.#fragmentBytes) throw new Error(`outbox: claim of ${lengthBytes} bytes`)
+    this.#requireRoom(1)
+    this.counters.appended++
+    return this.#ring.claim(type, this.#source, WHOLE_MESSAGE, lengthBytes, nowUs)
+  }
+
+  /** Where claimed payloads are written; another array after each claim that had to grow it. */
+  get bytes(): Uint8Array {
+    return this.#ring.bytes
   }
 
   /** The number is known now: it is written into what is held, and what is left is sent. */
@@ -223,6 +203,12 @@ export class Outbox {
    * anything here.
    */
   onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): OutboxVerdict {
+    const verdict = this.#take(sequence, bytes, at, lengthBytes)
+    if (verdict === 'expected' && this.#connected) this.#onReturned(this.#nextReturned - 1, nowUs)
+    return verdict
+  }
+
+  #take(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number): OutboxVerdict {
     const sourceSequence = lengthBytes < EVENT_HEADER_BYTES ? Number.NaN : eventSourceSequence(bytes, at)
     if (sourceSequence !== this.#nextReturned || sourceSequence >= this.#ring.next) {
       this.counters.unknown++
@@ -235,8 +221,25 @@ export class Outbox {
     this.#ring.setEventSequence(sourceSequence, sequence)
     this.#nextReturned = sourceSequence + 1
     this.counters.returned++
-    if (this.#connected) this.#onReturned(sourceSequence, nowUs)
     return 'expected'
+  }
+
+  /**
+   * Takes a checked run of events of the stream, of any sources, where a divergence only counts: the same as `onEvent` for each
+   * own one, for less.
+   * @returns how many own ones came back as expected
+   */
+  onRun(sequence: number, count: number, bytes: Uint8Array, start: number, nowUs: number): number {
+    const first = this.#nextReturned
+    let at = start + BLOCK_LENGTH_BYTES
+    for (let i = 0; i < count; i++) {
+      const lengthBytes = readU16(bytes, at - BLOCK_LENGTH_BYTES)
+      if (eventSource(bytes, at) === this.#source) this.#take(sequence + i, bytes, at, lengthBytes)
+      at += lengthBytes + BLOCK_LENGTH_BYTES
+    }
+    const returned = this.#nextReturned - first
+    if (returned > 0 && this.#connected) this.#onReturned(first, nowUs)
+    return returned
   }
 
   /** A copy of the command that is next to come back, as event bytes; undefined where none is. For error reports. */
@@ -275,7 +278,7 @@ export class Outbox {
     if (!this.#connected || this.#source === 0) return
     if (!this.#held) {
       const limit = Math.min(this.#ring.next, this.#nextReturned + this.#window.commands)
-      while (this.#nextToSend < limit) this.#sendPacket(limit, nowUs)
+      while (this.#nextToSend < limit && this.#isWorthSending(limit)) this.#sendPacket(limit, nowUs)
     }
     if (this.#deadlineUs === Number.POSITIVE_INFINITY) this.#arm(nowUs)
   }
@@ -295,16 +298,7 @@ export class Outbox {
 
   #appendFragments(type: number, payload: Uint8Array, nowUs: number): void {
     const lengthBytes = payload.length
-    if (lengthBytes > MAX_MESSAGE_BYTES) {
-      throw new SeqcastError(
-        'E_PAYLOAD',
-        `a message of ${lengthBytes} bytes exceeds the limit of ${MAX_MESSAGE_BYTES}`,
-        {
-          hint: 'split it into several messages',
-          fields: { ...this.#fields(), type },
-        },
-      )
-    }
+    if (lengthBytes > MAX_MESSAGE_BYTES) throw tooLong(lengthBytes, { ...this.#fields(), type })
     for (let start = 0; start < lengthBytes; start += this.#fragmentBytes) {
       const end = Math.min(lengthBytes, start + this.#fragmentBytes)
       const flags = start === 0 ? FIRST_FRAGMENT : end === lengthBytes ? LAST_FRAGMENT : 0
@@ -318,25 +312,27 @@ export class Outbox {
     const ownAt = this.#ring.offset(sourceSequence) + BLOCK_LENGTH_BYTES
     if (readU16(own, ownAt - BLOCK_LENGTH_BYTES) !== lengthBytes) return false
     if (readU16(own, ownAt + EVENT_TYPE_AT) !== readU16(bytes, at + EVENT_TYPE_AT)) return false
-    for (let i = EVENT_FLAGS_AT; i < lengthBytes; i++) if (own[ownAt + i] !== bytes[at + i]) return false
-    return true
+    return rangesEqual(own, ownAt + EVENT_FLAGS_AT, bytes, at + EVENT_FLAGS_AT, lengthBytes - EVENT_FLAGS_AT)
   }
 
-  #onReturned(sourceSequence: number, nowUs: number): void {
-    if (this.#nextToSend < this.#nextReturned) this.#nextToSend = this.#nextReturned
-    if (sourceSequence >= this.#ambiguousBelow) {
-      const sentUs = this.#ring.sentUs(sourceSequence)
-      // One sample for each packet: its commands were sent at once and mostly come back at once.
-      if (sentUs !== this.#sampledSentUs) {
-        this.#sampledSentUs = sentUs
-        this.#roundTrip.sample(nowUs - sentUs)
-      }
-    }
-    this.#window.grow()
+  /** The commands from `first` to the last one returned have come back at once. */
+  #onReturned(first: number, nowUs: number): void {
+    const next = this.#nextReturned
+    if (this.#nextToSend < next) this.#nextToSend = next
+    // One sample for each packet: its commands were sent at once and mostly come back at once.
+    if (first >= this.#ambiguousBelow) this.#sample(this.#ring.sentUs(first), nowUs)
+    this.#window.grow(next - first)
     this.#arm(nowUs)
-    if (sourceSequence >= this.#latencyFrom) {
-      this.#output.returned?.(sourceSequence, nowUs - this.#ring.appendedUs(sourceSequence))
+    if (this.#output.returned === undefined) return
+    for (let n = Math.max(first, this.#latencyFrom); n < next; n++) {
+      this.#output.returned(n, nowUs - this.#ring.appendedUs(n))
     }
+  }
+
+  #sample(sentUs: number, nowUs: number): void {
+    if (sentUs === this.#sampledSentUs) return
+    this.#sampledSentUs = sentUs
+    this.#roundTrip.sample(nowUs - sentUs)
   }
 
   #arm(nowUs: number): void {
@@ -353,6 +349,15 @@ export class Outbox {
     else this.#roundTrip.backOff()
     this.#deadlineUs = Number.POSITIVE_INFINITY
     this.flush(nowUs)
+  }
+
+  /**
+   * Where the window and not the data ends a packet, it waits until it is full, unless nothing is in flight: else many small
+   * packets would come back as many small openings of the window, and stay small for ever (RFC 813).
+   */
+  #isWorthSending(limit: number): boolean {
+    if (limit === this.#ring.next || this.#nextToSend === this.#nextReturned) return true
+    return this.#packer.isFilled(this.#ring, this.#nextToSend, limit)
   }
 
   #goBack(): void {
@@ -386,14 +391,8 @@ export class Outbox {
     return { session: this.#session, source: this.#source, nextSourceSequence: this.#ring.next }
   }
 
-  #exhausted(): SeqcastError {
-    return new SeqcastError(
-      'E_SOURCE_EXHAUSTED',
-      `source ${this.#source} of session '${this.#session}' has used its command numbers up to ${MAX_SOURCE_SEQUENCE}`,
-      {
-        hint: 'activate the component again, which registers a fresh source for outside commands; for commands of handlers start a new session',
-        fields: this.#fields(),
-      },
-    )
+  #requireRoom(blocks: number): void {
+    if (this.isFull) throw new Error(`outbox: append while full (${this.commands} commands); await space() first`)
+    if (this.#ring.next + blocks - 1 > MAX_SOURCE_SEQUENCE) throw exhausted(this.#source, this.#fields())
   }
 }

@@ -67,7 +67,7 @@ export class Receiver {
     return this.#line.next
   }
 
-  /** The sequence after the last event that is known to exist; 0 while nothing was heard. */
+  /** The sequence after the last event that is known to exist, or 0. */
   get knownNextSequence(): number {
     return this.#extent.next
   }
@@ -285,6 +285,8 @@ export class Receiver {
   }
 
   #onRequestDue(nowUs: number): void {
+    const isTail = this.#state === 'live' && this.#buffer.size === 0
+    if (isTail && this.#requests.postpone(this.#line.deliveredAtUs, nowUs)) return
     const hasServers = this.#options.servers > 0
     if (hasServers && this.#requests.expire()) this.counters['request-timeouts']++
     if (!hasServers || (this.#requests.isExhausted && nowUs >= this.#rewind.dueAtUs)) {

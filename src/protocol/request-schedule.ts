@@ -22,6 +22,7 @@ export class RequestSchedule {
   #server: number
   #timeoutUs: number
   #dueAtUs = Number.POSITIVE_INFINITY
+  #openedAtUs = 0
   #askedTo = 0
   #isUnanswered = false
   #failures = 0
@@ -60,7 +61,19 @@ export class RequestSchedule {
 
   /** A gap was seen. */
   open(nowUs: number): void {
+    this.#openedAtUs = nowUs
     this.#dueAtUs = nowUs + this.#prng.integer(this.#times.requestDelayMinUs, this.#times.requestDelayMaxUs)
+  }
+
+  /**
+   * For a gap at the end of the stream that a heartbeat has shown: where something was delivered since, the heartbeat was only
+   * read before the events that it speaks of, and they are still coming.
+   * @returns true where asking was put off
+   */
+  postpone(deliveredAtUs: number, nowUs: number): boolean {
+    if (deliveredAtUs <= this.#openedAtUs) return false
+    this.open(nowUs)
+    return true
   }
 
   /** There is no gap any more. */

@@ -54,6 +54,22 @@ export function bytesEqualAt(bytes: Uint8Array, at: number, expected: Uint8Array
   return true
 }
 
+/** True where `length` bytes of two arrays are the same. Four at a time: a branch for each byte costs more than reading it. */
+export function rangesEqual(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
+  const fours = length & ~3
+  let i = 0
+  for (; i < fours; i += 4) {
+    const difference =
+      (a[aAt + i]! ^ b[bAt + i]!) |
+      (a[aAt + i + 1]! ^ b[bAt + i + 1]!) |
+      (a[aAt + i + 2]! ^ b[bAt + i + 2]!) |
+      (a[aAt + i + 3]! ^ b[bAt + i + 3]!)
+    if (difference !== 0) return false
+  }
+  for (; i < length; i++) if (a[aAt + i] !== b[bAt + i]) return false
+  return true
+}
+
 /** The ASCII text of a fixed-width field. Bytes that are not printable become '?'. */
 export function readAscii(bytes: Uint8Array, at: number, length: number): string {
   let text = ''

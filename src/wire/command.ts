@@ -98,6 +98,6 @@ function checkCommand(
   if (lengthBytes < EVENT_HEADER_BYTES) return 'short-event'
   if (eventSource(packet, at) !== source) return 'foreign-source'
   if (eventSourceSequence(packet, at) !== sourceSequence) return 'broken-numbering'
-  for (let i = 8; i < 18; i++) if (packet[at + i] !== 0) return 'already-stamped'
+  if ((readU32(packet, at + 8) | readU32(packet, at + 12) | readU16(packet, at + 16)) !== 0) return 'already-stamped'
   return (eventFlags(packet, at) & ~(FIRST_FRAGMENT | LAST_FRAGMENT)) === 0 ? undefined : 'bad-flags'
 }

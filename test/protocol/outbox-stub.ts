@@ -1,5 +1,6 @@
 /** What outbox tests share: an outbox whose packets are kept, and the part of a sequencer that concerns one source. */
-import { Outbox, type OutboxOptions, type OutboxVerdict } from '../../src/protocol/outbox.js'
+import { Outbox } from '../../src/protocol/outbox.js'
+import type { OutboxOptions, OutboxVerdict } from '../../src/protocol/outbox-types.js'
 import { readU16 } from '../../src/wire/bytes.js'
 import { COMMAND_HEADER_BYTES, checkCommandPacket, commandCount, commandFirst } from '../../src/wire/command.js'
 import { stampEvent } from '../../src/wire/event.js'

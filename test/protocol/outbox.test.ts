@@ -138,10 +138,54 @@ test('the window bounds what is in flight', (t) => {
   sequencer.onPacket(packets[0]!)
   sequencer.deliver(outbox, 2, 10)
   outbox.flush(10)
+  t.strictSame(ranges(packets), [[1, 6]], 'an opening smaller than a packet waits while something is in flight')
+  sequencer.deliver(outbox, 4, 20)
+  outbox.flush(20)
   t.strictSame(ranges(packets), [
     [1, 6],
-    [7, 2],
+    [7, 6],
   ])
+  t.end()
+})
+
+test('a window smaller than a packet lets one out at a time', (t) => {
+  const { outbox, packets } = createOutbox({ inFlightCommands: 4 })
+  const sequencer = new SequencerStub()
+  outbox.connect(0)
+  for (let i = 0; i < 10; i++) outbox.append(256, bytes(20), 0)
+  for (let sent = 0; sent < 3; sent++) {
+    outbox.flush(sent)
+    t.equal(packets.length, sent + 1)
+    sequencer.onPacket(packets[sent]!)
+    sequencer.deliver(outbox, blocksOf(packets[sent]!).length, sent)
+  }
+  t.equal(outbox.outstanding, 0)
+  t.end()
+})
+
+test('a run is taken at once, whoever else is in it', (t) => {
+  const { outbox, packets, latencies } = createOutbox()
+  outbox.connect(0)
+  for (let i = 0; i < 3; i++) outbox.bytes.set([i, i + 1, i + 2, i + 3, i + 4], outbox.claim(256, 5, 0))
+  outbox.flush(0)
+  const [first, second, third] = blocksOf(packets[0]!)
+  const run = (...blocks: Uint8Array[]): Uint8Array =>
+    Uint8Array.from([9, 9, ...blocks.flatMap((block) => [0, block.length, ...block])])
+  const stranger = Uint8Array.from(first!).fill(8, 2, 4)
+  t.equal(outbox.onRun(40, 3, run(stranger, first!, second!), 2, 70), 2)
+  t.strictSame(latencies, [
+    [1, 70],
+    [2, 70],
+  ])
+  outbox.onStable(41)
+  t.equal(outbox.commands, 2, 'the second became event 42')
+  const other = Uint8Array.from(third!)
+  other[24] = 99
+  t.equal(outbox.onRun(43, 1, run(other), 2, 80), 0)
+  t.equal(outbox.counters.diverged, 1)
+  t.equal(outbox.onRun(44, 1, run(third!), 2, 90), 1)
+  t.equal(outbox.outstanding, 0)
+  t.throws(() => outbox.claim(256, 41, 0), /claim of 41 bytes/)
   t.end()
 })
 
@@ -151,13 +195,13 @@ test('after a loss the window is half of what was in flight, and grows again', (
   outbox.connect(0)
   for (let i = 0; i < 600; i++) outbox.append(256, bytes(20), 0)
   outbox.flush(0)
-  t.equal(outbox.counters.sentCommands, 400)
+  t.equal(outbox.counters.sentCommands, 396, 'as many full packets as the window holds')
   packets.length = 0
   const dueUs = outbox.tick(0)
   outbox.tick(dueUs)
-  t.equal(outbox.counters.resentCommands, 200)
+  t.equal(outbox.counters.resentCommands, 198)
   for (const packet of packets.splice(0)) sequencer.onPacket(packet)
-  sequencer.deliver(outbox, 200, dueUs + 1_000)
+  sequencer.deliver(outbox, 198, dueUs + 1_000)
   outbox.flush(dueUs + 1_000)
   const inFlight = packets.reduce((sum, packet) => sum + blocksOf(packet).length, 0)
   t.ok(inFlight > 220 && inFlight < 280, `${inFlight}: about a packet or two more for each round trip`)

@@ -215,6 +215,21 @@ test('a lost tail shows through either heartbeat', (t) => {
   t.end()
 })
 
+test('a heartbeat that overtakes its events is no gap while they come', (t) => {
+  const rig = new ReceiverRig()
+  rig.events(1, 2)
+  for (let sequence = 3; sequence < 40; sequence++) {
+    rig.packet(heartbeatPacket(sequence + 20))
+    rig.advance(100)
+    rig.events(sequence, 1)
+  }
+  t.equal(rig.receiver.counters.requests, 0)
+  t.equal(rig.receiver.state, 'live')
+  rig.advance(4_000)
+  t.ok(rig.receiver.counters.requests > 0, 'when nothing comes any more, the tail is asked for')
+  t.end()
+})
+
 test('a heartbeat is a hint: a wrong one is mended by the next', (t) => {
   const rig = new ReceiverRig()
   rig.events(1, 2)

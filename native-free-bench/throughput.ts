@@ -1,0 +1,109 @@
+/**
+ * The most events a second, sequenced, and delivered in order to another process than the sequencer's. That process is also
+ * the source, as any component is: its commands go out of the outbox in datagrams, the sequencer's come back as events, and
+ * every event is checked for its number and its content. The outbox's window is the back-pressure, so nothing may get lost.
+ */
+import type { Outbox } from '../src/protocol/outbox.js'
+import type { RoleOptions } from '../src/runtime/options.js'
+import { readU16, readU32, writeU32 } from '../src/wire/bytes.js'
+import { EVENT_HEADER_BYTES, eventType } from '../src/wire/event.js'
+import { Child } from './support/children.js'
+import { CommandClient } from './support/command-client.js'
+import { median } from './support/latency.js'
+import { assertNativeFree } from './support/native-free.js'
+import { readOptions } from './support/options.js'
+
+const APPLICATION_TYPE = 256
+/** Commands that the source keeps ready: always more than the window lets out. */
+const AHEAD_COMMANDS = 16_384
+const ROUND_MS = 1_000
+
+const options = readOptions({ rounds: 5, messages: 100 })
+const role: Omit<RoleOptions, 'logger'> = {
+  session: `T${Date.now().toString(36).toUpperCase()}`.slice(0, 10),
+  interfaceAddress: '127.0.0.1',
+  eventGroup: { group: '239.255.78.21', port: 7821 },
+  commandGroup: { group: '239.255.78.22', port: 7822 },
+  controlGroup: { group: '239.255.78.23', port: 7823 },
+  stores: [],
+  datagramBytes: options.datagram,
+  idle: options.idle,
+}
+
+/** The number of the command stands in its first bytes. */
+const payloadBytes = Math.max(4, options.bytes)
+let issued = 0
+let checked = 0
+let nextSequence = 0
+let runs = 0
+
+const sequencer = await Child.start('./sequencer-child.js', role)
+const client = await CommandClient.open(role)
+client.onEvents = check
+client.fill = (outbox, nowUs) => {
+  while (outbox.outstanding < AHEAD_COMMANDS) issue(outbox, nowUs)
+}
+await round()
+const rates = []
+for (let i = 0; i < options.rounds; i++) {
+  rates.push(await round())
+  if (!options.json) process.stderr.write(`\rround ${i + 1} of ${options.rounds} `)
+}
+if (!options.json) process.stderr.write('\r')
+client.fill = () => {}
+await drained()
+assertNativeFree()
+const { resentCommands = 0, gaps = 0 } = client.counters
+const result = {
+  bench: 'throughput',
+  idle: options.idle,
+  bytes: payloadBytes,
+  datagram: options.datagram,
+  rounds: rates.length,
+  eventsPerSecond: Math.round(median(rates.map((rate) => rate.events))),
+  packetsPerSecond: Math.round(median(rates.map((rate) => rate.packets))),
+  events: checked,
+  lost: issued - checked,
+  gaps,
+  resentCommands,
+}
+client.close()
+await sequencer.stop()
+if (options.json) console.log(JSON.stringify(result))
+else {
+  console.log(`throughput: ${result.bytes} bytes, datagrams of ${result.datagram}, idle ${result.idle}\n`)
+  console.log(`${result.eventsPerSecond.toLocaleString('en-US')} events a second, median of ${result.rounds} rounds`)
+  console.log(`${result.packetsPerSecond.toLocaleString('en-US')} datagrams a second each way`)
+  console.log(`${result.events.toLocaleString('en-US')} events checked, ${result.lost} lost, ${gaps} gaps`)
+}
+process.exit(0)
+
+function issue(outbox: Outbox, nowUs: number): void {
+  const at = outbox.claim(APPLICATION_TYPE, payloadBytes, nowUs)
+  writeU32(outbox.bytes, at, ++issued)
+}
+
+/** Every event must be the next one of the session, and the next one that was issued. */
+function check(sequence: number, count: number, bytes: Uint8Array, start: number): void {
+  if (nextSequence !== 0 && sequence !== nextSequence) throw new Error(`event ${sequence} instead of ${nextSequence}`)
+  nextSequence = sequence + count
+  runs += 1
+  for (let i = 0, at = start; i < count; i++, at += 2 + readU16(bytes, at)) {
+    if (eventType(bytes, at + 2) !== APPLICATION_TYPE) continue
+    checked += 1
+    const number = readU32(bytes, at + 2 + EVENT_HEADER_BYTES)
+    if (number !== checked >>> 0) throw new Error(`command ${number} instead of ${checked}`)
+  }
+}
+
+async function round(): Promise<{ events: number; packets: number }> {
+  const [startMs, startEvents, startRuns] = [performance.now(), checked, runs]
+  client.cycle.enter()
+  await new Promise((resolve) => setTimeout(resolve, ROUND_MS))
+  const seconds = (performance.now() - startMs) / 1000
+  return { events: (checked - startEvents) / seconds, packets: (runs - startRuns) / seconds }
+}
+
+async function drained(): Promise<void> {
+  for (let i = 0; i < 200 && checked < issued; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+}
