@@ -10,6 +10,8 @@ const BACK = { group: '239.255.78.2', port: 7802 }
 const OVERHEAD_BYTES = 42
 
 export class FloorRounds {
+  /** Of all rounds since the last reset. */
+  readonly histogram = createHistogram()
   readonly #echo: Child
   readonly #options: BenchOptions
   readonly #send: (packet: Buffer) => void
@@ -63,6 +65,7 @@ export class FloorRounds {
     })
     stopSpinning()
     this.#echo.pause()
+    this.histogram.add(histogram)
     return quantilesUs(histogram)
   }
 

@@ -11,17 +11,37 @@ export interface BenchOptions {
   /** Messages a round. */
   readonly messages: number
   readonly json: boolean
+  /** A directory for the histograms, or undefined. */
+  readonly out: string | undefined
+  /** The scenario's own numbers, by flag. */
+  readonly more: Readonly<Record<string, number>>
 }
 
-export function readOptions(defaults: { rounds: number; messages: number }): BenchOptions {
+/** A flag that one scenario has: a whole number. */
+export interface MoreOption {
+  readonly value: number
+  readonly low: number
+  readonly high: number
+}
+
+export function readOptions(
+  defaults: { rounds: number; messages: number; idle?: 'spin' | 'block' },
+  more: Readonly<Record<string, MoreOption>> = {},
+): BenchOptions {
+  // Typed as an object, because the compiler would forget the flags below beside an index signature.
+  const moreFlags: object = Object.fromEntries(
+    Object.entries(more).map(([name, { value }]) => [name, { type: 'string', default: `${value}` }]),
+  )
   const { values } = parseArgs({
     options: {
-      idle: { type: 'string', default: 'spin' },
+      ...moreFlags,
+      idle: { type: 'string', default: defaults.idle ?? 'spin' },
       bytes: { type: 'string', default: '64' },
       datagram: { type: 'string', default: '1400' },
       rounds: { type: 'string', default: String(defaults.rounds) },
       messages: { type: 'string', default: String(defaults.messages) },
       json: { type: 'boolean', default: false },
+      out: { type: 'string' },
     },
   })
   if (values.idle !== 'spin' && values.idle !== 'block')
@@ -33,7 +53,20 @@ export function readOptions(defaults: { rounds: number; messages: number }): Ben
     rounds: wholeNumber('rounds', values.rounds, 1, 1000),
     messages: wholeNumber('messages', values.messages, 100, 10_000_000),
     json: values.json,
+    out: values.out,
+    more: moreValues(more, values),
   }
+}
+
+function moreValues(
+  more: Readonly<Record<string, MoreOption>>,
+  values: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, number>> {
+  const read = Object.entries(more).map(([name, { low, high }]) => [
+    name,
+    wholeNumber(name, String(values[name]), low, high),
+  ])
+  return Object.fromEntries(read)
 }
 
 function wholeNumber(name: string, text: string, low: number, high: number): number {
