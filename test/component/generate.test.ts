@@ -71,7 +71,7 @@ test('what is wrong with a file is said with file, line and name', async (t) => 
     ],
     'unknown.proto': [
       `${HEADER}message A {\n  option (seqcast.type) = 256;\n  Foo foo = 1;\n}\n`,
-      /unknown\.proto:6: A: there is no type 'Foo'/,
+      /unknown\.proto:6: (?:p\.)?A: there is no type 'Foo'/,
     ],
     'fixed.proto': [
       `${HEADER}message A {\n option (seqcast.type) = 256;\n option (seqcast.fixed) = true;\n string long_name = 1;\n}\n`,
