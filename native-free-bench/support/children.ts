@@ -16,6 +16,7 @@ export class Child {
   static async start(script: string, argument: object): Promise<Child> {
     const path = fileURLToPath(new URL(script, import.meta.url))
     const child = fork(path, [JSON.stringify(argument)], { env: { ...process.env, NODE_OPTIONS: '' } })
+    process.once('exit', () => child.kill('SIGKILL'))
     await new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve())
       child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)))
@@ -48,8 +49,9 @@ export class Child {
   }
 }
 
-/** The argument that the parent gave. */
+/** The argument that the parent gave. The child ends with its parent, also where that was killed. */
 export function childArgument<T>(): T {
+  process.once('disconnect', () => process.exit(1))
   return JSON.parse(process.argv[2] ?? '{}')
 }
 
