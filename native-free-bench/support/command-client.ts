@@ -35,8 +35,9 @@ export class CommandClient implements Agent {
   onReturned: (sourceSequence: number) => void = () => {}
   /** Called for each run of events of the session, own or not, in order. The bytes are valid during the call. */
   onEvents: (sequence: number, count: number, bytes: Uint8Array, start: number) => void = () => {}
-  /** Called at the end of each turn, before what was appended is sent. */
-  fill: (outbox: Outbox, nowUs: number) => void = () => {}
+  /** Called at the end of each turn, before what was appended is sent. @returns when there will be more to append */
+  fill: (outbox: Outbox, nowUs: number) => number = () => Number.POSITIVE_INFINITY
+  #fillAtUs = Number.POSITIVE_INFINITY
   #outbox: Outbox | undefined
   #source = 0
   #commands: MulticastSender | undefined
@@ -104,7 +105,7 @@ export class CommandClient implements Agent {
 
   flush(nowUs: number): void {
     if (this.#outbox === undefined) return
-    this.fill(this.#outbox, nowUs)
+    this.#fillAtUs = this.fill(this.#outbox, nowUs)
     this.#outbox.flush(nowUs)
   }
 
@@ -114,7 +115,8 @@ export class CommandClient implements Agent {
   }
 
   tick(nowUs: number): number {
-    return this.#outbox?.tick(nowUs) ?? Number.POSITIVE_INFINITY
+    if (nowUs >= this.#fillAtUs) this.flush(nowUs)
+    return Math.min(this.#fillAtUs, this.#outbox?.tick(nowUs) ?? Number.POSITIVE_INFINITY)
   }
 
   close(): void {

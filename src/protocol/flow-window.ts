@@ -7,8 +7,9 @@
 const MIN_WINDOW_COMMANDS = 64
 /** A first burst that default socket buffers hold. */
 const INITIAL_WINDOW_COMMANDS = 1_024
-/** Slow growth for each round trip. */
+/** Slow growth for each round trip: so much, or this part of a wide window, which would else take seconds to be wide again. */
 const GROWTH_COMMANDS = 64
+const GROWTH_PART = 1 / 16
 
 export class FlowWindow {
   readonly #max: number
@@ -30,7 +31,7 @@ export class FlowWindow {
   /** So many commands came back as events. */
   grow(commands: number): void {
     if (this.#window >= this.#max) return
-    const step = this.#window < this.#threshold ? 1 : Math.min(1, GROWTH_COMMANDS / this.#window)
+    const step = this.#window < this.#threshold ? 1 : Math.min(1, Math.max(GROWTH_PART, GROWTH_COMMANDS / this.#window))
     this.#window = Math.min(this.#max, this.#window + commands * step)
   }
 
