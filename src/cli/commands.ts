@@ -20,6 +20,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['replay', async () => (await import('./replay.js')).replayCommand],
   ['status', async () => (await import('./status.js')).statusCommand],
   ['admin', async () => (await import('./admin.js')).adminCommand],
+  ['bench', async () => (await import('./bench.js')).benchCommand],
 ])
 
 /** At the end of each help: a call as it is typed, for the command and for those below it. */
@@ -43,6 +44,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'admin passivate': ['admin passivate limit-watch'],
   'admin digest': ['admin digest limit-watch'],
   'admin end-session': ['admin end-session'],
+  bench: ['bench store', 'bench rewind --json', 'bench rtt --out figures'],
 }
 
 /** @returns the command of that name, or all of them where there is none: for help, and to suggest the right name */

@@ -55,6 +55,7 @@ const roleFields = z.strictObject({
   standby: flag.optional(),
   instance: name.optional(),
   guard: flag.optional(),
+  localStore: text.optional(),
   option: z.array(text).optional(),
 })
 

@@ -18,6 +18,10 @@ export const runCommand = new Command('run')
   .argument('<module>', 'JavaScript module that exports `component`, or `configure(options)` that returns one')
   .option('--standby', 'stay passive until an operator activates this replica')
   .option('--instance <name>', 'name of this replica, the same after a restart (default: a, with --standby b)')
+  .option(
+    '--local-store <dir>',
+    'rewind from the files of a store on this machine; over TCP where it lacks the session',
+  )
   .option('--option <name=value...>', 'passed to the module’s `configure`')
   .option('--no-guard', 'do not watch handlers for clocks, randomness and promises')
   .action(async (path: string, flags: Record<string, unknown>) => {
@@ -41,6 +45,7 @@ export const runCommand = new Command('run')
       standby,
       instance,
       guard: configuration.guard ?? true,
+      ...(configuration.localStore === undefined ? {} : { localStore: configuration.localStore }),
       onCommandReturned: (latencyUs) => latency.record(latencyUs),
       onStateChanged,
     })

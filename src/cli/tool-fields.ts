@@ -7,7 +7,7 @@ import { flag, oneOf, positive, text, whole } from './fields.js'
 
 const sequence = whole(1)
 
-/** Of send, tail, record and of the archive's tools. */
+/** Of send, tail, record, bench and of the archive's tools. */
 export const toolFields = z.strictObject({
   input: text.optional(),
   proto: text.optional(),
@@ -33,4 +33,10 @@ export const toolFields = z.strictObject({
   run: text.optional(),
   publish: flag.optional(),
   as: text.optional(),
+  bytes: whole(4, 60_000).optional(),
+  codec: oneOf(['fixed', 'protobuf', 'all']).optional(),
+  events: whole(1, 1_000_000_000).optional(),
+  messages: whole(100, 10_000_000).optional(),
+  rounds: whole(1, 1_000).optional(),
+  way: oneOf(['local', 'tcp', 'all']).optional(),
 })

@@ -42,6 +42,7 @@ export const ERROR_CODES = {
   E_TIMEOUT: 1,
   E_VERIFY: 1,
   E_DEMO: 1,
+  E_BENCH: 1,
 } as const satisfies Record<string, ExitStatus>
 
 export type ErrorCode = keyof typeof ERROR_CODES

@@ -28,6 +28,8 @@ export interface ComponentRoleOptions extends RoleOptions {
   readonly standby: boolean
   /** Catch what makes handlers indeterministic; costs a little. */
   readonly guard: boolean
+  /** Directory of a store on this machine, from whose files to rewind; where it lacks the session, over TCP. */
+  readonly localStore?: string
   readonly clock?: Clock
   /** Told how long each command took to come back as an event. */
   readonly onCommandReturned?: (latencyUs: number) => void

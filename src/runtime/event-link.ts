@@ -15,8 +15,9 @@ import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { withFaults } from './faults.js'
+import { LocalRewind } from './local-rewind.js'
 import type { RoleOptions } from './options.js'
-import { RewindLink } from './rewind-link.js'
+import { RewindLink, type RewindListener } from './rewind-link.js'
 
 /** Receivers rotate over this many request servers; fewer are asked in turn. */
 const SERVER_SLOTS = 4
@@ -44,22 +45,25 @@ export interface EventLinkOptions {
   readonly askSequencer: boolean
   readonly seed: number
   readonly lossTimeoutUs?: number
+  /** Directory of a store on this machine: rewinds read its files where they can, and go over TCP where they cannot. */
+  readonly localStore?: string
 }
+
+const EVENT_LINK_COUNTERS = ['unauthenticated', 'noServer', 'requestsSent', 'rewinds', 'localRewinds'] as const
+export type EventLinkCounter = (typeof EVENT_LINK_COUNTERS)[number]
 
 export class EventLink implements Agent {
   readonly receiver: Receiver
   readonly directory: Directory
-  readonly counters: Counters<'unauthenticated' | 'noServer' | 'requestsSent' | 'rewinds'> = createCounters([
-    'unauthenticated',
-    'noServer',
-    'requestsSent',
-    'rewinds',
-  ])
+  readonly counters: Counters<EventLinkCounter> = createCounters(EVENT_LINK_COUNTERS)
   readonly #cycle: DutyCycle
   readonly #auth: Authenticator
   readonly #answerAuth: Authenticator
   readonly #requestAuth: Authenticator
   readonly #rewind: RewindLink
+  readonly #localRewind: LocalRewind | undefined
+  /** From here on the local files had nothing: it is asked for over TCP. */
+  #localEnd = 0
   readonly #logger: Logger
   readonly #waitingFor: string
   #saysWaiting = false
@@ -92,24 +96,47 @@ export class EventLink implements Agent {
           listener.deliver(sequence, count, bytes, start, end, nowUs),
         request: (packet, server) => this.#request(packet, server),
         startRewind: (fromSequence) => this.#startRewind(fromSequence),
-        stopRewind: () => this.#rewind.stop(),
+        stopRewind: () => this.#stopRewind(),
         stateChanged: (state, reason) => listener.stateChanged(state, reason),
         lost: (from, to, reason) => listener.lost(from, to, reason),
         revoked: (nextSequence, reason) => listener.revoked(nextSequence, reason),
       },
     )
-    this.#rewind = new RewindLink(
-      options.session,
-      cycle,
+    const rewinds: RewindListener = {
+      started: (sequence, nowUs) => this.receiver.onRewindStart(sequence, nowUs),
+      run: (sequence, count, bytes, start, end, nowUs) =>
+        this.receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
+      sessionEnded: (nowUs) => this.receiver.onRewindSessionEnd(nowUs),
+      ended: (reason, nowUs) => this.receiver.onRewindEnd(reason, nowUs),
+      mustWait: () => listener.mustWait?.() ?? false,
+    }
+    this.#rewind = new RewindLink(options.session, cycle, rewinds, options.logger)
+    this.#localRewind = this.#createLocalRewind(options, rewinds)
+  }
+
+  #createLocalRewind(options: RoleOptions & EventLinkOptions, rewinds: RewindListener): LocalRewind | undefined {
+    if (options.localStore === undefined) return undefined
+    const { localStore, session, logger } = options
+    const { receiver } = this
+    return new LocalRewind(
+      localStore,
+      session,
+      this.#cycle,
       {
-        started: (sequence, nowUs) => this.receiver.onRewindStart(sequence, nowUs),
-        run: (sequence, count, bytes, start, end, nowUs) =>
-          this.receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
-        sessionEnded: (nowUs) => this.receiver.onRewindSessionEnd(nowUs),
-        ended: (reason, nowUs) => this.receiver.onRewindEnd(reason, nowUs),
-        mustWait: () => listener.mustWait?.() ?? false,
+        ...rewinds,
+        ended: (reason, nowUs) => {
+          this.#localEnd = receiver.nextSequence
+          receiver.onRewindEnd(reason, nowUs)
+        },
+        caughtUp: (nowUs) => receiver.onRewindCaughtUp(nowUs),
+        isBehind: () => receiver.knownNextSequence > receiver.nextSequence,
+        unavailable: (fromSequence, reason) => {
+          this.#localEnd = fromSequence
+          logger.info({ fromSequence, reason }, 'rewind: not from local files, over TCP')
+          this.#rewindOverTcp(fromSequence)
+        },
       },
-      options.logger,
+      logger,
     )
   }
 
@@ -164,15 +191,15 @@ export class EventLink implements Agent {
   flush(): void {}
 
   tick(nowUs: number): number {
-    const rewindUs = this.#rewind.tick(nowUs)
-    if (this.#rewind.isWaiting) this.receiver.onRewindWaits(nowUs)
+    const rewindUs = Math.min(this.#rewind.tick(nowUs), this.#localRewind?.tick(nowUs) ?? Number.POSITIVE_INFINITY)
+    if (this.#rewind.isWaiting || this.#localRewind?.isWaiting === true) this.receiver.onRewindWaits(nowUs)
     return Math.min(this.receiver.tick(nowUs), rewindUs)
   }
 
   close(): void {
     this.#cycle.remove(this)
     this.#unlisten()
-    this.#rewind.stop()
+    this.#stopRewind()
     this.#multicast?.close()
     this.#requests?.close()
   }
@@ -206,7 +233,21 @@ export class EventLink implements Agent {
     this.#requests?.send(this.#requestAuth.seal(packet), server.address, server.port)
   }
 
+  #stopRewind(): void {
+    this.#rewind.stop()
+    this.#localRewind?.stop()
+  }
+
   #startRewind(fromSequence: number): void {
+    if (this.#localRewind === undefined || fromSequence === this.#localEnd) {
+      this.#rewindOverTcp(fromSequence)
+      return
+    }
+    this.counters.localRewinds += 1
+    this.#localRewind.start(fromSequence)
+  }
+
+  #rewindOverTcp(fromSequence: number): void {
     const server = this.directory.rewindServer(this.#rewindServer++)
     if (server === undefined) {
       this.counters.noServer += 1

@@ -1,0 +1,113 @@
+/** `seqcast bench NAME`: what this machine does, in figures, each in one run with what it is compared with. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { DEFAULT_DATAGRAM_BYTES } from '../core/limits.js'
+import { QUANTILE_HEADER, quantileRow, writeHistogram } from './bench/histogram.js'
+import { CODECS } from './bench/messages.js'
+import { type Configuration, readConfiguration } from './configuration.js'
+import { count, print, table } from './output.js'
+
+const STORE_EVENTS = 4_000_000
+const REWIND_EVENTS = 4_000_000
+const ROUNDS = 5
+const RTT_ROUNDS = 11
+const RTT_MESSAGES = 5_000
+const EVENT_BYTES = 64
+
+export const benchCommand = new Command('bench').description(
+  'measure this machine: throughput, and latency beside the floor',
+)
+
+addBench('store', 'append events to LMDB, and count them when they are durable')
+  .option('--events <n>', `events a round (default: ${STORE_EVENTS})`)
+  .option('--bytes <n>', `payload of an event (default: ${EVENT_BYTES})`)
+  .option('--rounds <n>', `rounds (default: ${ROUNDS})`)
+  .action((flags: Record<string, unknown>) =>
+    withDirectory(flags, async (configuration, directory) => {
+      const { benchStore } = await import('./bench/store.js')
+      const { bytes = EVENT_BYTES, events = STORE_EVENTS, rounds = ROUNDS, datagram, json } = configuration
+      const startMs = Date.now()
+      const { result, histogram } = await benchStore({ directory, bytes, events, rounds, datagram })
+      if (configuration.out !== undefined) writeHistogram(configuration.out, 'store', histogram, startMs)
+      print(json, result, () => {
+        const head = `store: ${bytes}-byte events in packets of ${datagram} bytes, durable in LMDB, median of ${rounds} rounds`
+        const rate = `${count(result.eventsPerSecond)} events a second (best ${count(result.best)})`
+        return `${head}\n\n${rate}\n\n${table(QUANTILE_HEADER, [quantileRow('append to durable', result.measured)])}`
+      })
+    }),
+  )
+
+addBench('rewind', 'rewind a session of another process into a component: from its files, and over TCP')
+  .option('--events <n>', `events recorded (default: ${REWIND_EVENTS})`)
+  .option('--codec <codec>', 'fixed, protobuf or all (default: all)')
+  .option('--way <way>', 'local, tcp or all (default: all)')
+  .option('--rounds <n>', `rounds (default: ${ROUNDS})`)
+  .action((flags: Record<string, unknown>) =>
+    withDirectory(flags, async (configuration, directory) => {
+      const { benchRewind } = await import('./bench/rewind.js')
+      const { events = REWIND_EVENTS, rounds = ROUNDS, datagram, json, codec = 'all', way = 'all' } = configuration
+      const codecs = codec === 'all' ? CODECS : [codec]
+      const ways = way === 'all' ? (['local', 'tcp'] as const) : [way]
+      const rows: string[][] = []
+      for await (const result of benchRewind({ directory, events, rounds, datagram, codecs, ways })) {
+        if (json) print(true, result, () => '')
+        rows.push([result.way, result.codec, count(result.eventsPerSecond), count(result.best)])
+      }
+      if (json) return
+      const head = `rewind: 20-byte payloads in packets of ${datagram} bytes, into a handler that reads every field, median of ${rounds} rounds`
+      print(false, {}, () => `${head}\n\n${table(['way', 'codec', 'events a second', 'best'], rows)}`)
+    }),
+  )
+
+addBench('rtt', 'round trip of a command with a recording voter and two standbys listening, beside the floor')
+  .option('--bytes <n>', `payload of a command (default: ${EVENT_BYTES})`)
+  .option('--messages <n>', `round trips a round (default: ${RTT_MESSAGES})`)
+  .option('--rounds <n>', `rounds (default: ${RTT_ROUNDS})`)
+  .action((flags: Record<string, unknown>) =>
+    withDirectory(flags, async (configuration, directory) => {
+      const { benchRtt } = await import('./bench/rtt.js')
+      const { bytes = EVENT_BYTES, messages = RTT_MESSAGES, rounds = RTT_ROUNDS, datagram, json } = configuration
+      const startMs = Date.now()
+      const { result, histograms } = await benchRtt({ directory, bytes, messages, rounds, datagram })
+      if (configuration.out !== undefined) {
+        writeHistogram(configuration.out, 'rtt-floor', histograms.floor, startMs)
+        writeHistogram(configuration.out, 'rtt', histograms.measured, startMs)
+      }
+      print(json, result, () => {
+        const { floor, measured, ratio } = result
+        const head = `rtt: ${bytes}-byte commands, idle block, a recording voter and ${result.standbys} standbys, medians of ${result.rounds} rounds`
+        const rows = [quantileRow('floor', floor), quantileRow('measured', measured)]
+        const ratios = `ratio  p50 ${ratio.p50.toFixed(2)}  p99 ${ratio.p99.toFixed(2)}`
+        return `${head}\n\n${table(QUANTILE_HEADER, rows)}\n\n${ratios}`
+      })
+    }),
+  )
+
+function addBench(name: string, description: string): Command {
+  const command = new Command(name)
+    .description(description)
+    .option('--datagram <bytes>', `largest packet (default: ${DEFAULT_DATAGRAM_BYTES})`)
+    .option('--dir <dir>', 'where to record, on the disk that is meant (default: a temporary directory)')
+    .option('--json', 'one JSON object a line, for machines')
+  if (name !== 'rewind') command.option('--out <dir>', 'write the histograms there, as .hgrm and .hlog')
+  benchCommand.addCommand(command)
+  return command
+}
+
+/** Runs a bench in a directory of its own, which is removed afterwards. */
+async function withDirectory(
+  flags: Record<string, unknown>,
+  run: (configuration: Configuration, directory: string) => Promise<void>,
+): Promise<void> {
+  const configuration = readConfiguration(flags)
+  const parent = configuration.dir ?? tmpdir()
+  mkdirSync(parent, { recursive: true })
+  const directory = mkdtempSync(join(parent, 'seqcast-bench-'))
+  try {
+    await run(configuration, directory)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
