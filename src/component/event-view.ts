@@ -15,7 +15,6 @@ export class EventView implements ComponentEvent {
   /** To be set before `set`. */
   timeUs = 0
   source = 0
-  name = ''
   type = 0
   #bytes: Uint8Array = NOTHING
   #start = 0
@@ -33,12 +32,10 @@ export class EventView implements ComponentEvent {
     this.sequence = sequence
     this.source = source
     this.type = type
-    this.name = this.#schema.nameOf(type) ?? ''
     this.#bytes = bytes
     this.#start = start
     this.#end = end
     this.#decoded = false
-    this.#payload = undefined
     this.#failure = undefined
   }
 
@@ -53,6 +50,10 @@ export class EventView implements ComponentEvent {
   /** What reading the payload threw, also where the handler swallowed it. */
   get failure(): SeqcastError | undefined {
     return this.#failure
+  }
+
+  get name(): string {
+    return this.#schema.nameOf(this.type) ?? ''
   }
 
   get payload(): unknown {

@@ -243,13 +243,17 @@ export class ComponentHost {
 
   #handleBlocks(sequence: number, count: number, bytes: Uint8Array, start: number, nowUs: number): void {
     let at = start
-    for (let i = 0; i < count && !this.#role.isOver; i++) {
+    for (const after = sequence + count; sequence < after; sequence++) {
       const lengthBytes = readU16(bytes, at)
       at += BLOCK_LENGTH_BYTES
-      this.#onEvent(sequence + i, bytes, at, lengthBytes, nowUs)
-      if (this.#role.state === 'failed') return
-      this.#nextSequence = sequence + i + 1
+      this.#onEvent(sequence, bytes, at, lengthBytes, nowUs)
       at += lengthBytes
+      if (!this.#role.isOver) this.#nextSequence = sequence + 1
+      else {
+        // What it failed at was not handled; what stopped it was.
+        if (this.#role.state !== 'failed') this.#nextSequence = sequence + 1
+        return
+      }
     }
   }
 
