@@ -13,6 +13,7 @@ const INITIAL_BYTES = 32 * 1024
 
 export class CommandRing {
   #bytes: Uint8Array = new Uint8Array(INITIAL_BYTES)
+  #view: DataView = new DataView(this.#bytes.buffer)
   #writeAt = 0
   /** Slots are `source sequence & mask`. */
   #mask = INITIAL_COMMANDS - 1
@@ -41,6 +42,11 @@ export class CommandRing {
   /** Where the blocks lie; another array after an append that had to grow. */
   get bytes(): Uint8Array {
     return this.#bytes
+  }
+
+  /** The same memory as `bytes`. */
+  get view(): DataView {
+    return this.#view
   }
 
   /** Where a held command's block begins (its length field). */
@@ -159,6 +165,7 @@ export class CommandRing {
       at += end - start
     }
     this.#bytes = to
+    this.#view = new DataView(to.buffer)
     this.#writeAt = at
   }
 

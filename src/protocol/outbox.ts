@@ -16,12 +16,10 @@ import {
   OUTBOX_IN_FLIGHT,
 } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
-import { rangesEqual, readU16 } from '../wire/bytes.js'
+import { readU16 } from '../wire/bytes.js'
 import { COMMAND_HEADER_BYTES, commandCount } from '../wire/command.js'
 import {
-  EVENT_FLAGS_AT,
   EVENT_HEADER_BYTES,
-  EVENT_TYPE_AT,
   eventSource,
   eventSourceSequence,
   FIRST_FRAGMENT,
@@ -29,6 +27,7 @@ import {
   WHOLE_MESSAGE,
 } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
+import { CommandMatcher } from './command-matcher.js'
 import { CommandPacker } from './command-packer.js'
 import { CommandRing } from './command-ring.js'
 import { FlowWindow } from './flow-window.js'
@@ -55,6 +54,7 @@ export class Outbox {
   readonly #capacity: number
   readonly #maxRtoUs: number
   readonly #ring: CommandRing
+  readonly #matcher: CommandMatcher
   readonly #roundTrip: RoundTrip
   readonly #window: FlowWindow
   readonly #packer: CommandPacker
@@ -87,6 +87,7 @@ export class Outbox {
     this.#capacity = options.capacityCommands ?? OUTBOX_COMMANDS
     this.#maxRtoUs = options.maxRtoUs ?? DEFAULT_MAX_RTO_US
     this.#ring = new CommandRing(options.firstSourceSequence)
+    this.#matcher = new CommandMatcher(this.#ring)
     this.#roundTrip = new RoundTrip(options.minRtoUs ?? DEFAULT_MIN_RTO_US, this.#maxRtoUs)
     this.#window = new FlowWindow(options.inFlightCommands ?? OUTBOX_IN_FLIGHT)
     const packetBytes = Math.max(wholeBlockBytes, options.datagramBytes - AUTH_TAG_BYTES)
@@ -214,7 +215,7 @@ export class Outbox {
       this.counters.unknown++
       return 'unknown'
     }
-    if (!this.#isSame(sourceSequence, bytes, at, lengthBytes)) {
+    if (!this.#matcher.matches(sourceSequence, bytes, at, lengthBytes)) {
       this.counters.diverged++
       return 'diverged'
     }
@@ -231,6 +232,7 @@ export class Outbox {
    */
   onRun(sequence: number, count: number, bytes: Uint8Array, start: number, nowUs: number): number {
     const first = this.#nextReturned
+    this.#matcher.begin(bytes, count)
     let at = start + BLOCK_LENGTH_BYTES
     for (let i = 0; i < count; i++) {
       const lengthBytes = readU16(bytes, at - BLOCK_LENGTH_BYTES)
@@ -304,15 +306,6 @@ export class Outbox {
       const flags = start === 0 ? FIRST_FRAGMENT : end === lengthBytes ? LAST_FRAGMENT : 0
       this.#ring.append(type, this.#source, flags, payload, start, end, nowUs)
     }
-  }
-
-  /** Compares type, flags and payload; source and number are known to be the same, time and epoch are the sequencer's. */
-  #isSame(sourceSequence: number, bytes: Uint8Array, at: number, lengthBytes: number): boolean {
-    const own = this.#ring.bytes
-    const ownAt = this.#ring.offset(sourceSequence) + BLOCK_LENGTH_BYTES
-    if (readU16(own, ownAt - BLOCK_LENGTH_BYTES) !== lengthBytes) return false
-    if (readU16(own, ownAt + EVENT_TYPE_AT) !== readU16(bytes, at + EVENT_TYPE_AT)) return false
-    return rangesEqual(own, ownAt + EVENT_FLAGS_AT, bytes, at + EVENT_FLAGS_AT, lengthBytes - EVENT_FLAGS_AT)
   }
 
   /** The commands from `first` to the last one returned have come back at once. */

@@ -54,19 +54,15 @@ export function bytesEqualAt(bytes: Uint8Array, at: number, expected: Uint8Array
   return true
 }
 
-/** True where `length` bytes of two arrays are the same. Four at a time: a branch for each byte costs more than reading it. */
-export function rangesEqual(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
-  const fours = length & ~3
+/** True where `length` bytes of two views are the same: a view reads four bytes at once, where they lie, for the price of one. */
+export function viewsEqual(a: DataView, aAt: number, b: DataView, bAt: number, length: number): boolean {
+  const eights = length & ~7
   let i = 0
-  for (; i < fours; i += 4) {
-    const difference =
-      (a[aAt + i]! ^ b[bAt + i]!) |
-      (a[aAt + i + 1]! ^ b[bAt + i + 1]!) |
-      (a[aAt + i + 2]! ^ b[bAt + i + 2]!) |
-      (a[aAt + i + 3]! ^ b[bAt + i + 3]!)
-    if (difference !== 0) return false
+  for (; i < eights; i += 8) {
+    const first = a.getInt32(aAt + i) ^ b.getInt32(bAt + i)
+    if ((first | (a.getInt32(aAt + i + 4) ^ b.getInt32(bAt + i + 4))) !== 0) return false
   }
-  for (; i < length; i++) if (a[aAt + i] !== b[bAt + i]) return false
+  for (; i < length; i++) if (a.getUint8(aAt + i) !== b.getUint8(bAt + i)) return false
   return true
 }
 
