@@ -5,7 +5,7 @@
  * end of the ring.
  */
 import { copyBytes, readU16, writeU16 } from '../wire/bytes.js'
-import { EVENT_HEADER_BYTES, EVENT_SOURCE_AT, writeCommandHeader } from '../wire/event.js'
+import { EVENT_HEADER_BYTES, EVENT_SOURCE_AT, setCommandHeader } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 
 const INITIAL_COMMANDS = 256
@@ -90,9 +90,8 @@ export class CommandRing {
     const lengthBytes = EVENT_HEADER_BYTES + payloadBytes
     if (this.#next - this.#first > this.#mask) this.#growIndex()
     const at = this.#reserve(BLOCK_LENGTH_BYTES + lengthBytes)
-    const bytes = this.#bytes
-    writeU16(bytes, at, lengthBytes)
-    writeCommandHeader(bytes, at + BLOCK_LENGTH_BYTES, type, source, this.#next, flags)
+    this.#view.setUint16(at, lengthBytes)
+    setCommandHeader(this.#view, at + BLOCK_LENGTH_BYTES, type, source, this.#next, flags)
     const slot = this.#next & this.#mask
     this.#offsets[slot] = at
     this.#appendedUs[slot] = us

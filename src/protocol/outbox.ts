@@ -205,7 +205,9 @@ export class Outbox {
    */
   onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): OutboxVerdict {
     const verdict = this.#take(sequence, bytes, at, lengthBytes)
-    if (verdict === 'expected' && this.#connected) this.#onReturned(this.#nextReturned - 1, nowUs)
+    if (verdict !== 'expected') return verdict
+    this.counters.returned++
+    if (this.#connected) this.#onReturned(this.#nextReturned - 1, nowUs)
     return verdict
   }
 
@@ -221,7 +223,6 @@ export class Outbox {
     }
     this.#ring.setEventSequence(sourceSequence, sequence)
     this.#nextReturned = sourceSequence + 1
-    this.counters.returned++
     return 'expected'
   }
 
@@ -240,6 +241,7 @@ export class Outbox {
       at += lengthBytes + BLOCK_LENGTH_BYTES
     }
     const returned = this.#nextReturned - first
+    this.counters.returned += returned
     if (returned > 0 && this.#connected) this.#onReturned(first, nowUs)
     return returned
   }
@@ -254,8 +256,10 @@ export class Outbox {
   /** Events up to `stableSequence` are stable: their commands are let go, and whoever waits for space goes on. */
   onStable(stableSequence: number): void {
     const first = this.#ring.first
-    let n = first
-    while (n < this.#nextReturned && this.#ring.eventSequence(n) <= stableSequence) n++
+    const end = this.#nextReturned
+    const isAllStable = end > first && this.#ring.eventSequence(end - 1) <= stableSequence
+    let n = isAllStable ? end : first
+    while (n < end && this.#ring.eventSequence(n) <= stableSequence) n++
     if (n === first) return
     this.#ring.release(n)
     this.counters.released += n - first

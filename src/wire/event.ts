@@ -93,6 +93,24 @@ export function writeCommandHeader(
   writeU16(b, at + EVENT_FLAGS_AT, flags)
 }
 
+/** The same through a view, for less where many are written. */
+export function setCommandHeader(
+  view: DataView,
+  at: number,
+  type: number,
+  source: number,
+  sourceSequence: number,
+  flags: number,
+): void {
+  view.setUint16(at + EVENT_TYPE_AT, type)
+  view.setUint16(at + EVENT_SOURCE_AT, source)
+  view.setUint32(at + EVENT_SOURCE_SEQUENCE_AT, sourceSequence)
+  view.setInt32(at + EVENT_TIMESTAMP_AT, 0)
+  view.setInt32(at + EVENT_TIMESTAMP_AT + 4, 0)
+  view.setUint16(at + EVENT_EPOCH_AT, 0)
+  view.setUint16(at + EVENT_FLAGS_AT, flags)
+}
+
 /** The largest payload of one block, for a session's datagram size: a longer message travels as fragments. */
 export function fragmentBytes(datagramBytes: number, headerBytes: number, tagBytes: number): number {
   return datagramBytes - headerBytes - BLOCK_LENGTH_BYTES - EVENT_HEADER_BYTES - tagBytes

@@ -11,6 +11,7 @@ import {
   eventTimeUs,
   eventType,
   fragmentBytes,
+  setCommandHeader,
   setTimestamp,
   stampEvent,
   type Timestamp,
@@ -50,6 +51,8 @@ test('a command header and its stamp stand where the layout says', (t) => {
       view.setBigUint64(at + 8, 0n)
       view.setUint16(at + 16, 0)
       view.setUint16(at + 18, flags)
+      assert.deepEqual(bytes, expected)
+      setCommandHeader(new DataView(bytes.fill(0xaa).buffer), at, type, source, sequence, flags)
       assert.deepEqual(bytes, expected)
       stampEvent(bytes, at, { high, low }, epoch)
       view.setBigUint64(at + 8, (BigInt(high) << 32n) | BigInt(low))
