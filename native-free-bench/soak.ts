@@ -135,6 +135,7 @@ function report(): void {
     lateRssBytes: median(late.map(({ usage }) => usage.rssBytes)),
     maxRssBytes: Math.max(...slices.map(({ usage }) => usage.rssBytes)),
     lateHeapBytes: median(late.map(({ usage }) => usage.heapBytes)),
+    lateBufferBytes: median(late.map(({ usage }) => usage.bufferBytes)),
   }
   if (options.json) {
     console.log(JSON.stringify(result))
@@ -142,12 +143,13 @@ function report(): void {
   }
   const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
   console.log(`soak: ${result.seconds} s, ${result.events.toLocaleString('en-US')} events, idle ${result.idle}\n`)
-  console.log('million events  round trip p50 us  sequencer MB  heap MB  collections  loop delay max ms')
+  console.log('million events  round trip p50 us  sequencer MB  heap MB  buffers MB  collections  loop delay max ms')
   for (const { events, medianUs, usage } of slices) {
-    const cells = [events / 1e6, medianUs, usage.rssBytes / 1e6, usage.heapBytes / 1e6].map((value) => value.toFixed(1))
-    const [millions = '', us = '', rss = '', heap = ''] = cells
+    const megabytes = [usage.rssBytes, usage.heapBytes, usage.bufferBytes].map((bytes) => bytes / 1e6)
+    const cells = [events / 1e6, medianUs, ...megabytes].map((value) => value.toFixed(1))
+    const [millions = '', us = '', rss = '', heap = '', buffers = ''] = cells
     console.log(
-      `${millions.padStart(14)}  ${us.padStart(17)}  ${rss.padStart(12)}  ${heap.padStart(7)}  ${String(usage.collections).padStart(11)}  ${usage.delayMaxMs.toFixed(1).padStart(17)}`,
+      `${millions.padStart(14)}  ${us.padStart(17)}  ${rss.padStart(12)}  ${heap.padStart(7)}  ${buffers.padStart(10)}  ${String(usage.collections).padStart(11)}  ${usage.delayMaxMs.toFixed(1).padStart(17)}`,
     )
   }
   console.log(

@@ -9,6 +9,8 @@ export interface Usage {
   readonly atUs: number
   readonly rssBytes: number
   readonly heapBytes: number
+  /** Packets and other memory outside of the heap. */
+  readonly bufferBytes: number
   readonly collections: number
   readonly collectionMs: number
   /** How late the event loop was, since the last report; 0 where that is not watched. */
@@ -38,12 +40,13 @@ export function reportUsage(watch: boolean): void {
   }
   process.on('message', () => {
     const { user, system } = process.cpuUsage()
-    const { rss, heapUsed } = process.memoryUsage()
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
     const usage: Usage = {
       cpuUs: user + system,
       atUs: performance.now() * 1000,
       rssBytes: rss,
       heapBytes: heapUsed,
+      bufferBytes: arrayBuffers,
       collections,
       collectionMs,
       delayP50Ms: (delay?.percentile(50) ?? 0) / NS_PER_MS,

@@ -20,7 +20,15 @@ const RIGHT = 190
 const TOP = 50
 const BOTTOM = 60
 const COLOURS = ['#6b7280', '#1d4ed8', '#b45309', '#047857', '#be185d', '#6d28d9']
-const PERCENTILES = ['0 %', '90 %', '99 %', '99.9 %', '99.99 %', '99.999 %']
+const PERCENTILES: readonly (readonly [label: string, oneIn: number])[] = [
+  ['0 %', 1],
+  ['50 %', 2],
+  ['90 %', 10],
+  ['99 %', 100],
+  ['99.9 %', 1_000],
+  ['99.99 %', 10_000],
+  ['99.999 %', 100_000],
+]
 
 /** The columns of an .hgrm file: value, percentile, count, 1/(1-percentile). The maximum, at infinity, is left out. */
 export function readHgrm(text: string): Point[] {
@@ -50,9 +58,9 @@ export function plot(title: string, curves: readonly Curve[]): string {
       line(LEFT, y(us), WIDTH - RIGHT, y(us)),
       text(LEFT - 8, y(us) + 4, us.toLocaleString('en-US'), { anchor: 'end' }),
     ]),
-    ...PERCENTILES.slice(0, decades + 1).flatMap((label, decade) => [
-      line(x(10 ** decade), TOP, x(10 ** decade), HEIGHT - BOTTOM),
-      text(x(10 ** decade), HEIGHT - BOTTOM + 20, label, { anchor: 'middle' }),
+    ...PERCENTILES.filter(([, oneIn]) => oneIn <= 10 ** decades).flatMap(([label, oneIn]) => [
+      line(x(oneIn), TOP, x(oneIn), HEIGHT - BOTTOM),
+      text(x(oneIn), HEIGHT - BOTTOM + 20, label, { anchor: 'middle' }),
     ]),
     ...curves.map((curve, i) => path(curve, COLOURS[i % COLOURS.length] ?? '#000000', x, y, decades)),
     ...legend(curves, x, y, decades),
