@@ -107,7 +107,9 @@ async function runComponent(
   print(json, { ...said, commandsVerified, digestsVerified, commandsLeft, seconds, counters }, () =>
     report.failure === undefined
       ? `${component.name}: ${count(sequence)} events of session ${session} replayed in ${seconds.toFixed(2)} s\n` +
-        `${count(commandsVerified)} commands and ${count(digestsVerified)} digests as recorded\n` +
+        (commandsVerified === 0
+          ? `nothing was compared: the session has no command of ${component.name}\n`
+          : `${count(commandsVerified)} commands and ${count(digestsVerified)} digests as recorded\n`) +
         `digest after event ${sequence}: ${digest}`
       : `${component.name}: stopped after event ${sequence} of session ${session}`,
   )

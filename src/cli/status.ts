@@ -61,7 +61,7 @@ async function votersOf(options: RoleOptions, observer: Observer, stableBefore: 
 
 function nobody({ session, controlGroup: { group, port } }: RoleOptions): SeqcastError {
   return new SeqcastError('E_SESSION_UNKNOWN', `nobody of session ${session} was heard on ${group}:${port}`, {
-    hint: 'start one with: seqcast sequencer; or check --session, --control-group and --interface',
+    hint: 'start one with: seqcast sequencer; or check --session, --control-group, --interface and --key-file',
   })
 }
 

@@ -47,6 +47,11 @@ export class Lifecycle {
     return this.#state === 'stopped' || this.#state === 'failed'
   }
 
+  /** The state stays, and what is said of it is true again. */
+  restate(reason: string): void {
+    this.#reason = reason
+  }
+
   /** @throws Error where the states are not connected: a programmer's error */
   transition(next: ComponentState, reason: string): void {
     const previous = this.#state

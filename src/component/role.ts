@@ -107,7 +107,7 @@ export class Role {
     this.#term = event.term
     this.#isNamed = false
     this.#isPassivated = true
-    this.#deactivate(`term ${event.term}: ${event.reason}`)
+    this.#deactivate(`nobody is active, term ${event.term}: ${event.reason}`)
   }
 
   /** The shared source of the handlers' commands is known, whoever asked for it. */
@@ -194,9 +194,10 @@ export class Role {
   }
 
   #deactivate(reason: string): void {
-    if (this.#lifecycle.state !== 'active') return
-    this.#silence()
-    this.#lifecycle.transition('standby', reason)
+    if (this.#lifecycle.state === 'active') {
+      this.#silence()
+      this.#lifecycle.transition('standby', reason)
+    } else if (this.#lifecycle.state === 'standby') this.#lifecycle.restate(reason)
   }
 
   #silence(): void {

@@ -46,6 +46,8 @@ export interface DemoOptions {
 
 export async function runDemo(options: DemoOptions, progress: DemoProgress): Promise<DemoResult> {
   const { topology } = options
+  // A file that can't be read leaves nothing behind.
+  if (options.generate === undefined) await scanItchFile(topology.inputFile)
   await mkdir(topology.directory, { recursive: true })
   if (options.generate !== undefined) {
     await writeFile(topology.inputFile, generateItchFile(options.generate))
