@@ -13,13 +13,13 @@ import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES } from '../../wire/moldudp64.js'
 export const CODECS = ['fixed', 'protobuf'] as const
 export type Codec = (typeof CODECS)[number]
 
-interface Fill {
+export interface Fill {
   orderId: number
   price: number
   shares: number
   account: number
 }
-interface BenchMessages {
+export interface BenchMessages {
   FixedFill: Fill
   ProtobufFill: Fill
 }
@@ -30,8 +30,8 @@ interface Totals {
   sum: number
 }
 
-const FIXED_FILL_TYPE = 256
-const PROTOBUF_FILL_TYPE = 257
+export const FIXED_FILL_TYPE = 256
+export const PROTOBUF_FILL_TYPE = 257
 const SOURCE = 1
 
 const fillFields = (orderIdType: string): Readonly<Record<string, FieldDescriptor>> => ({
@@ -41,7 +41,8 @@ const fillFields = (orderIdType: string): Readonly<Record<string, FieldDescripto
   account: { id: 4, type: 'uint32' },
 })
 
-const schema = defineSchema<BenchMessages>({
+/** Both messages; the benches of codecs alone use it without a host. */
+export const fillSchema = defineSchema<BenchMessages>({
   package: 'seqcast.bench',
   messages: {
     FixedFill: { type: FIXED_FILL_TYPE, fixed: true, fields: fillFields('uint64') },
@@ -54,7 +55,7 @@ const schema = defineSchema<BenchMessages>({
 export function fillCounter(): Component<Totals, BenchMessages> {
   return defineComponent<Totals, BenchMessages>({
     name: 'fill-counter',
-    schema,
+    schema: fillSchema,
     state: () => ({ fills: 0, shares: 0, sum: 0 }),
     on: {
       FixedFill: (state, { payload }) => addFill(state, payload),
@@ -70,7 +71,7 @@ function addFill(state: Totals, fill: Fill): void {
 }
 
 /** The fill that event `sequence` carries. Its protobuf payload has 20 bytes, as its fixed layout has. */
-function fillOf(sequence: number): Fill {
+export function fillOf(sequence: number): Fill {
   return {
     orderId: 1_000_000 + sequence,
     price: 100_000 + (sequence % 10_000),
@@ -91,7 +92,7 @@ export const FILL_BYTES = 20
 export function fillBlocks(codec: Codec, first: number, count: number): Uint8Array {
   const [name, type] =
     codec === 'fixed' ? (['FixedFill', FIXED_FILL_TYPE] as const) : (['ProtobufFill', PROTOBUF_FILL_TYPE] as const)
-  return eventBlocks(type, first, count, (sequence) => schema.encode(name, fillOf(sequence)))
+  return eventBlocks(type, first, count, (sequence) => fillSchema.encode(name, fillOf(sequence)))
 }
 
 /** The blocks of `count` events of so many bytes each, for what does not look into them. */
@@ -109,14 +110,15 @@ function eventBlocks(
   count: number,
   payloadOf: (sequence: number) => Uint8Array,
 ): Uint8Array {
+  // A packet is what one turn of the sequencer has stamped.
   const timestamp = { high: 0, low: 0 }
+  setTimestamp(timestamp, 1_700_000_000_000_000 + first)
   const blocks: Uint8Array[] = []
   for (let sequence = first; sequence < first + count; sequence++) {
     const payload = payloadOf(sequence)
     const block = new Uint8Array(BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES + payload.length)
     writeU16(block, 0, EVENT_HEADER_BYTES + payload.length)
     writeCommandHeader(block, BLOCK_LENGTH_BYTES, type, SOURCE, sequence, WHOLE_MESSAGE)
-    setTimestamp(timestamp, 1_700_000_000_000_000 + sequence)
     stampEvent(block, BLOCK_LENGTH_BYTES, timestamp, 1)
     block.set(payload, BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES)
     blocks.push(block)
