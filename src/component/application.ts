@@ -6,7 +6,8 @@
  * changed.
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
-import { eventTimeUs } from '../wire/event.js'
+import { readU32 } from '../wire/bytes.js'
+import { EVENT_TIMESTAMP_AT, eventTimeUs } from '../wire/event.js'
 import { HandlerContext } from './context.js'
 import type { Component } from './definition.js'
 import { describePayload } from './describe.js'
@@ -33,6 +34,9 @@ export class Application {
   timersFired = 0
   /** The time of the event that is handled. A field, because a number of this size is boxed wherever it is passed. */
   timeUs = 0
+  /** The stamp that `timeUs` was made of; 0 is the time 0. */
+  #timestampHigh = 0
+  #timestampLow = 0
   readonly #component: Component
   readonly #view: EventView
   readonly #context: HandlerContext
@@ -96,11 +100,21 @@ export class Application {
 
   /** Takes the time of event `sequence`, which lies at `at`, and fires what is due at it; the event is not handled yet. */
   reachTime(sequence: number, bytes: Uint8Array, at: number): SeqcastError | undefined {
-    this.timeUs = eventTimeUs(bytes, at)
+    this.#takeTime(bytes, at)
     if (this.timers.nextDueUs > this.timeUs) return undefined
     this.#timerSequence = sequence
     this.timers.fire(this.timeUs, this.#fireTimer)
     return this.#timerError
+  }
+
+  /** What one turn of the sequencer has stamped has one time: it is divided out for the first of these events only. */
+  #takeTime(bytes: Uint8Array, at: number): void {
+    const high = readU32(bytes, at + EVENT_TIMESTAMP_AT)
+    const low = readU32(bytes, at + EVENT_TIMESTAMP_AT + 4)
+    if (low === this.#timestampLow && high === this.#timestampHigh) return
+    this.#timestampHigh = high
+    this.#timestampLow = low
+    this.timeUs = eventTimeUs(bytes, at)
   }
 
   /** Before anything that is not a handler runs: gives the machine's clock and randomness back. */
