@@ -2,15 +2,28 @@
  * The packets that this run of the sequencer has sent: a ring of slots, bounded by packets and by bytes. What is not yet
  * stable is never overwritten, and fills the window; what is stable stays as long as nothing newer needs its place, so that
  * requests for it can still be answered here.
+ *
+ * Packets are copied into a ring of bytes. Keeping the socket's own buffers would make each of them old before it dies, and
+ * the collector would let tens of megabytes of dead ones lie.
  */
+import { MAX_DATAGRAM_BYTES } from '../core/limits.js'
+import { copyBytes } from '../wire/bytes.js'
 import { MOLD_HEADER_BYTES, skipBlocks } from '../wire/moldudp64.js'
 import type { RunVisitor } from './event-log.js'
+
+const INITIAL_BYTES = 64 * 1024
+/** What stays empty before the ring's end and between its ends: a packet each, at most. */
+const SLACK_BYTES = 2 * MAX_DATAGRAM_BYTES
 
 export class EventWindow {
   readonly #capacity: number
   readonly #maxBytes: number
-  readonly #packets: Array<Uint8Array | undefined>
   readonly #sequences: Float64Array
+  /** Where each packet lies in the ring of bytes: in one piece. */
+  readonly #starts: Float64Array
+  readonly #lengths: Uint32Array
+  #ring: Uint8Array = new Uint8Array(INITIAL_BYTES)
+  #writeAt = 0
   /** Positions count up without end; a position's slot is its remainder. Oldest kept, oldest unstable, next free. */
   #oldest = 0
   #unstable = 0
@@ -22,8 +35,9 @@ export class EventWindow {
   constructor(maxPackets: number, maxBytes: number) {
     this.#capacity = maxPackets
     this.#maxBytes = maxBytes
-    this.#packets = new Array<Uint8Array | undefined>(maxPackets).fill(undefined)
     this.#sequences = new Float64Array(maxPackets)
+    this.#starts = new Float64Array(maxPackets)
+    this.#lengths = new Uint32Array(maxPackets)
   }
 
   /** Says where the first packet will start, for a session that has events already. */
@@ -56,12 +70,16 @@ export class EventWindow {
     return this.unstablePackets + packets <= this.#capacity && this.#unstableBytes + lengthBytes <= this.#maxBytes
   }
 
-  /** Keeps a packet that was sent, handed over. The oldest stable ones make room. */
+  /** Keeps a copy of a packet that is sent. The oldest stable ones make room. */
   add(packet: Uint8Array, sequence: number, count: number): void {
     while (this.#mustEvict(packet.length)) this.#evict()
     const slot = this.#next % this.#capacity
-    this.#packets[slot] = packet
+    const at = this.#reserve(packet.length)
+    copyBytes(packet, 0, packet.length, this.#ring, at)
+    this.#writeAt = at + packet.length
     this.#sequences[slot] = sequence
+    this.#starts[slot] = at
+    this.#lengths[slot] = packet.length
     this.#next++
     this.#bytes += packet.length
     this.#unstableBytes += packet.length
@@ -72,7 +90,7 @@ export class EventWindow {
   stable(stableSequence: number): void {
     while (this.#unstable < this.#next) {
       if (this.#endOf(this.#unstable) - 1 > stableSequence) return
-      this.#unstableBytes -= this.#packets[this.#unstable % this.#capacity]!.length
+      this.#unstableBytes -= this.#lengths[this.#unstable % this.#capacity]!
       this.#unstable++
     }
   }
@@ -83,10 +101,11 @@ export class EventWindow {
     let next = from
     const start = this.#find(from)
     for (let position = start; position < this.#next && position - start < maxPackets; position++) {
-      const packet = this.#packets[position % this.#capacity]!
+      const slot = position % this.#capacity
+      const packetAt = this.#starts[slot]!
       const end = this.#endOf(position)
-      const at = skipBlocks(packet, MOLD_HEADER_BYTES, next - this.#sequences[position % this.#capacity]!)
-      const goOn = visit(next, end - next, packet, at, packet.length, 0)
+      const at = skipBlocks(this.#ring, packetAt + MOLD_HEADER_BYTES, next - this.#sequences[slot]!)
+      const goOn = visit(next, end - next, this.#ring, at, packetAt + this.#lengths[slot]!, 0)
       next = end
       if (!goOn) break
     }
@@ -118,9 +137,37 @@ export class EventWindow {
   }
 
   #evict(): void {
-    const slot = this.#oldest % this.#capacity
-    this.#bytes -= this.#packets[slot]!.length
-    this.#packets[slot] = undefined
+    this.#bytes -= this.#lengths[this.#oldest % this.#capacity]!
     this.#oldest++
+  }
+
+  /** @returns where so many bytes can be written in one piece */
+  #reserve(lengthBytes: number): number {
+    const isEmpty = this.#oldest === this.#next
+    if (isEmpty) this.#writeAt = 0
+    const readAt = isEmpty ? 0 : this.#starts[this.#oldest % this.#capacity]!
+    // Where both are the same and something is held, the ring is full.
+    const hasWrapped = !isEmpty && this.#writeAt <= readAt
+    if (this.#writeAt + lengthBytes <= (hasWrapped ? readAt : this.#ring.length)) return this.#writeAt
+    if (!hasWrapped && lengthBytes <= readAt) return 0
+    this.#grow(lengthBytes)
+    return this.#writeAt
+  }
+
+  /** Doubles the ring as far as the bound needs it. Its packets lie one after the other then, from the beginning. */
+  #grow(lengthBytes: number): void {
+    const from = this.#ring
+    const enoughBytes = this.#maxBytes + SLACK_BYTES
+    const to = new Uint8Array(Math.max(Math.min(from.length * 2, enoughBytes), from.length + lengthBytes))
+    let at = 0
+    for (let position = this.#oldest; position < this.#next; position++) {
+      const slot = position % this.#capacity
+      const start = this.#starts[slot]!
+      copyBytes(from, start, start + this.#lengths[slot]!, to, at)
+      this.#starts[slot] = at
+      at += this.#lengths[slot]!
+    }
+    this.#ring = to
+    this.#writeAt = at
   }
 }
