@@ -5,17 +5,18 @@
  */
 import type { Outbox } from '../src/protocol/outbox.js'
 import type { RoleOptions } from '../src/runtime/options.js'
-import { readU16, readU32, writeU32 } from '../src/wire/bytes.js'
-import { EVENT_HEADER_BYTES, eventType } from '../src/wire/event.js'
+import { writeU32 } from '../src/wire/bytes.js'
 import { Child } from './support/children.js'
 import { CommandClient } from './support/command-client.js'
 import { median } from './support/latency.js'
 import { assertNativeFree } from './support/native-free.js'
+import { NUMBERED_TYPE, NumberedEvents } from './support/numbered-events.js'
 import { readOptions } from './support/options.js'
 
-const APPLICATION_TYPE = 256
+/** In flight, at most: less than sockets' buffers take where the kernel allows 4 MiB. */
+const IN_FLIGHT_COMMANDS = 16_384
 /** Commands that the source keeps ready: always more than the window lets out. */
-const AHEAD_COMMANDS = 16_384
+const AHEAD_COMMANDS = 20_480
 const ROUND_MS = 1_000
 
 const options = readOptions({ rounds: 5, messages: 100 })
@@ -33,13 +34,14 @@ const role: Omit<RoleOptions, 'logger'> = {
 /** The number of the command stands in its first bytes. */
 const payloadBytes = Math.max(4, options.bytes)
 let issued = 0
-let checked = 0
-let nextSequence = 0
-let runs = 0
+const events = new NumberedEvents()
 
 const sequencer = await Child.start('./sequencer-child.js', role)
-const client = await CommandClient.open(role)
-client.onEvents = check
+const client = await CommandClient.open(
+  role,
+  (sequence, count, bytes, start) => events.check(sequence, count, bytes, start),
+  IN_FLIGHT_COMMANDS,
+)
 client.fill = (outbox, nowUs) => {
   while (outbox.outstanding < AHEAD_COMMANDS) issue(outbox, nowUs)
   return Number.POSITIVE_INFINITY
@@ -63,8 +65,8 @@ const result = {
   rounds: rates.length,
   eventsPerSecond: Math.round(median(rates.map((rate) => rate.events))),
   packetsPerSecond: Math.round(median(rates.map((rate) => rate.packets))),
-  events: checked,
-  lost: issued - checked,
+  events: events.checked,
+  lost: issued - events.checked,
   gaps,
   resentCommands,
 }
@@ -80,31 +82,18 @@ else {
 process.exit(0)
 
 function issue(outbox: Outbox, nowUs: number): void {
-  const at = outbox.claim(APPLICATION_TYPE, payloadBytes, nowUs)
+  const at = outbox.claim(NUMBERED_TYPE, payloadBytes, nowUs)
   writeU32(outbox.bytes, at, ++issued)
 }
 
-/** Every event must be the next one of the session, and the next one that was issued. */
-function check(sequence: number, count: number, bytes: Uint8Array, start: number): void {
-  if (nextSequence !== 0 && sequence !== nextSequence) throw new Error(`event ${sequence} instead of ${nextSequence}`)
-  nextSequence = sequence + count
-  runs += 1
-  for (let i = 0, at = start; i < count; i++, at += 2 + readU16(bytes, at)) {
-    if (eventType(bytes, at + 2) !== APPLICATION_TYPE) continue
-    checked += 1
-    const number = readU32(bytes, at + 2 + EVENT_HEADER_BYTES)
-    if (number !== checked >>> 0) throw new Error(`command ${number} instead of ${checked}`)
-  }
-}
-
 async function round(): Promise<{ events: number; packets: number }> {
-  const [startMs, startEvents, startRuns] = [performance.now(), checked, runs]
+  const [startMs, startEvents, startRuns] = [performance.now(), events.checked, events.runs]
   client.cycle.enter()
   await new Promise((resolve) => setTimeout(resolve, ROUND_MS))
   const seconds = (performance.now() - startMs) / 1000
-  return { events: (checked - startEvents) / seconds, packets: (runs - startRuns) / seconds }
+  return { events: (events.checked - startEvents) / seconds, packets: (events.runs - startRuns) / seconds }
 }
 
 async function drained(): Promise<void> {
-  for (let i = 0; i < 200 && checked < issued; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  for (let i = 0; i < 200 && events.checked < issued; i++) await new Promise((resolve) => setTimeout(resolve, 10))
 }

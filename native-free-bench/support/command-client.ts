@@ -3,7 +3,7 @@
  * without an application on top.
  */
 import { SystemClock } from '../../src/core/clock.js'
-import { AUTH_TAG_BYTES } from '../../src/core/limits.js'
+import { AUTH_TAG_BYTES, OUTBOX_IN_FLIGHT } from '../../src/core/limits.js'
 import { silentLogger } from '../../src/core/log.js'
 import { sessionBytes } from '../../src/core/session.js'
 import { MulticastSender } from '../../src/net/udp.js'
@@ -29,12 +29,14 @@ import {
   sourceRegisteredCodec,
 } from '../../src/wire/runtime-events.js'
 
+export type RunListener = (sequence: number, count: number, bytes: Uint8Array, start: number) => void
+
 export class CommandClient implements Agent {
   readonly cycle: DutyCycle
   /** Called for each own command that has become an event. */
   onReturned: (sourceSequence: number) => void = () => {}
   /** Called for each run of events of the session, own or not, in order. The bytes are valid during the call. */
-  onEvents: (sequence: number, count: number, bytes: Uint8Array, start: number) => void = () => {}
+  readonly #onEvents: RunListener
   /** Called at the end of each turn, before what was appended is sent. @returns when there will be more to append */
   fill: (outbox: Outbox, nowUs: number) => number = () => Number.POSITIVE_INFINITY
   #fillAtUs = Number.POSITIVE_INFINITY
@@ -43,14 +45,19 @@ export class CommandClient implements Agent {
   #commands: MulticastSender | undefined
   #events: EventLink | undefined
 
-  private constructor(options: Omit<RoleOptions, 'logger'>) {
+  private constructor(options: Omit<RoleOptions, 'logger'>, onEvents: RunListener) {
+    this.#onEvents = onEvents
     this.cycle = new DutyCycle(new SystemClock(), options.idle)
   }
 
   /** Resolves when the source is registered. */
-  static async open(roleOptions: Omit<RoleOptions, 'logger'>): Promise<CommandClient> {
+  static async open(
+    roleOptions: Omit<RoleOptions, 'logger'>,
+    onEvents: RunListener = () => {},
+    inFlightCommands = OUTBOX_IN_FLIGHT,
+  ): Promise<CommandClient> {
     const options: RoleOptions = { ...roleOptions, logger: silentLogger }
-    const client = new CommandClient(options)
+    const client = new CommandClient(options, onEvents)
     const fail = (error: Error): void => {
       throw error
     }
@@ -90,6 +97,7 @@ export class CommandClient implements Agent {
         firstSourceSequence: 1,
         datagramBytes: options.datagramBytes,
         fragmentBytes: fragmentBytes(options.datagramBytes, MOLD_HEADER_BYTES, AUTH_TAG_BYTES),
+        inFlightCommands,
         // Other work on the machine may hold either process for longer than the usual least wait.
         minRtoUs: 50_000,
       },
@@ -128,7 +136,7 @@ export class CommandClient implements Agent {
   #onRegistered: (source: number, nonce: number) => void = () => {}
 
   #deliver(sequence: number, count: number, bytes: Uint8Array, start: number, nowUs: number): void {
-    this.onEvents(sequence, count, bytes, start)
+    this.#onEvents(sequence, count, bytes, start)
     if (this.#outbox === undefined) {
       this.#lookForSource(count, bytes, start)
       return
@@ -150,7 +158,8 @@ export class CommandClient implements Agent {
   }
 }
 
-function registration(session: string, nonce: number): Uint8Array {
+/** A packet that asks for a source. */
+export function registration(session: string, nonce: number): Uint8Array {
   const payload = registerSourceCodec.encode({
     name: 'bench',
     nonce,
