@@ -13,9 +13,9 @@ const SOURCE = 1
 const PAYLOAD_BYTES = 64
 const BLOCK_BYTES = 2 + EVENT_HEADER_BYTES + PAYLOAD_BYTES
 
-/** A packet of ten commands a turn, which is stamped in place and passed through. */
+/** A packet of fifteen commands a turn, which is stamped in place and passed through. */
 export function createSequencer(): Drive {
-  return drive(10, 1)
+  return drive(15, 1)
 }
 
 /** Three packets of five commands a turn, which become one packet. */
