@@ -13,8 +13,8 @@ import { readOptions } from './support/options.js'
 
 const ROUND_MS = 1_000
 const VOTER = 'sink'
-/** Sent and not yet acknowledged: half of what a socket's buffer takes where the kernel allows 4 MiB. */
-const UNACKNOWLEDGED_BYTES = 1024 * 1024
+/** Sent and not yet acknowledged: about half of what a socket's buffer takes, with the kernel's own overhead, where the kernel allows 4 MiB. */
+const UNACKNOWLEDGED_BYTES = 2 * 1024 * 1024
 
 interface Report {
   readonly checked: number

@@ -6,8 +6,9 @@ import { rawReceiver, rawSender, spin } from './raw-socket.js'
 
 const THERE = { group: '239.255.78.31', port: 7831 }
 const BACK = { group: '239.255.78.32', port: 7832 }
-/** What is under way at the end of a round may come so much later. */
-const DRAIN_MS = 50
+/** What is under way at the end of a round is waited for, so long at most. */
+const DRAIN_MS = 2_000
+const POLL_MS = 5
 
 export interface RawRound {
   readonly quantiles: Quantiles
@@ -22,6 +23,7 @@ export class RawLoad {
   readonly #send: (packet: Buffer) => void
   readonly #close: () => void
   #onMessage: (packet: Buffer) => void = () => {}
+  #round = 0
 
   private constructor(echo: Child, send: (packet: Buffer) => void, close: () => void) {
     this.#echo = echo
@@ -49,7 +51,9 @@ export class RawLoad {
   /** Sends datagrams of `bytes` at their intended times for a while; latencies count from those times. */
   async round(perSecond: number, bytes: number, durationMs: number): Promise<RawRound> {
     const histogram = createHistogram()
-    const packet = Buffer.alloc(Math.max(4, bytes))
+    const packet = Buffer.alloc(Math.max(8, bytes))
+    const round = ++this.#round
+    writeU32(packet, 4, round)
     const intervalUs = 1_000_000 / perSecond
     const total = Math.round((perSecond * durationMs) / 1000)
     let sent = 0
@@ -58,6 +62,8 @@ export class RawLoad {
     const stopSpinning = spin()
     const startUs = performance.now() * 1000
     this.#onMessage = (message) => {
+      // What an earlier round has left behind counts as lost there.
+      if (readU32(message, 4) !== round) return
       received += 1
       recordUs(histogram, performance.now() * 1000 - startUs - readU32(message, 0) * intervalUs)
     }
@@ -69,10 +75,12 @@ export class RawLoad {
           this.#send(packet)
         }
         if (sent < total) setImmediate(turn)
-        else setTimeout(resolve, DRAIN_MS)
+        else resolve()
       }
       turn()
     })
+    const untilMs = performance.now() + DRAIN_MS
+    while (received < sent && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     stopSpinning()
     this.#onMessage = () => {}
     this.#echo.pause()
