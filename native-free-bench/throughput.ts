@@ -41,6 +41,7 @@ const client = await CommandClient.open(
   role,
   (sequence, count, bytes, start) => events.check(sequence, count, bytes, start),
   IN_FLIGHT_COMMANDS,
+  false,
 )
 client.fill = (outbox, nowUs) => {
   while (outbox.outstanding < AHEAD_COMMANDS) issue(outbox, nowUs)

@@ -55,6 +55,8 @@ export class CommandClient implements Agent {
     roleOptions: Omit<RoleOptions, 'logger'>,
     onEvents: RunListener = () => {},
     inFlightCommands = OUTBOX_IN_FLIGHT,
+    /** False saves the calls of `onReturned`. */
+    tellsReturned = true,
   ): Promise<CommandClient> {
     const options: RoleOptions = { ...roleOptions, logger: silentLogger }
     const client = new CommandClient(options, onEvents)
@@ -90,6 +92,7 @@ export class CommandClient implements Agent {
     client.#source = await registered
     clearInterval(retry)
     const sendCommands = (packet: Uint8Array): void => client.#commands?.send(packet)
+    const returned = (sourceSequence: number): void => client.onReturned(sourceSequence)
     client.#outbox = new Outbox(
       {
         session: options.session,
@@ -101,7 +104,7 @@ export class CommandClient implements Agent {
         // Other work on the machine may hold either process for longer than the usual least wait.
         minRtoUs: 50_000,
       },
-      { sendCommands, returned: (sourceSequence) => client.onReturned(sourceSequence) },
+      tellsReturned ? { sendCommands, returned } : { sendCommands },
     )
     client.#outbox.connect(client.cycle.enter())
     return client

@@ -66,12 +66,12 @@ export class RequestSchedule {
   }
 
   /**
-   * For a gap at the end of the stream that a heartbeat has shown: where something was delivered since, the heartbeat was only
+   * For a gap at the end of the stream that a heartbeat has shown: where something was delivered in that turn or since, the heartbeat was only
    * read before the events that it speaks of, and they are still coming.
    * @returns true where asking was put off
    */
   postpone(deliveredAtUs: number, nowUs: number): boolean {
-    if (deliveredAtUs <= this.#openedAtUs) return false
+    if (deliveredAtUs < this.#openedAtUs) return false
     this.open(nowUs)
     return true
   }
