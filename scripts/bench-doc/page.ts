@@ -64,7 +64,7 @@ function latencies(results: readonly Result[]): string[] {
       const { floor, measured, ratio } = result
       const cells = floor === undefined ? [] : [[label(result), 'floor', ...quantiles(floor), '']]
       if (measured === undefined) return cells
-      const ratios = ratio === undefined ? '' : `${ratio.p50.toFixed(2)} · ${ratio.p99.toFixed(2)}`
+      const ratios = ratio === undefined ? '' : `${fixed(ratio.p50)} · ${fixed(ratio.p99)}`
       const first = floor === undefined ? label(result) : ''
       return [...cells, [first, 'measured', ...quantiles(measured), ratios]]
     })
@@ -109,7 +109,7 @@ function peers(results: readonly Result[]): string[] {
 
 /** Scenarios whose figures are their own: every field that is not in a table above. */
 function others(results: readonly Result[]): string[] {
-  const shown = new Set(['rtt', 'load', 'throughput', 'peers', 'floor', 'store', 'rewind'])
+  const shown = new Set(['rtt', 'load', 'throughput', 'throughput-embedded', 'peers', 'floor', 'store', 'rewind'])
   return results
     .filter((result) => !shown.has(result.bench))
     .flatMap((result) => {
@@ -151,9 +151,15 @@ function label(result: Result): string {
 }
 
 function quantiles(values: Quantiles): string[] {
-  return QUANTILES.map((key) =>
-    values[key].toLocaleString('en-US', { maximumFractionDigits: values[key] < 100 ? 1 : 0 }),
-  )
+  return QUANTILES.map((key) => {
+    const value = values[key]
+    if (Number.isNaN(value)) return '-'
+    return value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 1 : 0 })
+  })
+}
+
+function fixed(value: number): string {
+  return Number.isNaN(value) ? '-' : value.toFixed(2)
 }
 
 function number(value: number | undefined): string {

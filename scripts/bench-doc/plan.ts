@@ -40,12 +40,15 @@ export const STEPS: readonly Step[] = [
   ...['1400', '8972', '65507'].map(
     (datagram): Step => ({ of: 'bench', name: 'throughput', args: ['--datagram', datagram], short: FEW }),
   ),
+  ...['1400', '8972'].map(
+    (datagram): Step => ({ of: 'bench', name: 'throughput-embedded', args: ['--datagram', datagram], short: FEW }),
+  ),
   { of: 'seqcast bench', name: 'store', args: [], short: [...FEW, '--events', '2000000'] },
   { of: 'seqcast bench', name: 'rewind', args: [], short: [...FEW, '--events', '2000000'] },
   { of: 'bench', name: 'rewind', args: [], short: FEW },
   { of: 'bench', name: 'codec', args: [], short: FEW },
   { of: 'bench', name: 'idle', args: ['--idle', 'block'], short: FEW },
-  { of: 'bench', name: 'soak', args: ['--events', '50000000'], short: ['--events', '0', '--minutes', '1'], out: true },
+  { of: 'bench', name: 'soak', args: ['--events', '50000000'], short: [], out: true },
   { of: 'bench', name: 'peers', args: ['--idle', 'block'], short: [...FEW, '--stored', '20000'], out: true },
 ]
 

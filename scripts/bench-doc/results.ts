@@ -77,7 +77,7 @@ export function writeRun({ machine, results }: Run): string {
 /** @throws Error where a file is not one that `writeRun` made */
 export function readRun(path: string): Run {
   const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean)
-  const [machine, ...results] = lines.map((line): unknown => JSON.parse(line))
+  const [machine, ...results] = lines.map(parse)
   if (!isMachine(machine)) throw new Error(`${path}: the first line does not say which machine it was`)
   return { machine, results: results.filter(isResult) }
 }
@@ -87,11 +87,16 @@ export function parseResults(output: string, command: string): Result[] {
   const objects = output
     .split('\n')
     .filter((line) => line.startsWith('{'))
-    .map((line): unknown => JSON.parse(line))
+    .map(parse)
   return objects.flatMap((value) => {
     const withCommand: unknown = typeof value === 'object' && value !== null ? { ...value, command } : undefined
     return isResult(withCommand) ? [withCommand] : []
   })
+}
+
+/** What could not be measured is NaN, which JSON has as null. */
+function parse(line: string): unknown {
+  return JSON.parse(line, (_key, value: unknown) => (value === null ? Number.NaN : value))
 }
 
 function isMachine(value: unknown): value is Machine {

@@ -10,6 +10,8 @@ export interface Target {
 
 const FLAT_EVENTS = 50_000_000
 const FLAT_BYTES = 150_000_000
+/** Raw datagrams that take longer than this at p99 were kept waiting by other work: a ratio to them says nothing. */
+const DISTURBED_US = 10_000
 
 export const TARGETS: readonly Target[] = [
   roundTrip('spin'),
@@ -28,8 +30,10 @@ export const TARGETS: readonly Target[] = [
     judge: (results) => {
       const load = results.find((r) => r.bench === 'load' && r.eventsPerSecond === 100_000)
       if (load?.ratio === undefined) return undefined
-      const { lost = 0, ratio } = load
-      return { measured: `${ratio.p99.toFixed(2)}, ${lost} lost`, reached: ratio.p99 <= 2 && lost === 0 }
+      const { floor, lost = 0, ratio } = load
+      const isDisturbed = (floor?.p99 ?? 0) > DISTURBED_US
+      const measured = `${ratio.p99.toFixed(2)}, ${lost} lost${isDisturbed ? '; the raw datagrams were disturbed' : ''}`
+      return { measured, reached: ratio.p99 <= 2 && lost === 0 && !isDisturbed }
     },
   },
   rate('`throughput`, 64 bytes, datagrams of 1,400', 2e6, (r) => r.bench === 'throughput' && r.datagram === 1400),
