@@ -39,6 +39,7 @@ const role: Omit<RoleOptions, 'logger'> = {
 }
 const payload = new Uint8Array(options.bytes)
 const histogram = createHistogram()
+let sent = 0
 let returned = 0
 
 const sequencer = await Child.start('./role-child.js', { role: 'sequencer', options: role, watch: true })
@@ -70,6 +71,7 @@ function load(durationMs: number): Promise<void> {
     let inFlight = 0
     const send = (): void => {
       inFlight += 1
+      sent += 1
       client.send(APPLICATION_TYPE, payload)
     }
     client.onReturned = () => {
@@ -90,6 +92,7 @@ function roundTrips(messages: number): Promise<number> {
     let sentUs = 0
     const next = (): void => {
       sentUs = performance.now() * 1000
+      sent += 1
       client.send(APPLICATION_TYPE, payload)
     }
     client.onReturned = () => {
@@ -122,7 +125,7 @@ function report(): void {
     seconds: Math.round(seconds),
     events: returned,
     eventsPerSecond: Math.round(returned / seconds),
-    lost: 0,
+    lost: sent - returned,
     measured: quantilesUs(histogram),
     earlyMedianUs: medianOf(early),
     lateMedianUs: medianOf(late),

@@ -110,25 +110,22 @@ function peers(results: readonly Result[]): string[] {
 /** Scenarios whose figures are their own: every field that is not in a table above. */
 function others(results: readonly Result[]): string[] {
   const shown = new Set(['rtt', 'load', 'throughput', 'throughput-embedded', 'peers', 'floor', 'store', 'rewind'])
-  return results
-    .filter((result) => !shown.has(result.bench))
-    .flatMap((result) => {
-      const fields = Object.entries(result).filter(
-        ([name]) => !['bench', 'command', 'floor', 'measured', 'ratio'].includes(name),
-      )
-      return [
-        `## ${result.bench}`,
-        '',
-        ...table(
-          ['field', 'value'],
-          fields.flatMap(([name, value]) => flat(name, value)),
-        ),
-        '',
-      ]
-    })
+  const names = [...new Set(results.map((result) => result.bench))].filter((name) => !shown.has(name))
+  return names.flatMap((name) => {
+    const columns = results.filter(({ bench }) => bench === name).map((result) => new Map(fieldsOf(result)))
+    const fields = [...new Set(columns.flatMap((column) => [...column.keys()]))]
+    const rows = fields.map((field) => [field, ...columns.map((column) => column.get(field) ?? '')])
+    return [`## ${name}`, '', ...table(['field', ...columns.map(() => 'value')], rows), '']
+  })
 }
 
-function flat(name: string, value: unknown): string[][] {
+function fieldsOf(result: Result): (readonly [name: string, value: string])[] {
+  const inTables = ['bench', 'command', 'floor', 'measured', 'ratio']
+  const own = Object.entries(result).filter(([name]) => !inTables.includes(name))
+  return own.flatMap(([name, value]) => flat(name, value))
+}
+
+function flat(name: string, value: unknown): (readonly [name: string, value: string])[] {
   if (typeof value !== 'object' || value === null) {
     return [[name, typeof value === 'number' ? Number(value.toPrecision(5)).toLocaleString('en-US') : String(value)]]
   }
