@@ -34,6 +34,8 @@ export interface Result {
   readonly lost?: number
   readonly gaps?: number
   readonly maxRssBytes?: number
+  readonly earlyRssBytes?: number
+  readonly lateRssBytes?: number
   readonly peers?: Readonly<Record<string, Quantiles>>
   readonly rates?: Readonly<Record<string, { readonly stored: number; readonly replayed: number }>>
   readonly missing?: readonly string[]
