@@ -97,7 +97,8 @@ export class Sequencer {
     const time = new Timestamper(this.counters, this.#logger)
     this.#rebuild = new SessionRebuild(this.#started, this.#sources, this.#activations, time)
     // One slot beyond the bound: the end of the session can always be said.
-    this.#window = new EventWindow(windowPackets + 1, windowBytes + this.#packetBytes)
+    const heldBytes = Math.min(windowBytes, windowPackets * this.#packetBytes)
+    this.#window = new EventWindow(windowPackets + 1, heldBytes + this.#packetBytes)
     this.#batch = new EventBatch(this.#session, this.#packetBytes, this.#emit)
     const limits = { datagramBytes: options.datagramBytes, payloadBytes: this.#payloadBytes }
     this.#intake = new CommandIntake(
