@@ -53,11 +53,21 @@ addBench('rewind', 'rewind a session of another process into a component: from i
       const rows: string[][] = []
       for await (const result of benchRewind({ directory, events, rounds, datagram, codecs, ways })) {
         if (json) print(true, result, () => '')
-        rows.push([result.way, result.codec, count(result.eventsPerSecond), count(result.best)])
+        rows.push([
+          result.way,
+          result.codec,
+          count(result.eventsPerSecond),
+          count(result.best),
+          `${result.cpuNsPerEvent} ns`,
+        ])
       }
       if (json) return
       const head = `rewind: 20-byte payloads in packets of ${datagram} bytes, into a handler that reads every field, median of ${rounds} rounds`
-      print(false, {}, () => `${head}\n\n${table(['way', 'codec', 'events a second', 'best'], rows)}`)
+      print(
+        false,
+        {},
+        () => `${head}\n\n${table(['way', 'codec', 'events a second', 'best', 'processor time each'], rows)}`,
+      )
     }),
   )
 
