@@ -13,7 +13,7 @@ const FLAT_BYTES = 150_000_000
 /** The last third of a run may need this much more than the first. */
 const FLAT_GROWTH = 1.1
 /** Raw datagrams that take longer than this at p99 were kept waiting by other work: a ratio to them says nothing. */
-const DISTURBED_US = 10_000
+const DISTURBED_US = 1_000
 
 export const TARGETS: readonly Target[] = [
   roundTrip('spin'),
