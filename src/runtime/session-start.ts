@@ -124,7 +124,10 @@ function checkVoters(heard: Heard, options: SequencerRoleOptions): void {
   throw new SeqcastError(
     'E_SESSION_NEEDS_STORE',
     `no majority of the voters (${options.voters.join(', ')}) of session ${options.session} answers on ${options.controlGroup.group}:${options.controlGroup.port}`,
-    { hint: 'start the stores first: seqcast store --dir DIR --voter ID; with --key-file, every role needs the same key', fields: { session: options.session } },
+    {
+      hint: 'start the stores first: seqcast store --dir DIR --voter ID; with --key-file, every role needs the same key',
+      fields: { session: options.session },
+    },
   )
 }
 
