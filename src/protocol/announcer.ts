@@ -66,6 +66,12 @@ export class Announcer {
     this.#heartbeatAtUs = nowUs + this.#intervalUs
   }
 
+  /** Nothing but a tick went out: the next one shows its loss as soon as a heartbeat would. */
+  ticked(nowUs: number): void {
+    this.#intervalUs = this.#maxUs
+    this.#heartbeatAtUs = nowUs + this.#intervalUs
+  }
+
   /** There is news for the control stream: it is sent by the next `tick`, but not sooner than `leastUs` after the last one. */
   controlSoon(leastUs: number): void {
     this.#controlAtUs = Math.min(this.#controlAtUs, this.#controlledAtUs + leastUs)

@@ -236,7 +236,10 @@ export class Sequencer {
   tick(nowUs: number, wallUs: number): number {
     if (!this.#isRunning()) return Number.POSITIVE_INFINITY
     if (this.#tickUs > 0 && this.#state === 'open' && nowUs - this.#sequencedAtUs >= this.#tickUs) {
+      const isAlone = this.#batch.firstUnsent === this.#nextSequence
       this.#sequenceOwn(TICK, NO_PAYLOAD, nowUs, wallUs)
+      this.flush(nowUs, wallUs)
+      if (isAlone) this.#announcer.ticked(nowUs)
     }
     this.flush(nowUs, wallUs)
     this.#release('the continued session has settled')

@@ -288,6 +288,17 @@ test('a Tick when nothing was sequenced for a while', (t) => {
   t.end()
 })
 
+test('ticks do not start the heartbeats anew: an idle session is quiet', (t) => {
+  const bench = new Bench({ tickUs: 50_000, heartbeatMinUs: 2_000, heartbeatMaxUs: 100_000 }).open()
+  const untilUs = bench.nowUs + 1_000_000
+  while (bench.nowUs < untilUs) bench.advance(Math.min(bench.tick(), untilUs) - bench.nowUs)
+  const ticks = bench.events().filter(({ type }) => type === 3).length
+  t.equal(ticks, 19)
+  // Those between the first event and the first tick, and none after a tick.
+  t.equal(bench.sent.length - bench.events().length, 4)
+  t.end()
+})
+
 test('the end: SessionEnded, then end of session packets for a second, then silence', (t) => {
   const bench = new Bench().open()
   bench.sequencer.end('done', bench.nowUs, bench.wallUs)
