@@ -68,7 +68,7 @@ export class LocalRewind {
     LmdbLogReader.open(this.#directory, this.#session).then(
       (reader) => {
         if (attempt === this.#attempt) this.#begin(reader)
-        else closeQuietly(reader)
+        else closeReader(reader, this.#logger)
       },
       (error: unknown) => {
         if (attempt === this.#attempt) this.#refuse(messageOf(error))
@@ -85,7 +85,7 @@ export class LocalRewind {
     const reader = this.#reader
     this.#reader = undefined
     // Not within a read of it, which may be what has led here.
-    if (reader !== undefined) setImmediate(closeQuietly, reader)
+    if (reader !== undefined) setImmediate(closeReader, reader, this.#logger)
   }
 
   /** @returns when to call again, in microseconds */
@@ -188,7 +188,9 @@ export class LocalRewind {
   }
 }
 
-function closeQuietly(reader: LmdbLogReader): void {
-  // Reading is over; there is nothing to lose.
-  reader.close().catch(() => {})
+/** Reading is over, so a failure loses nothing; it may tell of a disk that is failing. */
+function closeReader(reader: LmdbLogReader, logger: Logger): void {
+  reader
+    .close()
+    .catch((error: unknown) => logger.warn({ error: messageOf(error) }, 'closing the files of a store failed'))
 }
