@@ -13,13 +13,6 @@ import { type GroupAddress, isPort } from './interfaces.js'
 /** Asked for; what was got is in `receiveBufferBytes` and depends on net.core.rmem_max. */
 export const WANTED_BUFFER_BYTES = 8 * 1024 * 1024
 
-/**
- * Being told of the outcome of a send costs as much as the rest of it outside of the kernel (a callback is a tick each). So only
- * one in so many is watched, and each that is longer than all before: an error that stays is seen soon, and the counts of
- * errors are lower bounds.
- */
-const WATCH_EVERY = 32
-
 export type SendCounters = Counters<'sent' | 'sentBytes' | 'congested' | 'sendErrors'>
 
 /** The memory of the packet belongs to the listener from then on. */
@@ -39,8 +32,6 @@ export class MulticastSender {
   readonly #socket: Socket
   readonly #afterSend: (error: Error | null) => void
   #isOpen = true
-  #longestBytes = 0
-  #isCongested = false
 
   private constructor(socket: Socket, options: MulticastOptions) {
     this.#socket = socket
@@ -82,14 +73,8 @@ export class MulticastSender {
   /** After `close` nothing is sent: a turn that closes may still have something to say. */
   send(packet: Uint8Array): void {
     if (!this.#isOpen) return
-    if (packet.length > this.#longestBytes || this.counters.sent % WATCH_EVERY === 0 || this.#isCongested) {
-      this.#longestBytes = Math.max(this.#longestBytes, packet.length)
-      this.#socket.send(packet, this.#afterSend)
-      this.#isCongested = this.congested
-      if (this.#isCongested) this.counters.congested += 1
-    } else {
-      this.#socket.send(packet)
-    }
+    this.#socket.send(packet, this.#afterSend)
+    if (this.congested) this.counters.congested += 1
     this.counters.sent += 1
     this.counters.sentBytes += packet.length
   }

@@ -69,6 +69,20 @@ test('a datagram that is too long is an error with a hint, once', async (t) => {
   t.match(error, { code: 'E_SEND', hint: /--datagram/ })
 })
 
+test('every send that fails is counted, and the first is told', async (t) => {
+  const told: SeqcastError[] = []
+  const sender = await MulticastSender.open({
+    group: '239.255.90.4',
+    port: await freePort(),
+    interfaceAddress: LOOPBACK,
+    onError: (error) => told.push(error),
+  })
+  t.teardown(() => sender.close())
+  for (let i = 0; i < 5; i++) sender.send(new Uint8Array(65_508))
+  while (sender.counters.sendErrors < 5) await new Promise((resolve) => setImmediate(resolve))
+  t.equal(told.length, 1)
+})
+
 test('a UDP port in use is named', async (t) => {
   const onError = (error: SeqcastError): void => {
     t.fail(error.message)
