@@ -91,7 +91,10 @@ export class CommandClient implements Agent {
     register()
     client.#source = await registered
     clearInterval(retry)
-    const sendCommands = (packet: Uint8Array): void => client.#commands?.send(packet)
+    const sendCommands = (packet: Uint8Array): void => {
+      client.#commands?.send(packet)
+      client.cycle.expectAnswer()
+    }
     const returned = (sourceSequence: number): void => client.onReturned(sourceSequence)
     client.#outbox = new Outbox(
       {
@@ -99,6 +102,7 @@ export class CommandClient implements Agent {
         source: client.#source,
         firstSourceSequence: 1,
         datagramBytes: options.datagramBytes,
+        tagBytes: 0,
         fragmentBytes: fragmentBytes(options.datagramBytes, MOLD_HEADER_BYTES, AUTH_TAG_BYTES),
         inFlightCommands,
         // Other work on the machine may hold either process for longer than the usual least wait.

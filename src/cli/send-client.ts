@@ -5,7 +5,7 @@
 import { Registration } from '../component/registration.js'
 import { type Clock, SystemClock } from '../core/clock.js'
 import { SeqcastError } from '../core/errors.js'
-import { AUTH_TAG_BYTES, MIN_DATAGRAM_BYTES } from '../core/limits.js'
+import { AUTH_TAG_BYTES, MAX_SEQUENCE, MIN_DATAGRAM_BYTES } from '../core/limits.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastSender } from '../net/udp.js'
 import { Outbox } from '../protocol/outbox.js'
@@ -50,6 +50,7 @@ export class SendClient implements Agent, EventListener {
   #commands: MulticastSender | undefined
   #sizes = { datagramBytes: MIN_DATAGRAM_BYTES, fragmentBytes: 0 }
   #heardSequencerUs = 0
+  #publishedIsStable = false
   /** Of the events that came back. */
   firstSequence = 0
   lastSequence = 0
@@ -131,6 +132,7 @@ export class SendClient implements Agent, EventListener {
       this.#onEvent(sequence + i, bytes, at, lengthBytes, nowUs)
       at += lengthBytes
     }
+    if (this.#publishedIsStable) this.#outbox?.onStable(sequence + count - 1)
   }
 
   stateChanged(): void {}
@@ -237,6 +239,7 @@ export class SendClient implements Agent, EventListener {
         source: event.source,
         firstSourceSequence: 1,
         ...this.#sizes,
+        tagBytes: this.#auth.tagBytes,
         capacityCommands: CAPACITY_COMMANDS,
         logger,
       },
@@ -252,7 +255,8 @@ export class SendClient implements Agent, EventListener {
   #onControl(message: ControlMessage, nowUs: number): void {
     if (message.kind === 'sequencer') {
       this.#heardSequencerUs = nowUs
-      this.#outbox?.onStable(message.body.stableSequence)
+      this.#publishedIsStable = message.body.publishedIsStable
+      this.#outbox?.onStable(this.#publishedIsStable ? MAX_SEQUENCE : message.body.stableSequence)
       this.#outbox?.onHeld(message.body.held)
     } else if (message.kind === 'refused' && message.body.nonce === this.#registration.nonce) {
       this.#fail('E_REFUSED', `the sequencer refused source '${this.#options.name}': ${message.body.reason}`)
@@ -261,6 +265,7 @@ export class SendClient implements Agent, EventListener {
 
   #sendCommands(packet: Uint8Array): void {
     this.#commands?.send(this.#auth.seal(packet))
+    this.#cycle.expectAnswer()
   }
 
   #fail(code: 'E_LOST' | 'E_REFUSED' | 'E_TIMEOUT', message: string): void {

@@ -17,6 +17,7 @@ export interface CommandsOptions {
   readonly session: string
   readonly schema: UntypedSchema
   readonly capacityCommands: number
+  readonly tagBytes: number
   readonly logger: Logger
 }
 
@@ -53,9 +54,9 @@ export class Commands {
 
   /** The constants of the session are known: numbering can begin. */
   open(datagramBytes: number, fragmentBytes: number): void {
-    const { session, capacityCommands, logger } = this.#options
+    const { session, capacityCommands, tagBytes, logger } = this.#options
     this.#outbox = new Outbox(
-      { session, source: 0, firstSourceSequence: 1, datagramBytes, fragmentBytes, capacityCommands, logger },
+      { session, source: 0, firstSourceSequence: 1, datagramBytes, tagBytes, fragmentBytes, capacityCommands, logger },
       {
         sendCommands: (packet) => this.#output.sendCommands(packet),
         returned: (_, latencyUs) => this.#output.returned?.(latencyUs),

@@ -21,6 +21,8 @@ export interface HostOptions {
   readonly nonce?: () => number
   /** Largest UDP payload that this process can send; the session's own value is used where that is smaller. */
   readonly datagramBytes?: number
+  /** Room that command packets leave for an authentication tag; default 16. */
+  readonly tagBytes?: number
   /** Catch the clock, randomness and timers of the machine inside handlers. Default true. */
   readonly guard?: boolean
   /** Commands of handlers that may wait to become stable; reaching it stops the component. */

@@ -8,7 +8,7 @@
  */
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
-import { COMPONENT_COMMANDS, OUTBOX_COMMANDS } from '../core/limits.js'
+import { AUTH_TAG_BYTES, COMPONENT_COMMANDS, OUTBOX_COMMANDS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import { readU16 } from '../wire/bytes.js'
 import type { ComponentStatus } from '../wire/control.js'
@@ -342,10 +342,10 @@ export class ComponentHost {
   }
 
   #createCommands(): Commands {
-    const { session, outboxCommands: capacityCommands = COMPONENT_COMMANDS } = this.#options
+    const { session, outboxCommands: capacityCommands = COMPONENT_COMMANDS, tagBytes = AUTH_TAG_BYTES } = this.#options
     const { name: component, schema } = this.#component
     return new Commands(
-      { component, session, schema, capacityCommands, logger: this.#logger },
+      { component, session, schema, capacityCommands, tagBytes, logger: this.#logger },
       {
         sendCommands: (packet) => this.#output.sendCommands(packet),
         returned: (latencyUs) => this.#onReturned(latencyUs),
@@ -354,10 +354,15 @@ export class ComponentHost {
   }
 
   #createOutside(): Outside {
-    const { session, clock, outsideCommands: capacityCommands = OUTBOX_COMMANDS } = this.#options
+    const {
+      session,
+      clock,
+      outsideCommands: capacityCommands = OUTBOX_COMMANDS,
+      tagBytes = AUTH_TAG_BYTES,
+    } = this.#options
     const nowUs = (): number => clock?.nowUs() ?? this.#nowUs
     return new Outside(
-      { component: this.#component, session, capacityCommands, logger: this.#logger, nowUs },
+      { component: this.#component, session, capacityCommands, tagBytes, logger: this.#logger, nowUs },
       {
         sendCommands: (packet) => this.#output.sendCommands(packet),
         returned: (latencyUs) => this.#onReturned(latencyUs),

@@ -17,6 +17,7 @@ export interface OutsideOptions {
   readonly component: Component
   readonly session: string
   readonly capacityCommands: number
+  readonly tagBytes: number
   readonly logger: Logger
   /** Monotonic microseconds, for what is issued outside of a turn of the host. */
   readonly nowUs: () => number
@@ -99,9 +100,9 @@ export class Outside {
   /** The stream granted the source; the outbox can send. */
   open(source: number, datagramBytes: number, fragmentBytes: number, nowUs: number): void {
     this.#registration.end()
-    const { session, capacityCommands, logger } = this.#options
+    const { session, capacityCommands, tagBytes, logger } = this.#options
     const outbox = new Outbox(
-      { session, source, firstSourceSequence: 1, datagramBytes, fragmentBytes, capacityCommands, logger },
+      { session, source, firstSourceSequence: 1, datagramBytes, tagBytes, fragmentBytes, capacityCommands, logger },
       {
         sendCommands: (packet) => this.#output.sendCommands(packet),
         returned: (_, latencyUs) => this.#output.returned?.(latencyUs),

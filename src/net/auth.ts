@@ -19,6 +19,11 @@ export class Authenticator {
     this.#stream = stream
   }
 
+  /** What `seal` adds. */
+  get tagBytes(): number {
+    return this.#key === undefined ? 0 : AUTH_TAG_BYTES
+  }
+
   /** The datagram with its tag; the same array where no key is configured. */
   seal(datagram: Uint8Array): Uint8Array {
     if (this.#key === undefined) return datagram

@@ -9,6 +9,8 @@ export interface OutboxOptions {
   readonly firstSourceSequence: number
   /** Largest UDP payload, the room for an authentication tag included. */
   readonly datagramBytes: number
+  /** Room that is left for an authentication tag; default 16. */
+  readonly tagBytes?: number
   /** Largest payload of one block: a constant of the session. Longer messages become trains of fragments. */
   readonly fragmentBytes: number
   /** Commands held until they are stable; `isFull` from there on. */

@@ -90,7 +90,7 @@ export class Outbox {
     this.#matcher = new CommandMatcher(this.#ring)
     this.#roundTrip = new RoundTrip(options.minRtoUs ?? DEFAULT_MIN_RTO_US, this.#maxRtoUs)
     this.#window = new FlowWindow(options.inFlightCommands ?? OUTBOX_IN_FLIGHT)
-    const packetBytes = Math.max(wholeBlockBytes, options.datagramBytes - AUTH_TAG_BYTES)
+    const packetBytes = Math.max(wholeBlockBytes, options.datagramBytes - (options.tagBytes ?? AUTH_TAG_BYTES))
     this.#packer = new CommandPacker(options.session, options.source, packetBytes)
     this.#source = options.source
     this.#nextReturned = options.firstSourceSequence

@@ -21,6 +21,8 @@ export interface RetransmitterOptions {
   readonly session: string
   /** The session's largest datagram, authentication tag included. */
   readonly datagramBytes: number
+  /** Room that is left for an authentication tag; default 16. */
+  readonly tagBytes?: number
   /** Answers in bytes per second, to all peers together; default 100 million. */
   readonly bytesPerSecond?: number
   /** Bytes that may go out at once after a rest; default room for ten full answers. */
@@ -84,7 +86,8 @@ export class Retransmitter {
     this.#output = output
     this.#logger = options.logger ?? silentLogger
     this.#session = sessionBytes(options.session)
-    this.#builder = new PacketBuilder(this.#session, options.datagramBytes - AUTH_TAG_BYTES)
+    const packetBytes = options.datagramBytes - (options.tagBytes ?? AUTH_TAG_BYTES)
+    this.#builder = new PacketBuilder(this.#session, packetBytes)
     this.#burstPackets = options.burstPackets ?? RETRANSMIT_BURST_PACKETS
     this.#recent = new RecentRequests(options.suppressUs ?? 2_000)
     this.#bytesPerUs = (options.bytesPerSecond ?? 100_000_000) / 1_000_000

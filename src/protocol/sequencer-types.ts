@@ -20,6 +20,8 @@ export interface SequencerOptions {
   readonly session: string
   /** Largest UDP payload, authentication tag included. */
   readonly datagramBytes: number
+  /** Room that is left for an authentication tag; default 16. */
+  readonly tagBytes?: number
   /** Ids of the stores whose majority makes events stable; none: published is stable. */
   readonly voters: readonly string[]
   /** Random, of this process: the `sender` of its control messages. */

@@ -83,7 +83,7 @@ export class Sequencer {
     const windowPackets = options.windowPackets ?? WINDOW_PACKETS
     const windowBytes = options.windowBytes ?? WINDOW_BYTES
     if (options.datagramBytes < MIN_DATAGRAM_BYTES) throw new Error(`datagramBytes below ${MIN_DATAGRAM_BYTES}`)
-    this.#packetBytes = options.datagramBytes - AUTH_TAG_BYTES
+    this.#packetBytes = options.datagramBytes - (options.tagBytes ?? AUTH_TAG_BYTES)
     if (windowPackets <= RESERVED_PACKETS || windowBytes <= RESERVED_PACKETS * this.#packetBytes) {
       throw new Error('the window is too small for one command packet')
     }
@@ -328,7 +328,8 @@ export class Sequencer {
 
   #stabilityAdvanced(): void {
     this.#window.stable(this.#stability.stableSequence)
-    this.#announcer.controlSoon(STABLE_NOTICE_US)
+    // Where published is stable everybody knows it: a notice for each event would wake the whole session for nothing.
+    if (this.#stability.hasVoters) this.#announcer.controlSoon(STABLE_NOTICE_US)
     this.#release('stability caught up')
   }
 
@@ -385,6 +386,7 @@ export class Sequencer {
       epoch: FIRST_EPOCH,
       nextSequence: this.#batch.firstUnsent,
       stableSequence: this.#stability.stableSequence,
+      publishedIsStable: !this.#stability.hasVoters,
       epochTable: [{ epoch: FIRST_EPOCH, sequence: 1 }],
       state: this.#state,
       held: this.#state === 'held',

@@ -9,6 +9,7 @@ import { ComponentHost } from '../component/host.js'
 import { type Clock, SystemClock } from '../core/clock.js'
 import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
+import { MAX_SEQUENCE } from '../core/limits.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastSender } from '../net/udp.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
@@ -168,9 +169,11 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     )
   }
 
-  sequencerHeard({ nextSequence, stableSequence, held }: SequencerHeartbeat, nowUs: number): void {
+  sequencerHeard(heartbeat: SequencerHeartbeat, nowUs: number): void {
+    const { nextSequence, stableSequence, publishedIsStable, held } = heartbeat
+    if (publishedIsStable) this.#host.onStable(MAX_SEQUENCE, nowUs)
     // What was not sent yet is not stable; at most the heartbeat is wrong.
-    if (stableSequence < nextSequence) this.#host.onStable(stableSequence, nowUs)
+    else if (stableSequence < nextSequence) this.#host.onStable(stableSequence, nowUs)
     this.#host.onHeld(held)
   }
 
@@ -223,18 +226,24 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         nonce: randomIncarnation,
         guard,
         datagramBytes,
+        tagBytes: this.#commandAuth.tagBytes,
         mode: 'replica',
         logger,
         clock: this.#clock,
       },
       {
-        sendCommands: (packet) => this.#commands?.send(this.#commandAuth.seal(packet)),
+        sendCommands: (packet) => this.#sendCommands(packet),
         stateChanged: (state, reason) => this.#onHostState(state, reason),
         failed: (error) => this.#fail(error),
         commandReturned: (latencyUs) => this.#options.onCommandReturned?.(latencyUs),
         wantsFlush: () => this.#cycle.enter(),
       },
     )
+  }
+
+  #sendCommands(packet: Uint8Array): void {
+    this.#commands?.send(this.#commandAuth.seal(packet))
+    this.#cycle.expectAnswer()
   }
 
   #onHostState(state: string, reason: string): void {

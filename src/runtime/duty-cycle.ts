@@ -9,7 +9,8 @@
  * at a little later. Whether it is alone shows in the time since the one before.
  *
  * `spin` keeps the loop hot: a pending immediate makes the kernel's wait return at once, which halves the round trip and
- * takes a core. `block` sleeps until a datagram or a deadline.
+ * takes a core. `block` sleeps until a datagram or a deadline. Waking up costs more than all the rest of a round trip, so it
+ * looks a moment longer where an answer is probably about to come: something was sent, and datagrams come close together.
  */
 import type { Clock } from '../core/clock.js'
 
@@ -26,6 +27,10 @@ export interface Agent {
 const BURST_GAP_US = 8
 /** After a lone datagram, deadlines may have moved: they are looked at after this long. */
 const LOOK_AGAIN_US = 200
+/** `block` looks for an answer so long before it sleeps: about what sleeping and waking up takes. */
+const POLL_US = 50
+/** It does so only while datagrams come closer to each other than this. An idle process never does. */
+const POLL_GAP_US = 100
 
 export class DutyCycle {
   readonly #clock: Clock
@@ -41,6 +46,13 @@ export class DutyCycle {
   #spinning = false
   /** When the last datagram was fed. */
   #fedUs = Number.NEGATIVE_INFINITY
+  #answerExpected = false
+  #pollUntilUs = 0
+  #polling = false
+  readonly #poll = (): void => {
+    this.#polling = this.#state !== 'stopped' && this.#clock.nowUs() < this.#pollUntilUs
+    if (this.#polling) setImmediate(this.#poll)
+  }
 
   constructor(clock: Clock, idle: IdleMode) {
     this.#clock = clock
@@ -94,19 +106,37 @@ export class DutyCycle {
 
   /** The datagram was fed. What came of a lone one goes out now. */
   fed(): void {
+    const gapUs = this.#nowUs - this.#fedUs
     this.#fedUs = this.#nowUs
     if (this.#state !== 'alone') return
+    this.#answerExpected = false
     this.#flushAgents()
     if (this.#isStopped()) return
     this.#state = 'idle'
     this.#deadlineUs = Math.min(this.#deadlineUs, this.#nowUs + LOOK_AGAIN_US)
-    if (this.#idle === 'block') this.#arm()
-    else if (!this.#spinning) this.#spin()
+    if (this.#idle === 'spin') {
+      if (!this.#spinning) this.#spin()
+      return
+    }
+    if (this.#answerExpected && gapUs < POLL_GAP_US) this.#lookLonger()
+    this.#arm()
+  }
+
+  /** Something was sent that others answer. */
+  expectAnswer(): void {
+    this.#answerExpected = true
   }
 
   /** The time of this turn on the wall clock; call `enter` first. */
   get wallUs(): number {
     return this.#wallUs
+  }
+
+  #lookLonger(): void {
+    this.#pollUntilUs = this.#nowUs + POLL_US
+    if (this.#polling) return
+    this.#polling = true
+    setImmediate(this.#poll)
   }
 
   #begin(): void {

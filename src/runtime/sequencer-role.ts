@@ -100,6 +100,7 @@ async function openSequencer(
     {
       session: options.session,
       datagramBytes: options.datagramBytes,
+      tagBytes: eventAuth.tagBytes,
       voters: options.voters,
       incarnation,
       requestPort: requests.port,
@@ -108,7 +109,10 @@ async function openSequencer(
       ...(options.tickUs === undefined ? {} : { tickUs: options.tickUs }),
     },
     {
-      sendEvents: (packet) => events.send(eventAuth.seal(packet)),
+      sendEvents: (packet) => {
+        events.send(eventAuth.seal(packet))
+        cycle.expectAnswer()
+      },
       sendAnswer: (packet, peer) => requests.send(answerAuth.seal(packet), peer.address, peer.port),
       sendControl: (kind, body) => control.send(kind, body),
       stateChanged: (state, reason) => onState(state, reason, options.session, outcome),

@@ -80,7 +80,12 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
     this.#retransmitter = new Retransmitter(
-      { session: options.session, datagramBytes: options.datagramBytes, logger: options.logger },
+      {
+        session: options.session,
+        datagramBytes: options.datagramBytes,
+        tagBytes: this.#answerAuth.tagBytes,
+        logger: options.logger,
+      },
       this.log,
       { sendAnswer: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port) },
     )

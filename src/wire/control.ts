@@ -18,6 +18,8 @@ export interface SequencerHeartbeat {
   nextSequence: number
   /** Everything up to here is stable. */
   stableSequence: number
+  /** No voters are configured: every event is stable as soon as it is published, and `stableSequence` lags behind. */
+  publishedIsStable: boolean
   epochTable: EpochTableEntry[]
   state: string
   /** Commands are held back because the window is full: outboxes slow down. */
@@ -133,6 +135,7 @@ export const CONTROL_SCHEMA = {
       held: bool,
       requestPort: uint32,
       counters,
+      publishedIsStable: bool,
     }),
     StoreStatus: message({
       name: string,

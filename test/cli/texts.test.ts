@@ -67,7 +67,15 @@ test('tail', (t) => {
 
 test('problems that a live session rarely has', (t) => {
   const sequencer = {
-    ...{ epoch: 1, nextSequence: 30_001, stableSequence: 30_000, epochTable: [], state: 'open', held: false },
+    ...{
+      epoch: 1,
+      nextSequence: 30_001,
+      stableSequence: 30_000,
+      publishedIsStable: false,
+      epochTable: [],
+      state: 'open',
+      held: false,
+    },
     ...{ requestPort: 1, counters: {} },
   }
   const store = {

@@ -513,6 +513,7 @@ test('of two sequencers the one with fewer events stops', (t) => {
       epoch: 1,
       nextSequence,
       stableSequence: 0,
+      publishedIsStable: true,
       epochTable: [],
       state: 'open',
       held: false,

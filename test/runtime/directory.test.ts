@@ -34,7 +34,15 @@ test('a store without ports, or with such as no socket takes, is not asked', (t)
 test('a sequencer without a port is not asked', (t) => {
   const directory = new Directory([], true)
   const body: SequencerHeartbeat = {
-    ...{ epoch: 1, nextSequence: 1, stableSequence: 0, epochTable: [], state: 'open', held: false },
+    ...{
+      epoch: 1,
+      nextSequence: 1,
+      stableSequence: 0,
+      publishedIsStable: false,
+      epochTable: [],
+      state: 'open',
+      held: false,
+    },
     ...{ requestPort: 70_000, counters: {} },
   }
   directory.onControl({ session: 'TEST', sender: 1, kind: 'sequencer', body }, '127.0.0.1', 1)

@@ -69,7 +69,7 @@ class Stranger {
 
 const HEARTBEAT: ControlBodies['sequencer'] = {
   ...{ epoch: 1, nextSequence: 1, stableSequence: 0, epochTable: [{ epoch: 1, sequence: 1 }] },
-  ...{ state: 'open', held: false, requestPort: 7_712, counters: {} },
+  ...{ publishedIsStable: false, state: 'open', held: false, requestPort: 7_712, counters: {} },
 }
 const STATUS: ControlBodies['store'] = {
   ...{ name: 'z', voter: '', epoch: 1, durableSequence: 0, committedSequence: 0 },
