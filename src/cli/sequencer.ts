@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { DEFAULT_SEQUENCER_REQUEST_PORT } from '../runtime/options.js'
 import { startSequencer } from '../runtime/sequencer-role.js'
+import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
 import { readConfiguration, roleOptions } from './configuration.js'
 import { withPortHint } from './ports.js'
 import { runRole } from './run-role.js'
@@ -13,6 +14,7 @@ export const sequencerCommand = new Command('sequencer')
   .option('--request-port <port>', `UDP port for retransmission (default: ${DEFAULT_SEQUENCER_REQUEST_PORT})`)
   .option('--tick-ms <ms>', 'a Tick event after this long without an event; 0: none (default: 100)')
   .action(async (flags: Record<string, unknown>) => {
+    keepYoungGenerationSmall()
     const configuration = readConfiguration(flags)
     const options = roleOptions(configuration, 'sequencer')
     const role = await withPortHint('--request-port', () =>

@@ -243,6 +243,7 @@ export class ComponentHost {
 
   #handleBlocks(sequence: number, count: number, bytes: Uint8Array, start: number, nowUs: number): void {
     let at = start
+    const first = sequence
     for (const after = sequence + count; sequence < after; sequence++) {
       const lengthBytes = readU16(bytes, at)
       at += BLOCK_LENGTH_BYTES
@@ -250,15 +251,16 @@ export class ComponentHost {
       at += lengthBytes
       if (!this.#role.isOver) this.#nextSequence = sequence + 1
       else {
+        this.counters.events++
         // What it failed at was not handled; what stopped it was.
         if (this.#role.state !== 'failed') this.#nextSequence = sequence + 1
-        return
+        break
       }
     }
+    this.counters.events += sequence - first
   }
 
   #onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): void {
-    this.counters.events++
     if (lengthBytes < EVENT_HEADER_BYTES) {
       this.counters.malformed++ // A foreign stream; every replica skips it.
       return
@@ -268,7 +270,7 @@ export class ComponentHost {
     if (source !== 0 && !this.#verify(sequence, type, source, bytes, at, lengthBytes, nowUs)) return
     const error = this.#application.reachTime(sequence, bytes, at)
     if (error !== undefined) this.#fail(error)
-    else if (type >= FIRST_APPLICATION_TYPE) this.#onMessage(sequence, bytes, at, lengthBytes)
+    else if (type >= FIRST_APPLICATION_TYPE) this.#onMessage(sequence, type, source, bytes, at, lengthBytes)
     else if (type !== TICK && type !== DIGEST_TAKEN) {
       this.#application.rest()
       const payload = bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes)
@@ -300,8 +302,15 @@ export class ComponentHost {
     return this.#fail(secondInstanceError(this.#component.name, sequence, source))
   }
 
-  #onMessage(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number): void {
-    const error = this.#messages.onBlock(sequence, bytes, at, lengthBytes)
+  #onMessage(
+    sequence: number,
+    type: number,
+    source: number,
+    bytes: Uint8Array,
+    at: number,
+    lengthBytes: number,
+  ): void {
+    const error = this.#messages.onBlock(sequence, type, source, bytes, at, lengthBytes)
     if (error !== undefined) this.#fail(error)
     // Counted whether handled or not, so that newer code that handles more takes its digests at the same places.
     else if (this.#digests.isDue(++this.#applicationEvents)) this.#takeDigest(sequence)

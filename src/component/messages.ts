@@ -4,7 +4,7 @@
  */
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
-import { EVENT_HEADER_BYTES, eventFlags, eventSource, eventType, WHOLE_MESSAGE } from '../wire/event.js'
+import { EVENT_HEADER_BYTES, eventFlags, WHOLE_MESSAGE } from '../wire/event.js'
 import type { Application } from './application.js'
 import type { Component } from './definition.js'
 import { nameOfType } from './describe.js'
@@ -40,13 +40,18 @@ export class Messages {
   }
 
   /** Takes one block. @returns what went wrong, or undefined */
-  onBlock(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number): SeqcastError | undefined {
-    const type = eventType(bytes, at)
+  onBlock(
+    sequence: number,
+    type: number,
+    source: number,
+    bytes: Uint8Array,
+    at: number,
+    lengthBytes: number,
+  ): SeqcastError | undefined {
     if (!this.#application.wants(type)) {
       this.counters.skipped++
       return undefined
     }
-    const source = eventSource(bytes, at)
     const start = at + EVENT_HEADER_BYTES
     const end = at + lengthBytes
     const flags = eventFlags(bytes, at)
