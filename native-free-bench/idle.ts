@@ -9,7 +9,8 @@ import { readOptions } from './support/options.js'
 import type { RoleChildArgument } from './support/role-child.js'
 import { type Usage, usageOf } from './support/usage.js'
 
-const SETTLE_MS = 2_000
+/** So long a new process still compiles what it runs. */
+const SETTLE_MS = 10_000
 const DEFAULT_TICK_US = 100_000
 
 const options = readOptions({ rounds: 5, messages: 100, idle: 'block' }, { seconds: { value: 2, low: 1, high: 600 } })

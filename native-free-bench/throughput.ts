@@ -6,6 +6,8 @@
 import type { Outbox } from '../src/protocol/outbox.js'
 import type { RoleOptions } from '../src/runtime/options.js'
 import { writeU32 } from '../src/wire/bytes.js'
+import { EVENT_HEADER_BYTES } from '../src/wire/event.js'
+import { BLOCK_LENGTH_BYTES } from '../src/wire/moldudp64.js'
 import { Child } from './support/children.js'
 import { CommandClient } from './support/command-client.js'
 import { median } from './support/latency.js'
@@ -13,10 +15,9 @@ import { assertNativeFree } from './support/native-free.js'
 import { NUMBERED_TYPE, NumberedEvents } from './support/numbered-events.js'
 import { readOptions } from './support/options.js'
 
-/** In flight, at most: less than sockets' buffers take where the kernel allows 4 MiB. */
-const IN_FLIGHT_COMMANDS = 16_384
-/** Commands that the source keeps ready: always more than the window lets out. */
-const AHEAD_COMMANDS = 20_480
+/** In flight, at most: less than sockets' buffers take, and little enough to stay in a processor's cache. */
+const MAX_IN_FLIGHT_COMMANDS = 16_384
+const IN_FLIGHT_PACKETS = 256
 const ROUND_MS = 1_000
 
 const options = readOptions({ rounds: 5, messages: 100 })
@@ -33,6 +34,10 @@ const role: Omit<RoleOptions, 'logger'> = {
 
 /** The number of the command stands in its first bytes. */
 const payloadBytes = Math.max(4, options.bytes)
+const packetEvents = Math.floor(options.datagram / (BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES + payloadBytes))
+const inFlightCommands = Math.min(MAX_IN_FLIGHT_COMMANDS, IN_FLIGHT_PACKETS * packetEvents)
+/** Commands that the source keeps ready: always more than the window lets out. */
+const aheadCommands = inFlightCommands * 1.25
 let issued = 0
 const events = new NumberedEvents()
 
@@ -40,11 +45,11 @@ const sequencer = await Child.start('./sequencer-child.js', role)
 const client = await CommandClient.open(
   role,
   (sequence, count, bytes, start) => events.check(sequence, count, bytes, start),
-  IN_FLIGHT_COMMANDS,
+  inFlightCommands,
   false,
 )
 client.fill = (outbox, nowUs) => {
-  while (outbox.outstanding < AHEAD_COMMANDS) issue(outbox, nowUs)
+  while (outbox.outstanding < aheadCommands) issue(outbox, nowUs)
   return Number.POSITIVE_INFINITY
 }
 await round()

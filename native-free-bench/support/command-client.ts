@@ -12,6 +12,7 @@ import { ControlLink } from '../../src/runtime/control-link.js'
 import { type Agent, DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { EventLink } from '../../src/runtime/event-link.js'
 import { type RoleOptions, randomIncarnation } from '../../src/runtime/options.js'
+import { keepYoungGenerationSmall } from '../../src/runtime/young-generation.js'
 import { readU16, writeU16 } from '../../src/wire/bytes.js'
 import { writeCommandPacketHeader } from '../../src/wire/command.js'
 import {
@@ -58,6 +59,7 @@ export class CommandClient implements Agent {
     /** False saves the calls of `onReturned`. */
     tellsReturned = true,
   ): Promise<CommandClient> {
+    keepYoungGenerationSmall()
     const options: RoleOptions = { ...roleOptions, logger: silentLogger }
     const client = new CommandClient(options, onEvents)
     const fail = (error: Error): void => {

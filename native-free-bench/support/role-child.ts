@@ -6,6 +6,7 @@ import { startComponent } from '../../src/runtime/component-role.js'
 import type { RoleOptions } from '../../src/runtime/options.js'
 import { startSequencer } from '../../src/runtime/sequencer-role.js'
 import { startStore } from '../../src/runtime/store-role.js'
+import { keepYoungGenerationSmall } from '../../src/runtime/young-generation.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
 import { childArgument, tellParent } from './children.js'
 import { assertNativeFree } from './native-free.js'
@@ -26,6 +27,7 @@ interface Messages {
   Load: { data: Uint8Array }
 }
 
+keepYoungGenerationSmall()
 const argument = childArgument<RoleChildArgument>()
 const options: RoleOptions = { ...argument.options, logger: silentLogger }
 await start()

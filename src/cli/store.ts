@@ -4,6 +4,7 @@ import { SeqcastError } from '../core/errors.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { DEFAULT_STORE_REQUEST_PORT, DEFAULT_STORE_REWIND_PORT, type RoleOptions } from '../runtime/options.js'
 import { startStore } from '../runtime/store-role.js'
+import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
 import { claimIdentity } from '../store/identity.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import { MemoryEventLog } from '../store/memory-event-log.js'
@@ -21,6 +22,7 @@ export const storeCommand = new Command('store')
   .option('--request-port <port>', `UDP port for requests (default: ${DEFAULT_STORE_REQUEST_PORT})`)
   .option('--rewind-port <port>', `TCP port for rewinds (default: ${DEFAULT_STORE_REWIND_PORT})`)
   .action(async (flags: Record<string, unknown>) => {
+    keepYoungGenerationSmall()
     const configuration = readConfiguration(flags)
     const voter = configuration.voter ?? ''
     const name = configuration.name ?? (voter === '' ? 'store' : voter)

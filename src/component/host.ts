@@ -302,14 +302,7 @@ export class ComponentHost {
     return this.#fail(secondInstanceError(this.#component.name, sequence, source))
   }
 
-  #onMessage(
-    sequence: number,
-    type: number,
-    source: number,
-    bytes: Uint8Array,
-    at: number,
-    lengthBytes: number,
-  ): void {
+  #onMessage(sequence: number, type: number, source: number, bytes: Uint8Array, at: number, lengthBytes: number): void {
     const error = this.#messages.onBlock(sequence, type, source, bytes, at, lengthBytes)
     if (error !== undefined) this.#fail(error)
     // Counted whether handled or not, so that newer code that handles more takes its digests at the same places.

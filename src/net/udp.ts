@@ -32,10 +32,13 @@ export class MulticastSender {
   readonly #socket: Socket
   readonly #afterSend: (error: Error | null) => void
   #isOpen = true
+  /** Sends of which nothing was heard yet: what the kernel took at once is told at the next tick. */
+  #unfinished = 0
 
   private constructor(socket: Socket, options: MulticastOptions) {
     this.#socket = socket
     this.#afterSend = (error) => {
+      this.#unfinished -= 1
       if (error === null) return
       this.counters.sendErrors += 1
       if (this.counters.sendErrors === 1) options.onError(sendError(error, `${options.group}:${options.port}`))
@@ -73,8 +76,10 @@ export class MulticastSender {
   /** After `close` nothing is sent: a turn that closes may still have something to say. */
   send(packet: Uint8Array): void {
     if (!this.#isOpen) return
+    this.#unfinished += 1
     this.#socket.send(packet, this.#afterSend)
-    if (this.congested) this.counters.congested += 1
+    // Asking the socket takes a call into node itself: not where all before this one are known to be gone.
+    if (this.#unfinished > 1 && this.congested) this.counters.congested += 1
     this.counters.sent += 1
     this.counters.sentBytes += packet.length
   }

@@ -22,6 +22,8 @@ export const END_EVERY_US = 50_000
 export const END_FOR_US = 1_000_000
 /** Stability is told at most so often: everybody hears it. */
 export const STABLE_NOTICE_US = 1_000
+/** A control heartbeat that is sent this shortly before the steady pace would ask for one takes its place. */
+const FULL_EARLY_US = 25_000
 /** While a continued session settles, the control heartbeat comes so often. */
 const SETTLE_NOTICE_US = 10_000
 
@@ -92,7 +94,7 @@ export class Announcer {
   /** Sends the control heartbeat if it is due. */
   control(nowUs: number): void {
     if (nowUs < this.#controlAtUs) return
-    const isFull = nowUs >= this.#fullAtUs
+    const isFull = nowUs >= this.#fullAtUs - FULL_EARLY_US
     if (isFull) this.#fullAtUs = nowUs + this.#maxUs
     this.#controlledAtUs = nowUs
     this.#controlAtUs = this.isSettled(nowUs) ? this.#fullAtUs : Math.min(this.#fullAtUs, nowUs + SETTLE_NOTICE_US)

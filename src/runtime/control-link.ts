@@ -6,10 +6,12 @@ import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastReceiver, MulticastSender } from '../net/udp.js'
+import { bytesEqualAt } from '../wire/bytes.js'
 import {
   type ControlBodies,
   type ControlKind,
   type ControlMessage,
+  controlPrefix,
   decodeControl,
   encodeControl,
 } from '../wire/control.js'
@@ -29,6 +31,7 @@ export class ControlLink {
   /** Told of each datagram that was dropped. */
   onDropped: (reason: DroppedControl) => void = () => {}
   readonly #session: string
+  readonly #ownPrefix: Uint8Array
   readonly #auth: Authenticator
   readonly #listeners: ControlListener[] = []
   #out: MulticastSender | undefined
@@ -37,6 +40,7 @@ export class ControlLink {
   private constructor(options: RoleOptions, incarnation: number) {
     this.sender = incarnation
     this.#session = options.session
+    this.#ownPrefix = controlPrefix(options.session, incarnation)
     this.#auth = new Authenticator(options.key, 'control')
   }
 
@@ -102,10 +106,15 @@ export class ControlLink {
       this.#drop('unauthenticated')
       return
     }
+    if (bytesEqualAt(body, 0, this.#ownPrefix)) {
+      this.counters.own += 1
+      return
+    }
     const message = decodeControl(body)
     if (message === undefined) this.#drop('malformed')
     else if (message.session !== this.#session) this.#drop('foreignSession')
-    else if (message.sender === this.sender) this.counters.own += 1
+    // By its prefix it was none of ours: somebody spells our number in another way.
+    else if (message.sender === this.sender) this.#drop('malformed')
     else for (const listener of [...this.#listeners]) listener(message, address, nowUs)
   }
 

@@ -23,6 +23,8 @@ import { RewindListener } from './rewind-listener.js'
  * few milliseconds share one.
  */
 const ACKNOWLEDGE_EVERY_US = 1_500
+/** An acknowledgement that comes this shortly before a status is due is one. */
+const STATUS_EARLY_US = 25_000
 
 export interface StoreRoleOptions extends RoleOptions {
   /** How the store calls itself on the control stream; unique in a session. */
@@ -235,8 +237,11 @@ class StoreProcess implements StoreRole, Agent, EventListener {
   flush(): void {}
 
   tick(nowUs: number): number {
-    if (nowUs - this.#lastStatusUs >= STATUS_EVERY_US) this.#sendStatus(nowUs, true)
-    if (this.#durableChanged && nowUs - this.#lastAckUs >= ACKNOWLEDGE_EVERY_US) this.#sendStatus(nowUs, false)
+    const dueUs = this.#lastStatusUs + STATUS_EVERY_US
+    const isAckDue = this.#durableChanged && nowUs - this.#lastAckUs >= ACKNOWLEDGE_EVERY_US
+    // One datagram for both, where both are due or nearly so: an idle session then wakes everybody once.
+    if (isAckDue) this.#sendStatus(nowUs, nowUs >= dueUs - STATUS_EARLY_US)
+    else if (nowUs >= dueUs) this.#sendStatus(nowUs, true)
     const statusAtUs = this.#lastStatusUs + STATUS_EVERY_US
     return this.#durableChanged ? Math.min(statusAtUs, this.#lastAckUs + ACKNOWLEDGE_EVERY_US) : statusAtUs
   }

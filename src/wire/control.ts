@@ -182,6 +182,11 @@ export function encodeControl(control: ControlMessage): Uint8Array {
   return codec.encode({ session: control.session, sender: control.sender, [control.kind]: control.body })
 }
 
+/** What every control datagram of a sender begins with, so that its own, which come back to it, need no decoding. */
+export function controlPrefix(session: string, sender: number): Uint8Array {
+  return codec.encode({ session, sender })
+}
+
 /** @returns the message, or undefined where the datagram is not one */
 export function decodeControl(datagram: Uint8Array): ControlMessage | undefined {
   const wire = codec.decode(datagram)
