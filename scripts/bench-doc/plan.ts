@@ -36,9 +36,9 @@ export const STEPS: readonly Step[] = [
     ),
   ),
   { of: 'seqcast bench', name: 'rtt', args: [], short: ['--rounds', '5', '--messages', '2000'], out: true },
-  { of: 'bench', name: 'load', args: [], short: FEW, out: true },
+  { of: 'bench', name: 'load', args: [], short: ['--rounds', '9'], out: true },
   ...['1400', '8972', '65507'].map(
-    (datagram): Step => ({ of: 'bench', name: 'throughput', args: ['--datagram', datagram], short: FEW }),
+    (datagram): Step => ({ of: 'bench', name: 'throughput', args: ['--datagram', datagram], short: ['--rounds', '5'] }),
   ),
   ...['1400', '8972'].map(
     (datagram): Step => ({ of: 'bench', name: 'throughput-embedded', args: ['--datagram', datagram], short: FEW }),

@@ -34,6 +34,21 @@ test('what one turn appended leaves in as few packets as possible, byte for byte
   t.end()
 })
 
+test('without a key the room of the tag is for commands', (t) => {
+  for (const [tagBytes, commands] of [
+    [16, 6],
+    [4, 6],
+    [0, 7],
+  ] as const) {
+    const { outbox, packets } = createOutbox({ tagBytes })
+    outbox.connect(0)
+    for (let i = 0; i < 12; i++) outbox.append(300, bytes(18), 0)
+    outbox.flush(0)
+    t.equal(ranges(packets)[0]?.[1], commands, `${tagBytes}`)
+  }
+  t.end()
+})
+
 test('a long message becomes a train of fragments', (t) => {
   const { outbox, packets } = createOutbox()
   outbox.connect(0)

@@ -613,3 +613,42 @@ test('a name for each bad option', (t) => {
   t.throws(() => new Bench().sequencer.end('x', 0, 0), /not open/)
   t.end()
 })
+
+test('without voters stability is no news: what is published wakes nobody on the control stream', (t) => {
+  for (const voters of [[], ['a']]) {
+    const bench = new Bench({ voters }).open()
+    const source = bench.register('S', 1)
+    bench.tick()
+    const before = bench.control.length
+    for (let i = 1; i <= 40; i++) {
+      bench.advance(1_100)
+      bench.command(commandPacket(source, i, [{ type: 300, payload: bytes(1) }]))
+      bench.flush()
+      bench.acknowledge('a', bench.sequencer.nextSequence - 1)
+      bench.tick()
+    }
+    t.equal(bench.control.length - before, voters.length === 0 ? 0 : 40)
+    t.match(bench.control.at(-1), { body: { publishedIsStable: voters.length === 0 } })
+  }
+  t.end()
+})
+
+test('without a key a full packet of commands fills a datagram and goes out as it came', (t) => {
+  // 20 bytes of header and 16 blocks of 86: more than a datagram of 1,400 holds beside a tag.
+  const full = Array.from({ length: 16 }, () => ({ type: 300, payload: bytes(64) }))
+  for (const tagBytes of [0, 16]) {
+    const bench = new Bench({ tagBytes }).open()
+    const source = bench.register('S', 1)
+    const before = bench.packets().length
+    bench.command(commandPacket(source, 1, full))
+    bench.flush()
+    t.strictSame(
+      bench
+        .packets()
+        .slice(before)
+        .map(({ count }) => count),
+      tagBytes === 0 ? [16] : [15, 1],
+    )
+  }
+  t.end()
+})

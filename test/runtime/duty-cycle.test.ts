@@ -139,6 +139,66 @@ test('block: an idle loop does not turn', async (t) => {
   cycle.stop()
 })
 
+/** An agent that sends something each time it is flushed. */
+function startedBlocking(sends: boolean): {
+  cycle: DutyCycle
+  clock: CountingClock
+  datagram: (gapUs: number) => void
+} {
+  const clock = new CountingClock()
+  const cycle = new DutyCycle(clock, 'block')
+  const agent: Agent = {
+    flush: () => {
+      if (sends) cycle.expectAnswer()
+    },
+    tick: () => Number.POSITIVE_INFINITY,
+  }
+  cycle.add(agent)
+  cycle.start()
+  const datagram = (gapUs: number): void => {
+    clock.us += gapUs
+    cycle.receive()
+    cycle.fed()
+  }
+  return { cycle, clock, datagram }
+}
+
+/** Whether the loop looks again, although nothing came. */
+async function looks(clock: CountingClock): Promise<boolean> {
+  const { reads } = clock
+  await turn()
+  await turn()
+  return clock.reads > reads
+}
+
+test('block: looks a moment longer for the answer to what it sent, while datagrams come close together', async (t) => {
+  const { cycle, clock, datagram } = startedBlocking(true)
+  await turn()
+  datagram(10_000)
+  t.notOk(await looks(clock), 'the first datagram after a silence')
+  datagram(60)
+  t.ok(await looks(clock), 'one soon after it')
+  clock.us += 49
+  t.ok(await looks(clock), 'still')
+  clock.us += 1
+  await turn()
+  t.notOk(await looks(clock), 'then it sleeps')
+  datagram(40)
+  t.ok(await looks(clock), 'until the next one')
+  cycle.stop()
+  await turn()
+  t.notOk(await looks(clock), 'stopped, it does not look')
+})
+
+test('block: who only listens sleeps at once', async (t) => {
+  const { cycle, clock, datagram } = startedBlocking(false)
+  await turn()
+  datagram(60)
+  datagram(60)
+  t.notOk(await looks(clock))
+  cycle.stop()
+})
+
 test('what an agent issues while it ticks is flushed in a turn of its own', async (t) => {
   const cycle = new DutyCycle(new CountingClock(), 'block')
   const agent = new CountingAgent()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { type ControlMessage, decodeControl, encodeControl } from '../../src/wire/control.js'
+import { type ControlMessage, controlPrefix, decodeControl, encodeControl } from '../../src/wire/control.js'
 import { holds } from './holds.js'
 import { concat, embedded, guarded, hostile } from './hostile-bytes.js'
 
@@ -122,6 +122,21 @@ test('every control message survives the wire, wherever it lies', (t) => {
       assert.deepEqual(plain(decodeControl(embedded(datagram, poison))), plain(sent))
     }),
     { numRuns: 500 },
+  )
+  t.end()
+})
+
+test('what a process sent is known by how it begins, and nobody else sends it', (t) => {
+  const beginsWith = (bytes: Uint8Array, prefix: Uint8Array): boolean =>
+    Buffer.from(bytes.subarray(0, prefix.length)).equals(Buffer.from(prefix))
+  holds(
+    t,
+    fc.property(control, u64, (message, other) => {
+      const bytes = encodeControl(message)
+      assert.ok(beginsWith(bytes, controlPrefix(message.session, message.sender)))
+      fc.pre(other !== message.sender && other !== 0)
+      assert.ok(!beginsWith(bytes, controlPrefix(message.session, other)))
+    }),
   )
   t.end()
 })
