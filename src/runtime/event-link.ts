@@ -8,7 +8,7 @@ import type { Logger } from '../core/log.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
 import { Receiver } from '../protocol/receiver.js'
-import type { ReceiverState } from '../protocol/receiver-options.js'
+import { RECEIVER_COUNTERS, type ReceiverState } from '../protocol/receiver-options.js'
 import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
 import type { SequencerHeartbeat } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
@@ -53,9 +53,11 @@ const EVENT_LINK_COUNTERS = ['unauthenticated', 'noServer', 'requestsSent', 'rew
 export type EventLinkCounter = (typeof EVENT_LINK_COUNTERS)[number]
 
 export class EventLink implements Agent {
-  readonly receiver: Receiver
   readonly directory: Directory
   readonly counters: Counters<EventLinkCounter> = createCounters(EVENT_LINK_COUNTERS)
+  readonly #options: RoleOptions & EventLinkOptions
+  readonly #listener: EventListener
+  #receiver: Receiver
   readonly #cycle: DutyCycle
   readonly #auth: Authenticator
   readonly #answerAuth: Authenticator
@@ -81,15 +83,54 @@ export class EventLink implements Agent {
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
     this.directory = new Directory(options.stores, options.askSequencer)
-    this.receiver = new Receiver(
+    this.#options = options
+    this.#listener = listener
+    this.#receiver = this.#createReceiver(options)
+    const rewinds: RewindListener = {
+      started: (sequence, nowUs) => this.#receiver.onRewindStart(sequence, nowUs),
+      run: (sequence, count, bytes, start, end, nowUs) =>
+        this.#receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
+      sessionEnded: (nowUs) => this.#receiver.onRewindSessionEnd(nowUs),
+      ended: (reason, nowUs) => this.#receiver.onRewindEnd(reason, nowUs),
+      mustWait: () => listener.mustWait?.() ?? false,
+    }
+    this.#rewind = new RewindLink(options.session, cycle, rewinds, options.logger)
+    this.#localRewind = this.#createLocalRewind(options, rewinds)
+  }
+
+  /** The receiver of now: `reopen` puts another one in its place. */
+  get receiver(): Receiver {
+    return this.#receiver
+  }
+
+  /**
+   * Goes on from `nextSequence` with a new receiver, after the present one was told that what it had delivered is revoked. Sockets
+   * and servers stay. What the stream is known to be (its epoch table) and the counters are handed on.
+   * @param startRewinding true where much is missing: the state is `rewinding` until all of it is there
+   */
+  reopen(nextSequence: number, startRewinding: boolean, reason: string): void {
+    this.#stopRewind()
+    this.#localEnd = 0
+    const last = this.#receiver
+    this.#receiver = this.#createReceiver({ ...this.#options, nextSequence, startRewinding })
+    for (const name of RECEIVER_COUNTERS) this.#receiver.counters[name] += last.counters[name]
+    this.#logger.info({ session: this.#options.session, nextSequence, reason }, 'event stream: reopened')
+    this.#listener.stateChanged(this.#receiver.state, reason)
+    this.#cycle.enter()
+  }
+
+  #createReceiver({ nextSequence, startRewinding }: EventLinkOptions): Receiver {
+    const { session, seed, lossTimeoutUs, logger } = this.#options
+    const listener = this.#listener
+    return new Receiver(
       {
-        session: options.session,
-        nextSequence: options.nextSequence,
+        session,
+        nextSequence,
         servers: SERVER_SLOTS,
-        seed: options.seed,
-        startRewinding: options.startRewinding,
-        logger: options.logger,
-        ...(options.lossTimeoutUs === undefined ? {} : { lossTimeoutUs: options.lossTimeoutUs }),
+        seed,
+        startRewinding,
+        logger,
+        ...(lossTimeoutUs === undefined ? {} : { lossTimeoutUs }),
       },
       {
         deliver: (sequence, count, bytes, start, end, nowUs) =>
@@ -102,22 +143,11 @@ export class EventLink implements Agent {
         revoked: (nextSequence, reason) => listener.revoked(nextSequence, reason),
       },
     )
-    const rewinds: RewindListener = {
-      started: (sequence, nowUs) => this.receiver.onRewindStart(sequence, nowUs),
-      run: (sequence, count, bytes, start, end, nowUs) =>
-        this.receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
-      sessionEnded: (nowUs) => this.receiver.onRewindSessionEnd(nowUs),
-      ended: (reason, nowUs) => this.receiver.onRewindEnd(reason, nowUs),
-      mustWait: () => listener.mustWait?.() ?? false,
-    }
-    this.#rewind = new RewindLink(options.session, cycle, rewinds, options.logger)
-    this.#localRewind = this.#createLocalRewind(options, rewinds)
   }
 
   #createLocalRewind(options: RoleOptions & EventLinkOptions, rewinds: RewindListener): LocalRewind | undefined {
     if (options.localStore === undefined) return undefined
     const { localStore, session, logger } = options
-    const { receiver } = this
     return new LocalRewind(
       localStore,
       session,
@@ -125,11 +155,11 @@ export class EventLink implements Agent {
       {
         ...rewinds,
         ended: (reason, nowUs) => {
-          this.#localEnd = receiver.nextSequence
-          receiver.onRewindEnd(reason, nowUs)
+          this.#localEnd = this.#receiver.nextSequence
+          this.#receiver.onRewindEnd(reason, nowUs)
         },
-        caughtUp: (nowUs) => receiver.onRewindCaughtUp(nowUs),
-        isBehind: () => receiver.knownNextSequence > receiver.nextSequence,
+        caughtUp: (nowUs) => this.#receiver.onRewindCaughtUp(nowUs),
+        isBehind: () => this.#receiver.knownNextSequence > this.#receiver.nextSequence,
         unavailable: (fromSequence, reason) => {
           this.#localEnd = fromSequence
           logger.info({ fromSequence, reason }, 'rewind: not from local files, over TCP')
@@ -177,7 +207,7 @@ export class EventLink implements Agent {
       this.directory.onControl(message, address, nowUs)
       if (message.kind !== 'sequencer') return
       this.#onSequencer(message.sender, message.body, nowUs)
-      if (this.receiver.follows(message.sender)) listener.sequencerHeard?.(message.body, nowUs)
+      if (this.#receiver.follows(message.sender)) listener.sequencerHeard?.(message.body, nowUs)
     })
     if (options.startRewinding) await this.#hearStores()
     cycle.add(this)
@@ -192,8 +222,8 @@ export class EventLink implements Agent {
 
   tick(nowUs: number): number {
     const rewindUs = Math.min(this.#rewind.tick(nowUs), this.#localRewind?.tick(nowUs) ?? Number.POSITIVE_INFINITY)
-    if (this.#rewind.isWaiting || this.#localRewind?.isWaiting === true) this.receiver.onRewindWaits(nowUs)
-    return Math.min(this.receiver.tick(nowUs), rewindUs)
+    if (this.#rewind.isWaiting || this.#localRewind?.isWaiting === true) this.#receiver.onRewindWaits(nowUs)
+    return Math.min(this.#receiver.tick(nowUs), rewindUs)
   }
 
   close(): void {
@@ -207,7 +237,7 @@ export class EventLink implements Agent {
   #onSequencer(sender: number, { epoch, nextSequence, epochTable, state }: SequencerHeartbeat, nowUs: number): void {
     // One that does not sequence says nothing about the stream.
     if (state !== 'open' && state !== 'held' && state !== 'ending') return
-    this.receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, state !== 'ending')
+    this.#receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, state !== 'ending')
   }
 
   /** Stores that are learnt from the control stream speak every tenth of a second: without one, the first rewind would fail. */
@@ -220,7 +250,7 @@ export class EventLink implements Agent {
   #receive(datagram: Uint8Array, auth: Authenticator, nowUs: number): void {
     const packet = auth.open(datagram)
     if (packet === undefined) this.counters.unauthenticated += 1
-    else this.receiver.onPacket(packet, nowUs)
+    else this.#receiver.onPacket(packet, nowUs)
   }
 
   #request(packet: Uint8Array, slot: number): void {
@@ -253,7 +283,7 @@ export class EventLink implements Agent {
       this.counters.noServer += 1
       if (!this.#saysWaiting) this.#logger.info({ fromSequence }, this.#waitingFor)
       this.#saysWaiting = true
-      this.receiver.onRewindEnd(NO_REWIND_SERVER, this.#cycle.enter())
+      this.#receiver.onRewindEnd(NO_REWIND_SERVER, this.#cycle.enter())
       return
     }
     this.#saysWaiting = false
