@@ -4,6 +4,7 @@
  *
  * Two words, never blurred: `committed` can be read, `durable` is synced to disk.
  */
+import type { EpochTableEntry } from '../wire/control.js'
 
 /**
  * Takes a run of message blocks (length u16 and bytes, each) that lies in `bytes` from `start` to `end`; its first event has
@@ -41,15 +42,33 @@ export interface EventLog extends EventLogReader {
   readonly committedSequence: number
   /** Everything from `firstSequence` to here is synced to disk. */
   readonly durableSequence: number
+  /** The epoch of the event at `durableSequence`; 0 where there is none, or where the blocks are a foreign stream's. */
+  readonly lastEpoch: number
+  /** Where each epoch among the durable events begins; the first entry is at `firstSequence`. */
+  readonly epochTable: readonly EpochTableEntry[]
+  /**
+   * Compares all that was appended, durable or not, with an epoch table.
+   * @returns the first sequence whose epoch is not the table's: from there on this log is of another branch; `nextSequence`
+   * where there is none
+   */
+  partsFrom(table: readonly EpochTableEntry[]): number
   /**
    * Records a run of blocks; the bytes are copied before the call returns. All appends of one turn of the event loop
    * become one transaction.
    * @throws Error where `sequence` is not `nextSequence`: a programmer's error
    */
   append(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, receivedUs: number): void
+  /**
+   * Takes the events from `fromSequence` on back, in one transaction: a packet that begins before is cut, what was appended
+   * and not yet written is forgotten. The bounds move, and appending goes on from `fromSequence`, as soon as this returns;
+   * what is appended before the transaction begins is part of it.
+   * @returns a promise that resolves when it is on disk; never where writing fails (`onFailure` tells)
+   * @throws RangeError where `fromSequence` is not in `firstSequence` to `nextSequence`: a programmer's error
+   */
+  truncate(fromSequence: number): Promise<void>
   /** How many appended runs are not yet durable: the caller's bound for back-pressure. */
   readonly pendingPackets: number
-  /** Called after `durableSequence` has grown. One listener. */
+  /** Called after `durableSequence` has grown, and when a truncation is on disk. One listener. */
   onDurable(listener: (durableSequence: number) => void): void
   /** Called once when writing has failed (disk full, I/O error); nothing is accepted afterwards. One listener. */
   onFailure(listener: (error: Error) => void): void
