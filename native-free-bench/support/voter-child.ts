@@ -60,6 +60,8 @@ function acknowledge(nowUs: number): number {
     rewindPort: 0,
     state: 'live',
     counters: {},
+    promised: 0,
+    lastEpoch: 1,
   })
   return nowUs + STATUS_EVERY_US
 }

@@ -192,6 +192,8 @@ export class TestSession {
       name: VOTER,
       voter: VOTER,
       epoch: 1,
+      promised: 0,
+      lastEpoch: 1,
       durableSequence: sequence,
       committedSequence: sequence,
       requestPort: 0,

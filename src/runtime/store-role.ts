@@ -283,6 +283,8 @@ class StoreProcess implements StoreRole, Agent, EventListener {
       name: this.#options.name,
       voter: this.#options.voter,
       epoch: 1,
+      promised: 0,
+      lastEpoch: 1,
       durableSequence: this.log.durableSequence,
       committedSequence: this.log.committedSequence,
       requestPort: this.requestPort,

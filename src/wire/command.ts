@@ -6,7 +6,7 @@
  * |---|---|---|
  * | 0 | 10 | session, ASCII |
  * | 10 | 2 | source |
- * | 12 | 2 | zero |
+ * | 12 | 2 | epoch that the sender's stream is in; 0: not said |
  * | 14 | 4 | source sequence of the first block |
  * | 18 | 2 | count, from 1 |
  * | 20 | - | blocks of length u16 and event bytes, all of that source, numbered without hole |
@@ -24,14 +24,13 @@ import { BLOCK_LENGTH_BYTES, MOLD_END_OF_SESSION } from './moldudp64.js'
 
 export const COMMAND_HEADER_BYTES = 20
 export const COMMAND_SOURCE_AT = 10
-export const COMMAND_ZERO_AT = 12
+export const COMMAND_EPOCH_AT = 12
 export const COMMAND_FIRST_AT = 14
 export const COMMAND_COUNT_AT = 18
 
 /** Why a command packet was not accepted; each is also the name of a counter. */
 export const COMMAND_REASONS = [
   'short-header',
-  'not-zero',
   'bad-count',
   'truncated-block',
   'trailing-bytes',
@@ -44,10 +43,15 @@ export const COMMAND_REASONS = [
 export type CommandReason = (typeof COMMAND_REASONS)[number]
 
 export const commandSource = (packet: Uint8Array): number => readU16(packet, COMMAND_SOURCE_AT)
+/**
+ * The reign in which the sender has sent it, or 0. Another reign drops the packet: the sender may have computed its commands from
+ * events that are revoked, or under a source number that is somebody else's by now.
+ */
+export const commandEpoch = (packet: Uint8Array): number => readU16(packet, COMMAND_EPOCH_AT)
 export const commandFirst = (packet: Uint8Array): number => readU32(packet, COMMAND_FIRST_AT)
 export const commandCount = (packet: Uint8Array): number => readU16(packet, COMMAND_COUNT_AT)
 
-/** Writes the header of a command packet; `session` holds ten bytes. */
+/** Writes the header of a command packet, its epoch not said; `session` holds ten bytes. */
 export function writeCommandPacketHeader(
   packet: Uint8Array,
   session: Uint8Array,
@@ -57,7 +61,7 @@ export function writeCommandPacketHeader(
 ): void {
   for (let i = 0; i < COMMAND_SOURCE_AT; i++) packet[i] = session[i]!
   writeU16(packet, COMMAND_SOURCE_AT, source)
-  writeU16(packet, COMMAND_ZERO_AT, 0)
+  writeU16(packet, COMMAND_EPOCH_AT, 0)
   writeU32(packet, COMMAND_FIRST_AT, first)
   writeU16(packet, COMMAND_COUNT_AT, count)
 }
@@ -69,7 +73,6 @@ export function writeCommandPacketHeader(
  */
 export function checkCommandPacket(packet: Uint8Array): CommandReason | undefined {
   if (packet.length < COMMAND_HEADER_BYTES) return 'short-header'
-  if (readU16(packet, COMMAND_ZERO_AT) !== 0) return 'not-zero'
   const count = commandCount(packet)
   if (count === 0 || count === MOLD_END_OF_SESSION) return 'bad-count'
   const source = commandSource(packet)

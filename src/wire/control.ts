@@ -33,7 +33,7 @@ export interface StoreStatus {
   name: string
   /** '' where the store is a copy and has no vote. */
   voter: string
-  /** The reign under which the acknowledgement counts. */
+  /** The reign under which the acknowledgement counts; 0 where it counts under none. */
   epoch: number
   /** Everything from 1 to here is synced to disk. */
   durableSequence: number
@@ -43,6 +43,10 @@ export interface StoreStatus {
   rewindPort: number
   state: string
   counters: Record<string, number>
+  /** The greatest epoch that the voter has promised, or 0: it takes part in no older reign. */
+  promised: number
+  /** The epoch of birth of the last event of its log, or 0. */
+  lastEpoch: number
 }
 
 export interface ComponentStatus {
@@ -88,6 +92,39 @@ export interface RegistrationRefused {
   reason: string
 }
 
+/** A would-be sequencer, the message's sender, asks the voters for an epoch. Repeated until a majority has answered. */
+export interface Claim {
+  epoch: number
+  name: string
+}
+
+/** A voter's promise, which is durable: it takes part in no reign before this epoch, and in this one for the candidate only. */
+export interface Grant {
+  epoch: number
+  /** The `sender` of the claim. */
+  candidate: number
+  voter: string
+  /** The epoch of birth of the last event of its log, or 0. */
+  lastEpoch: number
+  /** Everything from 1 to here is synced to disk. */
+  durableSequence: number
+  epochTable: EpochTableEntry[]
+  /** Where the log can be fetched. */
+  requestPort: number
+  rewindPort: number
+}
+
+/** A voter's no to a claim. */
+export interface ClaimRefused {
+  epoch: number
+  /** The `sender` of the claim. */
+  candidate: number
+  voter: string
+  /** The greatest epoch that the voter has promised. */
+  promised: number
+  reason: string
+}
+
 export interface ControlBodies {
   sequencer: SequencerHeartbeat
   store: StoreStatus
@@ -95,6 +132,9 @@ export interface ControlBodies {
   adminRequest: AdminRequest
   adminReply: AdminReply
   refused: RegistrationRefused
+  claim: Claim
+  grant: Grant
+  claimRefused: ClaimRefused
 }
 
 export type ControlKind = keyof ControlBodies
@@ -122,8 +162,25 @@ export const CONTROL_SCHEMA = {
         adminRequest: { type: 'AdminRequest' },
         adminReply: { type: 'AdminReply' },
         refused: { type: 'RegistrationRefused' },
+        claim: { type: 'Claim' },
+        grant: { type: 'Grant' },
+        claimRefused: { type: 'ClaimRefused' },
       }),
-      oneofs: { kind: { oneof: ['sequencer', 'store', 'component', 'adminRequest', 'adminReply', 'refused'] } },
+      oneofs: {
+        kind: {
+          oneof: [
+            'sequencer',
+            'store',
+            'component',
+            'adminRequest',
+            'adminReply',
+            'refused',
+            'claim',
+            'grant',
+            'claimRefused',
+          ],
+        },
+      },
     },
     EpochTableEntry: message({ epoch: uint32, sequence: uint64 }),
     SequencerHeartbeat: message({
@@ -147,6 +204,8 @@ export const CONTROL_SCHEMA = {
       rewindPort: uint32,
       state: string,
       counters,
+      promised: uint32,
+      lastEpoch: uint32,
     }),
     ComponentStatus: message({
       component: string,
@@ -171,6 +230,18 @@ export const CONTROL_SCHEMA = {
     }),
     AdminReply: message({ nonce: uint64, error: string, sequence: uint64 }),
     RegistrationRefused: message({ nonce: uint64, reason: string }),
+    Claim: message({ epoch: uint32, name: string }),
+    Grant: message({
+      epoch: uint32,
+      candidate: uint64,
+      voter: string,
+      lastEpoch: uint32,
+      durableSequence: uint64,
+      epochTable: { type: 'EpochTableEntry', rule: 'repeated' },
+      requestPort: uint32,
+      rewindPort: uint32,
+    }),
+    ClaimRefused: message({ epoch: uint32, candidate: uint64, voter: string, promised: uint32, reason: string }),
   },
 }
 

@@ -16,6 +16,7 @@ export const DIGEST_REQUESTED = 7
 export const DIGEST_TAKEN = 8
 export const SESSION_ENDED = 9
 export const REGISTER_SOURCE = 10
+export const EPOCH_OPENED = 11
 
 export const RUNTIME_EVENT_NAMES: Readonly<Record<number, string>> = {
   [SESSION_STARTED]: 'SessionStarted',
@@ -28,6 +29,7 @@ export const RUNTIME_EVENT_NAMES: Readonly<Record<number, string>> = {
   [DIGEST_TAKEN]: 'DigestTaken',
   [SESSION_ENDED]: 'SessionEnded',
   [REGISTER_SOURCE]: 'RegisterSource',
+  [EPOCH_OPENED]: 'EpochOpened',
 }
 
 /** Runtime types that a registered source may send as commands; all others are the sequencer's. */
@@ -107,6 +109,14 @@ export interface SessionEnded {
   reason: string
 }
 
+/** The first event of an epoch after the first: what came before it is the log that its sequencer has adopted. */
+export interface EpochOpened {
+  epoch: number
+  /** The process that reigns: the `sender` of its control messages. */
+  incarnation: number
+  reason: string
+}
+
 /** A sequenced moment while nothing else happens; its content is its timestamp. */
 export type Tick = Record<string, never>
 
@@ -144,6 +154,7 @@ export const RUNTIME_EVENT_SCHEMA = {
     DigestRequested: message({ component: string, nonce: uint64 }),
     DigestTaken: message({ component: string, sequence: uint64, digest: { type: 'bytes' } }),
     SessionEnded: message({ reason: string }),
+    EpochOpened: message({ epoch: uint32, incarnation: uint64, reason: string }),
   },
 }
 
@@ -158,6 +169,7 @@ export const effectDoneCodec: Codec<EffectDone> = codecOf(root, 'EffectDone')
 export const digestRequestedCodec: Codec<DigestRequested> = codecOf(root, 'DigestRequested')
 export const digestTakenCodec: Codec<DigestTaken> = codecOf(root, 'DigestTaken')
 export const sessionEndedCodec: Codec<SessionEnded> = codecOf(root, 'SessionEnded')
+export const epochOpenedCodec: Codec<EpochOpened> = codecOf(root, 'EpochOpened')
 
 const CODEC_BY_TYPE: Readonly<Record<number, Codec<object>>> = {
   [SESSION_STARTED]: sessionStartedCodec as Codec<object>,
@@ -169,6 +181,7 @@ const CODEC_BY_TYPE: Readonly<Record<number, Codec<object>>> = {
   [DIGEST_REQUESTED]: digestRequestedCodec as Codec<object>,
   [DIGEST_TAKEN]: digestTakenCodec as Codec<object>,
   [SESSION_ENDED]: sessionEndedCodec as Codec<object>,
+  [EPOCH_OPENED]: epochOpenedCodec as Codec<object>,
 }
 
 /** The payload of any runtime event, for tools that print it; undefined for an unknown type or bytes that are not one. */

@@ -80,7 +80,7 @@ test('problems that a live session rarely has', (t) => {
   }
   const store = {
     ...{ name: 's', voter: '', epoch: 1, durableSequence: 10_000, committedSequence: 10_000, requestPort: 1 },
-    ...{ rewindPort: 1, state: 'rewinding', counters: { 'lost-events': 2 } },
+    ...{ rewindPort: 1, state: 'rewinding', counters: { 'lost-events': 2 }, promised: 0, lastEpoch: 1 },
   }
   const component = {
     ...{ component: 'c', instance: 'a', state: 'failed', reason: 'a handler threw', term: 1, nextSequence: 1 },

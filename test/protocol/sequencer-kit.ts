@@ -186,6 +186,8 @@ export class Bench {
       rewindPort: 2,
       state: 'live',
       counters: {},
+      promised: 0,
+      lastEpoch: epoch,
     }
     this.sequencer.onControl({ session: SESSION, sender: 99, kind: 'store', body }, this.nowUs, this.wallUs)
   }

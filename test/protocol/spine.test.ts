@@ -231,7 +231,7 @@ class Spine {
     this.#statusAtUs = this.nowUs + (this.prng.chance(0.1) ? 100_000 : 1_500)
     const { durableSequence, committedSequence } = this.log
     const name = { name: 'a', voter: 'a', epoch: 1, requestPort: 2, rewindPort: 3, state: 'live', counters: {} }
-    const body = { ...name, durableSequence, committedSequence }
+    const body = { ...name, durableSequence, committedSequence, promised: 0, lastEpoch: 1 }
     const message: ControlMessage = { session: SESSION, sender: 2, kind: 'store', body }
     this.#toSequencer(() => this.sequencer.onControl(message, this.nowUs, this.nowUs + 1e12))
   }

@@ -7,7 +7,14 @@ function store(
   name: string,
   ports: Partial<StoreStatus> = {},
 ): { session: string; sender: number; kind: 'store'; body: StoreStatus } {
-  const counts = { durableSequence: 9, committedSequence: 9, requestPort: 7710, rewindPort: 7711 }
+  const counts = {
+    durableSequence: 9,
+    committedSequence: 9,
+    requestPort: 7710,
+    rewindPort: 7711,
+    promised: 0,
+    lastEpoch: 1,
+  }
   return {
     session: 'TEST',
     sender: 1,

@@ -76,7 +76,8 @@ function survey(...heard: Partial<StoreStatus>[]): ReturnType<typeof surveySessi
     listen(listener) {
       const counts = { epoch: 1, durableSequence: 9, committedSequence: 9, requestPort: 7_710, rewindPort: 7_711 }
       for (const status of heard) {
-        const body = { name: 'a', voter: 'a', state: 'live', counters: {}, ...counts, ...status }
+        const epochs = { promised: 0, lastEpoch: 1 }
+        const body = { name: 'a', voter: 'a', state: 'live', counters: {}, ...counts, ...epochs, ...status }
         setImmediate(() => listener({ session: SESSION, sender: 1, kind: 'store', body }, '127.0.0.1', 1))
       }
       return () => {}

@@ -73,7 +73,7 @@ const HEARTBEAT: ControlBodies['sequencer'] = {
 }
 const STATUS: ControlBodies['store'] = {
   ...{ name: 'z', voter: '', epoch: 1, durableSequence: 0, committedSequence: 0 },
-  ...{ requestPort: 7_710, rewindPort: 7_711, state: 'live', counters: {} },
+  ...{ requestPort: 7_710, rewindPort: 7_711, state: 'live', counters: {}, promised: 0, lastEpoch: 1 },
 }
 
 /** What one datagram can say that receivers act on. The sequencer itself stops at a claim that is above its own: see PROTOCOL. */

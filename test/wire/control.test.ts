@@ -41,6 +41,8 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       rewindPort: u32,
       state: text,
       counters,
+      promised: u32,
+      lastEpoch: u32,
     }),
   }),
   fc.record({
@@ -78,6 +80,26 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
     body: fc.record({ nonce: u64, error: text, sequence: u64 }),
   }),
   fc.record({ ...header, kind: fc.constant('refused' as const), body: fc.record({ nonce: u64, reason: text }) }),
+  fc.record({ ...header, kind: fc.constant('claim' as const), body: fc.record({ epoch: u32, name: text }) }),
+  fc.record({
+    ...header,
+    kind: fc.constant('grant' as const),
+    body: fc.record({
+      epoch: u32,
+      candidate: u64,
+      voter: text,
+      lastEpoch: u32,
+      durableSequence: u64,
+      epochTable: fc.array(fc.record({ epoch: u32, sequence: u64 }), { maxLength: 4 }),
+      requestPort: u32,
+      rewindPort: u32,
+    }),
+  }),
+  fc.record({
+    ...header,
+    kind: fc.constant('claimRefused' as const),
+    body: fc.record({ epoch: u32, candidate: u64, voter: text, promised: u32, reason: text }),
+  }),
 )
 
 /** One form for both sides: bytes as hexadecimal text, whichever kind of array holds them. */
@@ -110,6 +132,8 @@ const store = (over: object = {}): ControlMessage => ({
     rewindPort: 2,
     state: 'live',
     counters: { received: 3 },
+    promised: 2,
+    lastEpoch: 1,
     ...over,
   },
 })

@@ -11,7 +11,9 @@ import {
   digestRequestedCodec,
   digestTakenCodec,
   EFFECT_DONE,
+  EPOCH_OPENED,
   effectDoneCodec,
+  epochOpenedCodec,
   PASSIVATED,
   passivatedCodec,
   REGISTER_SOURCE,
@@ -64,6 +66,9 @@ const sent: fc.Arbitrary<readonly [number, object, Uint8Array]> = fc.oneof(
     .record({ component: text, sequence: u64, digest: fc.uint8Array({ minLength: 32, maxLength: 32 }) })
     .map((body) => [DIGEST_TAKEN, body, digestTakenCodec.encode(body)] as const),
   fc.record({ reason: text }).map((body) => [SESSION_ENDED, body, sessionEndedCodec.encode(body)] as const),
+  fc
+    .record({ epoch: u32, incarnation: u64, reason: text })
+    .map((body) => [EPOCH_OPENED, body, epochOpenedCodec.encode(body)] as const),
 )
 
 const withArrays = (body: object | undefined): unknown =>
