@@ -19,6 +19,8 @@ export const MAX_PACKET_COUNT = 0xfffe
 export const MAX_SEQUENCE = Number.MAX_SAFE_INTEGER
 /** Source numbers are u16; 0 is the sequencer itself. */
 export const MAX_SOURCE = 0xffff
+/** Epochs are u16. */
+export const MAX_EPOCH = 0xffff
 /** Source sequences are u32; an outbox stops well before, and says so. */
 export const MAX_SOURCE_SEQUENCE = 0xffff_fff0
 /** A message longer than this is refused at the sender: it would hold partial state on every replica. */

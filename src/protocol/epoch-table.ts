@@ -2,7 +2,7 @@
  * Which epoch a sequence belongs to. The sequencer's control heartbeat carries the table; an event is admitted only if the
  * epoch of its birth is the table's for its sequence, so that a branch of the stream that lost cannot slip in.
  */
-import { MAX_SEQUENCE } from '../core/limits.js'
+import { MAX_EPOCH, MAX_SEQUENCE } from '../core/limits.js'
 import type { EpochTableEntry } from '../wire/control.js'
 
 export class EpochTable {
@@ -32,7 +32,7 @@ export class EpochTable {
   adopt(entries: readonly EpochTableEntry[]): number {
     const last = entries[entries.length - 1]
     if (last === undefined || last.epoch <= this.newest) return 0
-    if (!isValid(entries)) return -1
+    if (!isEpochTable(entries)) return -1
     const parted = this.#firstDifference(entries)
     this.#epochs = entries.map((entry) => entry.epoch)
     this.#opens = entries.map((entry) => entry.sequence)
@@ -55,11 +55,17 @@ export class EpochTable {
   }
 }
 
-function isValid(entries: readonly EpochTableEntry[]): boolean {
+/** True where the first entry is at sequence 1 and both columns rise. */
+export function isEpochTable(entries: readonly EpochTableEntry[]): boolean {
   let epoch = 0
   let sequence = 0
   for (const entry of entries) {
-    if (!Number.isSafeInteger(entry.sequence) || entry.epoch <= epoch || entry.sequence <= sequence) return false
+    if (
+      !Number.isSafeInteger(entry.sequence) ||
+      !(entry.epoch > epoch && entry.epoch <= MAX_EPOCH) ||
+      entry.sequence <= sequence
+    )
+      return false
     epoch = entry.epoch
     sequence = entry.sequence
   }

@@ -62,6 +62,7 @@ export type RewindCloseReason =
   | 'malformed'
   | 'unexpected-packet'
   | 'log-failed'
+  | 'truncated'
 
 export interface RewindSessionOutput {
   /** The bytes are handed over. */
@@ -147,6 +148,17 @@ export class RewindSession {
   onSessionEnded(nowUs: number): void {
     this.#ended = true
     this.#pump(nowUs)
+  }
+
+  /**
+   * The log has taken back its events from `fromSequence` on. A client that was sent some of them has to begin anew: a
+   * connection can't go back. The session, if it had ended there, goes on.
+   */
+  onTruncated(fromSequence: number, nowUs: number): void {
+    this.#nowUs = nowUs
+    this.#ended = false
+    if (this.#state !== 'streaming' || this.#nextSequence <= fromSequence) return
+    this.#close('truncated', `events from ${fromSequence} on were sent and taken back`)
   }
 
   /** @returns when to call again, in microseconds: at once while more can be sent without waiting for the network */

@@ -7,7 +7,8 @@
  * | packets | first sequence, u64 | a record, see record-format.ts |
  * | times | bucket of time, u64 | sequence of the first packet of that bucket, u64 |
  *
- * Keys are eight bytes, big-endian, so that lmdb's byte order is the order of numbers. Nothing is ever deleted here.
+ * Keys are eight bytes, big-endian, so that lmdb's byte order is the order of numbers. Rows are deleted only where a tail of the
+ * log is taken back, which is rare: a session is dropped by removing its directory.
  *
  * `overlappingSync` is off: a commit then is pages, fdatasync, meta page through a synchronous descriptor, in that order,
  * and only then its promise resolves. So what is visible is durable too, after any crash, and a put's promise is the
@@ -40,12 +41,14 @@ export interface Table {
   count(): number
 }
 
-/** What one transaction adds. `keys` and `records` belong together. */
+/** What one transaction does. `keys` and `records` belong together. */
 export interface Addition {
   readonly keys: readonly number[]
   /** Not copied: they must not change until the commit settles. */
   readonly records: readonly Uint8Array[]
   readonly buckets: readonly { readonly bucket: number; readonly sequence: number }[]
+  /** First of all: forget the events from here on. A record that begins before is cut. */
+  readonly truncateFrom?: number | undefined
 }
 
 export interface Environment {
@@ -143,7 +146,23 @@ function statistic(db: Binary, name: string): number {
 }
 
 async function commit(root: Database, packets: Binary, times: Binary, addition: Addition): Promise<void> {
-  const { keys, records, buckets } = addition
+  try {
+    if (addition.truncateFrom === undefined) await add(root, packets, times, addition)
+    else await replaceTail(root, packets, times, addition, addition.truncateFrom)
+  } catch (error) {
+    throw await commitFailure(error)
+  }
+}
+
+async function add(root: Database, packets: Binary, times: Binary, addition: Addition): Promise<void> {
+  const promises = put(packets, times, addition)
+  // At the end of the turn lmdb makes one more promise, and keeps it; if nobody handled it, a full disk would end the process.
+  setImmediate(() => root.committed.then(ignore, ignore))
+  const results = await Promise.all(promises)
+  if (!results.every(Boolean)) throw new Error('lmdb refused a put')
+}
+
+function put(packets: Binary, times: Binary, { keys, records, buckets }: Addition): Set<Promise<boolean>> {
   const promises = new Set<Promise<boolean>>()
   const keyBytes = new Uint8Array(KEY_BYTES)
   for (let i = 0; i < keys.length; i++) {
@@ -156,14 +175,37 @@ async function commit(root: Database, packets: Binary, times: Binary, addition: 
     writeU64(value, 0, sequence)
     promises.add(times.put(keyBytes, value))
   }
-  // At the end of the turn lmdb makes one more promise, and keeps it; if nobody handled it, a full disk would end the process.
+  return promises
+}
+
+/** What is read decides here what is written, so it runs inside of the transaction; as a child, to be undone where it throws. */
+async function replaceTail(
+  root: Database,
+  packets: Binary,
+  times: Binary,
+  addition: Addition,
+  from: number,
+): Promise<void> {
+  const done = root.childTransaction(() => {
+    const keyBytes = new Uint8Array(KEY_BYTES)
+    const remove = (db: Binary, key: number): void => {
+      writeU64(keyBytes, 0, key)
+      db.removeSync(keyBytes)
+    }
+    const packetRows = tableOf(packets)
+    const timeRows = tableOf(times)
+    for (let key = packetRows.lastKey(); key !== undefined && key >= from; key = packetRows.lastKey()) {
+      remove(packets, key)
+    }
+    for (let key = timeRows.lastKey(); key !== undefined; key = timeRows.lastKey()) {
+      const value = timeRows.get(key)
+      if (value === undefined || readU64(value, 0) < from) break
+      remove(times, key)
+    }
+    put(packets, times, addition)
+  })
   setImmediate(() => root.committed.then(ignore, ignore))
-  try {
-    const results = await Promise.all(promises)
-    if (!results.every(Boolean)) throw new Error('lmdb refused a put')
-  } catch (error) {
-    throw await commitFailure(error)
-  }
+  await done
 }
 
 const ignore = (): void => {}

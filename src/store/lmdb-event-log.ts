@@ -10,14 +10,18 @@ import { SeqcastError } from '../core/errors.js'
 import { MAX_PACKET_COUNT, MAX_SEQUENCE, STORE_PENDING_PACKETS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import type { EventLog, RunVisitor } from '../protocol/event-log.js'
-import { type Environment, openEnvironment } from './lmdb-environment.js'
+import { readU64 } from '../wire/bytes.js'
+import type { EpochTableEntry } from '../wire/control.js'
+import { CommitQueue } from './commit-queue.js'
+import { type Addition, type Environment, openEnvironment } from './lmdb-environment.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
-import { RECORD_HEADER_BYTES, writeRecord } from './record-format.js'
-import { endOfRecords, RecordReader } from './record-reader.js'
+import { epochsOf, type LogEpochs } from './log-epochs.js'
+import { checkRecord, cutRecord, RECORD_HEADER_BYTES, recordCount, writeRecord } from './record-format.js'
+import { checkTruncation, endOfRecords, RecordReader } from './record-reader.js'
 import { RecordSlab } from './record-slab.js'
 import { checkOwner, readAbout, type SessionAbout, sessionPath, writeAbout } from './session-directory.js'
 import { acquireLock, type LastHolder, type SessionLock } from './session-lock.js'
-import { openFailure, writeFailure } from './store-error.js'
+import { corruptRecord, openFailure, writeFailure } from './store-error.js'
 import { makeDirectorySynced } from './synced-file.js'
 import { type BlockKind, packetBucket } from './time-index.js'
 
@@ -59,11 +63,11 @@ export class LmdbEventLog implements EventLog {
   #next: number
   #durable: number
   #lastBucket: number
-  #queuedKeys: number[] = []
-  #queuedRecords: Uint8Array[] = []
-  #queuedBuckets: { readonly bucket: number; readonly sequence: number }[] = []
-  #queuedBytes = 0
-  #inFlightPackets = 0
+  readonly #epochs: LogEpochs
+  readonly #queue = new CommitQueue()
+  #inFlight: Addition | undefined
+  /** Who waits for the truncations of the queue. */
+  #truncated: (() => void)[] = []
   #scheduled = false
   #uncheckedBytes = FREE_CHECK_BYTES
   #stale = false
@@ -122,6 +126,7 @@ export class LmdbEventLog implements EventLog {
     this.#lastBucket = env.times.lastKey() ?? -1
     this.#reader = new RecordReader(this.session, this.kind, env, env.packets.firstKey() ?? this.#next)
     this.#reader.committedSequence = this.#durable
+    this.#epochs = epochsOf(this.#reader)
     const { session, lastHolder } = this
     this.#logger.info({ session, path, lastHolder, durableSequence: this.#durable }, 'event log opened')
   }
@@ -146,8 +151,20 @@ export class LmdbEventLog implements EventLog {
     return this.#durable
   }
 
+  get lastEpoch(): number {
+    return this.#epochs.at(this.#durable)
+  }
+
+  get epochTable(): readonly EpochTableEntry[] {
+    return this.#epochs.through(this.#durable)
+  }
+
+  partsFrom(table: readonly EpochTableEntry[]): number {
+    return this.#epochs.partsFrom(table, this.#next)
+  }
+
   get pendingPackets(): number {
-    return this.#inFlightPackets + this.#queuedKeys.length
+    return (this.#inFlight?.keys.length ?? 0) + this.#queue.packets
   }
 
   onDurable(listener: (durableSequence: number) => void): void {
@@ -174,16 +191,51 @@ export class LmdbEventLog implements EventLog {
     const bucket = packetBucket(this.kind, bytes, start, end, receivedUs)
     if (bucket > this.#lastBucket) {
       this.#lastBucket = bucket
-      this.#queuedBuckets.push({ bucket, sequence })
+      this.#queue.pushBucket(bucket, sequence)
     }
-    this.#queuedKeys.push(sequence)
-    this.#queuedRecords.push(record)
-    this.#queuedBytes += record.length
+    if (this.kind === 'events') this.#epochs.note(sequence, count, bytes, start, end)
+    this.#queue.push(sequence, record)
     this.#next = sequence + count
-    if (!this.#scheduled && this.#inFlightPackets === 0) {
-      this.#scheduled = true
-      setImmediate(this.#commitQueued)
+    this.#schedule()
+  }
+
+  truncate(fromSequence: number): Promise<void> {
+    if (this.#state === 'closing' || this.#state === 'closed')
+      throw new Error(`truncating a log that is ${this.#state}`)
+    checkTruncation(this, fromSequence)
+    if (this.#state === 'failed') return new Promise(() => {})
+    if (fromSequence === this.#next && !this.#isTruncating()) return Promise.resolve()
+    const fields = { session: this.session, fromSequence, nextSequence: this.#next, durableSequence: this.#durable }
+    this.#logger.info(fields, 'event log: the tail is taken back')
+    this.#next = fromSequence
+    this.#durable = Math.min(this.#durable, fromSequence - 1)
+    this.#reader.committedSequence = this.#durable
+    this.#epochs.truncate(fromSequence)
+    this.#queue.truncate(fromSequence)
+    this.#lastBucket = this.#queue.lastBucket() ?? this.#writtenBucket(fromSequence)
+    this.#schedule()
+    return new Promise((resolve) => this.#truncated.push(resolve))
+  }
+
+  /** The last bucket of time that has an entry for an event before `fromSequence`, written or being written. */
+  #writtenBucket(fromSequence: number): number {
+    const inFlight = this.#inFlight?.buckets.findLast(({ sequence }) => sequence < fromSequence)
+    if (inFlight !== undefined) return inFlight.bucket
+    this.#refresh()
+    const { times } = this.#env
+    let bucket = times.lastKey()
+    while (bucket !== undefined) {
+      const value = times.get(bucket)
+      if (value !== undefined && readU64(value, 0) < fromSequence) return bucket
+      bucket = bucket > 0 ? times.floorKey(bucket - 1) : undefined
     }
+    return -1
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight !== undefined) return
+    this.#scheduled = true
+    setImmediate(this.#commitQueued)
   }
 
   read(from: number, maxPackets: number, visit: RunVisitor): number {
@@ -209,7 +261,7 @@ export class LmdbEventLog implements EventLog {
   async #close(): Promise<void> {
     if (this.#state === 'open') {
       this.#transition('closing', 'close')
-      if (this.pendingPackets > 0) {
+      if (!this.#isIdle()) {
         await new Promise<void>((resolve) => {
           this.#idle = resolve
         })
@@ -230,23 +282,43 @@ export class LmdbEventLog implements EventLog {
 
   readonly #commitQueued = (): void => {
     this.#scheduled = false
-    if (this.#state === 'failed' || this.#queuedKeys.length === 0) return
+    if (this.#state === 'failed' || this.#queue.isEmpty) return
     if (!this.#hasFreeSpace()) return
-    const addition = { keys: this.#queuedKeys, records: this.#queuedRecords, buckets: this.#queuedBuckets }
     const through = this.#next - 1
-    this.#inFlightPackets = addition.keys.length
-    this.#queuedKeys = []
-    this.#queuedRecords = []
-    this.#queuedBuckets = []
-    this.#queuedBytes = 0
-    this.#env.commit(addition).then(
-      () => this.#committed(through),
+    const truncated = this.#truncated
+    this.#truncated = []
+    try {
+      this.#inFlight = this.#withCutRecord(this.#queue.take())
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    this.#env.commit(this.#inFlight).then(
+      () => this.#committed(through, truncated),
       (error: unknown) => this.#fail(error),
     )
   }
 
+  /** A record on disk that begins before a truncation and ends after it is written anew, shorter. */
+  #withCutRecord(addition: Addition): Addition {
+    const from = addition.truncateFrom
+    if (from === undefined) return addition
+    this.#refresh()
+    const key = this.#env.packets.floorKey(from - 1)
+    const record = key === undefined ? undefined : this.#env.packets.get(key)
+    if (key === undefined || record === undefined) return addition
+    const reason = checkRecord(record, record.length)
+    if (reason !== undefined) throw corruptRecord(this.session, key, reason)
+    if (key + recordCount(record) <= from) return addition
+    return {
+      ...addition,
+      keys: [key, ...addition.keys],
+      records: [cutRecord(record, from - key), ...addition.records],
+    }
+  }
+
   #hasFreeSpace(): boolean {
-    this.#uncheckedBytes += this.#queuedBytes
+    this.#uncheckedBytes += this.#queue.bytes
     if (this.#uncheckedBytes < FREE_CHECK_BYTES) return true
     this.#uncheckedBytes = 0
     const freeBytes = this.#env.freeBytes()
@@ -255,15 +327,25 @@ export class LmdbEventLog implements EventLog {
     return false
   }
 
-  #committed(through: number): void {
+  #committed(through: number, truncated: readonly (() => void)[]): void {
     if (this.#state === 'failed') return
-    this.#inFlightPackets = 0
-    this.#reader.committedSequence = through
-    this.#durable = through
+    this.#inFlight = undefined
+    // A truncation that came meanwhile has not reached the disk, but what it takes back is gone for everybody.
+    this.#durable = Math.min(through, this.#queue.truncateFrom - 1)
+    this.#reader.committedSequence = this.#durable
     this.#stale = true
     this.#commitQueued()
-    this.#durableListener(through)
-    if (this.pendingPackets === 0) this.#idle?.()
+    for (const resolve of truncated) resolve()
+    this.#durableListener(this.#durable)
+    if (this.#isIdle()) this.#idle?.()
+  }
+
+  #isTruncating(): boolean {
+    return this.#truncated.length > 0 || this.#inFlight?.truncateFrom !== undefined
+  }
+
+  #isIdle(): boolean {
+    return this.#inFlight === undefined && this.#queue.isEmpty
   }
 
   #fail(cause: unknown): void {
@@ -272,10 +354,8 @@ export class LmdbEventLog implements EventLog {
     const reason = this.#env.freeBytes() < NO_ROOM_BYTES ? new Error('No space left', { cause }) : cause
     this.#failure = writeFailure(reason, this.session, this.#durable + 1)
     this.#transition('failed', this.#failure.message)
-    this.#queuedKeys = []
-    this.#queuedRecords = []
-    this.#queuedBuckets = []
-    this.#inFlightPackets = 0
+    this.#queue.clear()
+    this.#inFlight = undefined
     this.#failureListener(this.#failure)
     this.#idle?.()
   }

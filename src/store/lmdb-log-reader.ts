@@ -4,7 +4,9 @@
  */
 import { SeqcastError } from '../core/errors.js'
 import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
+import type { EpochTableEntry } from '../wire/control.js'
 import { type Environment, openEnvironment } from './lmdb-environment.js'
+import { epochsOf } from './log-epochs.js'
 import { endOfRecords, RecordReader, type SessionTables } from './record-reader.js'
 import { checkOwner, readAbout, type SessionAbout, sessionPath } from './session-directory.js'
 import type { BlockKind } from './time-index.js'
@@ -43,7 +45,7 @@ export class LmdbLogReader implements EventLogReader {
   private constructor(about: SessionAbout, env: Environment) {
     this.about = about
     this.#env = env
-    this.#reader = new RecordReader(about.session, about.kind, env, env.packets.firstKey() ?? 1)
+    this.#reader = new RecordReader(about.session, about.kind, env, env.packets.firstKey() ?? 1, true)
     this.refresh()
   }
 
@@ -64,7 +66,7 @@ export class LmdbLogReader implements EventLogReader {
     return this.#env
   }
 
-  /** Everything to here could be read at the last `refresh`. */
+  /** Everything to here could be read at the last `refresh`, or less, where the tail was taken back since. */
   get committedSequence(): number {
     return this.#reader.committedSequence
   }
@@ -76,6 +78,11 @@ export class LmdbLogReader implements EventLogReader {
     this.#reader.committedSequence =
       (endOfRecords(this.session, this.#env.packets, 'count') ?? this.#reader.firstSequence) - 1
     return this.#reader.committedSequence
+  }
+
+  /** Where each epoch of what can be read begins. @throws SeqcastError E_STORE_CORRUPT */
+  epochTable(): readonly EpochTableEntry[] {
+    return epochsOf(this.#reader).through(this.committedSequence)
   }
 
   read(from: number, maxPackets: number, visit: RunVisitor): number {

@@ -4,10 +4,12 @@
  */
 import { MAX_PACKET_COUNT, MAX_SEQUENCE, STORE_PENDING_PACKETS } from '../core/limits.js'
 import type { EventLog, RunVisitor } from '../protocol/event-log.js'
-import { writeU64 } from '../wire/bytes.js'
+import { readU64, writeU64 } from '../wire/bytes.js'
+import type { EpochTableEntry } from '../wire/control.js'
+import { LogEpochs } from './log-epochs.js'
 import { MemoryTable } from './memory-table.js'
-import { RECORD_HEADER_BYTES, writeRecord } from './record-format.js'
-import { RecordReader } from './record-reader.js'
+import { cutRecord, RECORD_HEADER_BYTES, recordCount, writeRecord } from './record-format.js'
+import { checkTruncation, RecordReader } from './record-reader.js'
 import { RecordSlab } from './record-slab.js'
 import { type BlockKind, packetBucket } from './time-index.js'
 
@@ -33,6 +35,8 @@ export class MemoryEventLog implements EventLog {
   #next: number
   #durable: number
   #pending = 0
+  #truncated: (() => void)[] = []
+  readonly #epochs = new LogEpochs()
   #scheduled = false
   #durableListener: (durableSequence: number) => void = () => {}
   #failureListener: (error: Error) => void = () => {}
@@ -62,6 +66,18 @@ export class MemoryEventLog implements EventLog {
     return this.#durable
   }
 
+  get lastEpoch(): number {
+    return this.#epochs.at(this.#durable)
+  }
+
+  get epochTable(): readonly EpochTableEntry[] {
+    return this.#epochs.through(this.#durable)
+  }
+
+  partsFrom(table: readonly EpochTableEntry[]): number {
+    return this.#epochs.partsFrom(table, this.#next)
+  }
+
   get pendingPackets(): number {
     return this.#pending
   }
@@ -89,8 +105,43 @@ export class MemoryEventLog implements EventLog {
     this.#packets.push(sequence, record)
     const bucket = packetBucket(this.kind, bytes, start, end, receivedUs)
     if (bucket > (this.#times.lastKey() ?? -1)) this.#times.push(bucket, u64Of(sequence))
+    if (this.kind === 'events') this.#epochs.note(sequence, count, bytes, start, end)
     this.#next = sequence + count
     this.#pending++
+    this.#schedule()
+  }
+
+  truncate(fromSequence: number): Promise<void> {
+    if (this.#state === 'closed') throw new Error('truncating a closed log')
+    checkTruncation(this, fromSequence)
+    if (this.#state === 'failed') return new Promise(() => {})
+    if (fromSequence === this.#next && this.#truncated.length === 0) return Promise.resolve()
+    this.#next = fromSequence
+    this.#durable = Math.min(this.#durable, fromSequence - 1)
+    this.#reader.committedSequence = this.#durable
+    this.#epochs.truncate(fromSequence)
+    this.#truncateTables(fromSequence)
+    this.#pending = this.#packets.countFrom(this.#durable + 1)
+    this.#schedule()
+    return new Promise((resolve) => this.#truncated.push(resolve))
+  }
+
+  #truncateTables(from: number): void {
+    this.#packets.truncate(from)
+    const key = this.#packets.lastKey()
+    const record = key === undefined ? undefined : this.#packets.get(key)
+    if (key !== undefined && record !== undefined && key + recordCount(record) > from) {
+      this.#packets.pop()
+      this.#packets.push(key, cutRecord(record, from - key))
+    }
+    for (let bucket = this.#times.lastKey(); bucket !== undefined; bucket = this.#times.lastKey()) {
+      const value = this.#times.get(bucket)
+      if (value === undefined || readU64(value, 0) < from) return
+      this.#times.pop()
+    }
+  }
+
+  #schedule(): void {
     if (this.#manual || this.#scheduled) return
     this.#scheduled = true
     setImmediate(this.sync)
@@ -108,10 +159,13 @@ export class MemoryEventLog implements EventLog {
   /** Makes all that was appended committed and durable. */
   readonly sync = (): void => {
     this.#scheduled = false
-    if (this.#state !== 'open' || this.#pending === 0) return
+    const truncated = this.#truncated
+    if (this.#state !== 'open' || (this.#pending === 0 && truncated.length === 0)) return
     this.#pending = 0
+    this.#truncated = []
     this.#reader.committedSequence = this.#next - 1
     this.#durable = this.#next - 1
+    for (const resolve of truncated) resolve()
     this.#durableListener(this.#durable)
   }
 

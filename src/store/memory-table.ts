@@ -15,6 +15,21 @@ export class MemoryTable implements Table {
     this.#values.push(value)
   }
 
+  /** Removes the rows from `key` on. */
+  truncate(key: number): void {
+    this.#keys.length = this.#values.length = this.#indexAtOrAbove(key)
+  }
+
+  /** Removes the last row. */
+  pop(): void {
+    this.#keys.pop()
+    this.#values.pop()
+  }
+
+  countFrom(key: number): number {
+    return this.#keys.length - this.#indexAtOrAbove(key)
+  }
+
   get(key: number): Uint8Array | undefined {
     let index = this.#last + 1
     if (this.#keys[index] !== key) index = this.#indexAtOrAbove(key)

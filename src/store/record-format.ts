@@ -47,6 +47,15 @@ export function checkRecord(record: Uint8Array, lengthBytes: number): RecordReas
   return recordCount(record) === 0 ? 'no-events' : undefined
 }
 
+/** A copy with only the first `count` events, fewer than the record has, which is whole. */
+export function cutRecord(record: Uint8Array, count: number): Uint8Array {
+  const end = blockAt(record, RECORD_HEADER_BYTES, record.length, count)
+  if (end < 0) throw new RangeError(`a record of ${recordCount(record)} events can't be cut to ${count}`)
+  const cut = new Uint8Array(end)
+  writeRecord(cut, count, record, RECORD_HEADER_BYTES, end, recordTimeUs(record))
+  return cut
+}
+
 /** What the checksum covers. A view made so is cheaper than `subarray` of a Buffer. */
 function view(record: Uint8Array, lengthBytes: number): Uint8Array {
   return new Uint8Array(record.buffer, record.byteOffset + RECORD_TIME_AT, lengthBytes - RECORD_TIME_AT)

@@ -20,12 +20,15 @@ export class RecordReader implements EventLogReader {
   readonly kind: BlockKind
   readonly #packets: Table
   readonly #times: Table
+  readonly #isFollowing: boolean
   /** Set by the owner: what can be read is from here ... */
   firstSequence: number
   /** ... to here, both included. */
   committedSequence: number
 
-  constructor(session: string, kind: BlockKind, tables: SessionTables, firstSequence: number) {
+  /** @param isFollowing true where another process may be writing */
+  constructor(session: string, kind: BlockKind, tables: SessionTables, firstSequence: number, isFollowing = false) {
+    this.#isFollowing = isFollowing
     this.session = session
     this.kind = kind
     this.#packets = tables.packets
@@ -45,14 +48,18 @@ export class RecordReader implements EventLogReader {
     }
     let skip = from - key
     for (let packets = 0; packets < maxPackets; packets++) {
-      if (record === undefined) throw corruptRecord(this.session, key + skip, 'missing-record')
-      const end = record.length
+      if (record === undefined) return this.#missing(key + skip)
+      let end = record.length
       const reason = checkRecord(record, end)
       if (reason !== undefined) throw corruptRecord(this.session, key, reason)
-      const next = key + recordCount(record)
-      if (key + skip >= next) throw corruptRecord(this.session, key + skip, 'missing-record')
+      let next = key + recordCount(record)
+      if (key + skip >= next) return this.#missing(key + skip)
       const start = skip === 0 ? RECORD_HEADER_BYTES : blockAt(record, RECORD_HEADER_BYTES, end, skip)
       if (start < 0) throw corruptRecord(this.session, key, 'blocks-do-not-fit')
+      if (next > this.committedSequence + 1) {
+        next = this.committedSequence + 1
+        end = blockAt(record, RECORD_HEADER_BYTES, end, next - key)
+      }
       const goOn = visit(key + skip, next - key - skip, record, start, end, recordTimeUs(record))
       key = next
       skip = 0
@@ -60,6 +67,16 @@ export class RecordReader implements EventLogReader {
       record = this.#packets.get(key)
     }
     return key
+  }
+
+  /** Where the recording process has taken its tail back, the log ends earlier than at the last look: that is no damage. */
+  #missing(sequence: number): number {
+    const end = this.#isFollowing ? endOfRecords(this.session, this.#packets, 'count') : undefined
+    if (!this.#isFollowing || sequence < (end ?? this.firstSequence)) {
+      throw corruptRecord(this.session, sequence, 'missing-record')
+    }
+    this.committedSequence = (end ?? this.firstSequence) - 1
+    return sequence
   }
 
   sequenceAtTime(timeUs: number): number {
@@ -95,4 +112,13 @@ export function endOfRecords(session: string, packets: Table, depth: 'check' | '
   if (reason === undefined) return last + recordCount(record)
   if (depth === 'check') throw corruptRecord(session, last, reason)
   return last + (record.length < RECORD_HEADER_BYTES ? 1 : Math.max(1, recordCount(record)))
+}
+
+/** @throws RangeError where a log can't be truncated from there */
+export function checkTruncation(
+  log: { readonly firstSequence: number; readonly nextSequence: number },
+  fromSequence: number,
+): void {
+  if (fromSequence >= log.firstSequence && fromSequence <= log.nextSequence) return
+  throw new RangeError(`truncation from ${fromSequence} of a log of ${log.firstSequence} to ${log.nextSequence - 1}`)
 }
