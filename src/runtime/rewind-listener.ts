@@ -65,6 +65,13 @@ export class RewindListener implements Agent {
     this.#lastSequence = lastSequence
   }
 
+  /** The log has taken back its events from here on: who has read some of them has to begin again. */
+  onTruncated(fromSequence: number, nowUs: number): void {
+    if (fromSequence <= this.#lastSequence) this.#lastSequence = Number.POSITIVE_INFINITY
+    this.#announcedSequence = Math.min(this.#announcedSequence, fromSequence - 1)
+    for (const session of [...this.#sessions]) session.onTruncated(fromSequence, nowUs)
+  }
+
   flush(nowUs: number): void {
     this.onCommitted(nowUs)
   }

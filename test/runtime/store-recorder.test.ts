@@ -1,0 +1,145 @@
+/** What a store records and what it takes back: only what the epoch table of a newer reign disowns, and never what was stable. */
+import { test } from 'tap'
+import type { SeqcastError } from '../../src/core/errors.js'
+import { silentLogger } from '../../src/core/log.js'
+import { StoreRecorder } from '../../src/runtime/store-recorder.js'
+import { MemoryEventLog } from '../../src/store/memory-event-log.js'
+import type { EpochTableEntry, SequencerHeartbeat } from '../../src/wire/control.js'
+import { eventBlocks, SESSION } from '../fixtures/event-packets.js'
+
+class Rig {
+  readonly log = new MemoryEventLog({ session: SESSION, durable: 'manual' })
+  readonly reopened: { nextSequence: number; reason: string }[] = []
+  readonly truncated: number[] = []
+  readonly errors: SeqcastError[] = []
+  readonly link = {
+    receiver: { state: 'live', nextSequence: 1 },
+    reopen: (nextSequence: number, _startRewinding: boolean, reason: string): void => {
+      this.reopened.push({ nextSequence, reason })
+      this.recorder.stateChanged('live', reason)
+    },
+  }
+  readonly recorder: StoreRecorder
+  promised = 0
+  nowUs = 1_000_000
+
+  /** @param recorded events of epoch 1 that are in the log at the start */
+  constructor(recorded = 0, secondEpoch = 0) {
+    const first = eventBlocks(1, recorded)
+    if (recorded > 0) this.log.append(1, recorded, first, 0, first.length, 1)
+    const second = eventBlocks(recorded + 1, secondEpoch, 2)
+    if (secondEpoch > 0) this.log.append(recorded + 1, secondEpoch, second, 0, second.length, 1)
+    this.log.sync()
+    const cycle = { enter: () => this.nowUs, wallUs: 1 }
+    this.recorder = new StoreRecorder(
+      { session: SESSION, log: this.log, cycle, logger: silentLogger },
+      {
+        failed: (error) => this.errors.push(error),
+        recorded: () => {},
+        sessionEnded: () => {},
+        truncated: (fromSequence) => this.truncated.push(fromSequence),
+        promised: () => this.promised,
+      },
+    )
+    this.link.receiver.nextSequence = this.log.nextSequence
+    this.recorder.attach(this.link)
+  }
+
+  heartbeat(table: readonly (readonly [number, number])[], more: Partial<SequencerHeartbeat> = {}): void {
+    const epochTable: EpochTableEntry[] = table.map(([epoch, sequence]) => ({ epoch, sequence }))
+    this.recorder.onSequencer({
+      epoch: epochTable.at(-1)?.epoch ?? 0,
+      nextSequence: 100,
+      stableSequence: 0,
+      publishedIsStable: false,
+      epochTable,
+      state: 'open',
+      held: false,
+      requestPort: 1,
+      counters: {},
+      ...more,
+    })
+  }
+}
+
+test('the tail that a newer reign disowns is taken back, once, and the stream is taken again from there', (t) => {
+  const rig = new Rig(10)
+  const table = [[1, 1], [2, 6]] as const // biome-ignore format: a table
+  rig.heartbeat(table)
+  rig.heartbeat(table)
+  t.equal(rig.log.nextSequence, 6)
+  t.same(rig.truncated, [6])
+  t.same(rig.reopened, [{ nextSequence: 6, reason: 'truncated' }])
+  t.same([rig.recorder.counters.truncations, rig.recorder.counters.truncatedEvents], [1, 5])
+  t.end()
+})
+
+test('a log that agrees with the new reign is left as it is', (t) => {
+  const rig = new Rig(10)
+  rig.heartbeat([[1, 1], [2, 11]]) // biome-ignore format: a table
+  t.equal(rig.log.nextSequence, 11)
+  t.same([rig.truncated, rig.reopened], [[], []])
+  t.end()
+})
+
+test('an older reign takes nothing back: older than what is recorded, or than what was promised', (t) => {
+  const recorded = new Rig(5, 5)
+  recorded.heartbeat([[1, 1]])
+  t.equal(recorded.log.nextSequence, 11, 'epoch 1 speaks to a log that has epoch 2')
+  const promised = new Rig(10)
+  promised.promised = 3
+  promised.heartbeat([[1, 1], [2, 6]]) // biome-ignore format: a table
+  t.equal(promised.log.nextSequence, 11, 'epoch 2 speaks to a voter that promised 3')
+  promised.recorder.stateChanged('lost', 'the table of epoch 2')
+  promised.recorder.revoked(6, 'the table of epoch 2')
+  t.same([promised.errors, promised.reopened], [[], []], 'it waits for the next reign')
+  promised.heartbeat([[1, 1], [3, 11]]) // biome-ignore format: a table
+  t.same(promised.reopened, [{ nextSequence: 11, reason: 'new-reign' }])
+  t.end()
+})
+
+test('a table that is none takes nothing back', (t) => {
+  const rig = new Rig(10)
+  for (const table of [[], [[2, 6]], [[1, 6], [2, 5]], [[2, 1], [1, 6], [2, 7]]] as const) rig.heartbeat(table, { epoch: 2 }) // biome-ignore format: tables
+  rig.heartbeat([[1, 1], [2, 6]], { epoch: 3 }) // biome-ignore format: a table
+  rig.heartbeat([[1, 1], [2, 6]], { state: 'adopting' }) // biome-ignore format: a table
+  t.equal(rig.log.nextSequence, 11)
+  t.end()
+})
+
+test('what was stable is never taken back: the store stops instead', (t) => {
+  const rig = new Rig(10)
+  rig.heartbeat([[1, 1]], { stableSequence: 7 })
+  rig.heartbeat([[1, 1], [2, 7]]) // biome-ignore format: a table
+  t.equal(rig.log.nextSequence, 11)
+  t.match(rig.errors, [{ code: 'E_LOST', fields: { fromSequence: 7, stableSequence: 7, epoch: 2 } }])
+  t.end()
+})
+
+test('a hole that nobody can fill is a loss where it was stable; else the next reign decides', (t) => {
+  const rig = new Rig(10)
+  rig.heartbeat([[1, 1]], { stableSequence: 10 })
+  rig.recorder.lost(11, 20, 'nobody had it')
+  t.same([rig.errors, rig.reopened], [[], [{ nextSequence: 11, reason: 'unstable-tail' }]])
+  rig.nowUs += 10
+  rig.recorder.lost(11, 20, 'nobody had it')
+  t.match(rig.errors, [{ code: 'E_LOST' }], 'at once again: that is no wait that ended')
+  const stable = new Rig(10)
+  stable.heartbeat([[1, 1]], { stableSequence: 15 })
+  stable.recorder.lost(11, 20, 'nobody had it')
+  t.match(stable.errors, [{ code: 'E_LOST', fields: { from: 11, to: 20 } }])
+  const withoutVoters = new Rig(10)
+  withoutVoters.heartbeat([[1, 1]], { publishedIsStable: true })
+  withoutVoters.recorder.lost(11, 20, 'nobody had it')
+  t.match(withoutVoters.errors, [{ code: 'E_LOST' }])
+  t.end()
+})
+
+test('a sequencer without voters that was restarted behind is a loss, as it says nothing of another branch', (t) => {
+  const rig = new Rig(10)
+  rig.heartbeat([[1, 1]], { publishedIsStable: true, nextSequence: 6 })
+  rig.recorder.revoked(6, 'it restarted')
+  t.match(rig.errors, [{ code: 'E_LOST', fields: { from: 6, to: 10 } }])
+  t.equal(rig.log.nextSequence, 11)
+  t.end()
+})
