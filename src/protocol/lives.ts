@@ -36,9 +36,10 @@ export class Lives {
     return Object.hasOwn(this.#entries, voter) ? (this.#entries[voter] ?? 0) : 0
   }
 
-  /** Whether words of this life of the voter count. Where nothing is known all of them do. */
+  /** Whether words of this life of the voter count. Where nothing is known all of them do. To be asked after `merge`. */
   isCurrent(voter: string, life: number): boolean {
-    return life >= this.of(voter)
+    const known = this.of(voter)
+    return known === 0 || life === known
   }
 
   /** Takes over what somebody else knows. @returns the voters whose life is a newer one now */

@@ -26,6 +26,8 @@ export interface SequencerHeartbeat {
   held: boolean
   requestPort: number
   counters: Record<string, number>
+  /** The newest life that is known of each voter; empty without voters. Absent is empty. */
+  lives?: Record<string, number>
 }
 
 /** Status and acknowledgement in one: what the store has, and what it may be counted on for. */
@@ -47,6 +49,10 @@ export interface StoreStatus {
   promised: number
   /** The epoch of birth of the last event of its log, or 0. */
   lastEpoch: number
+  /** The life that a voter speaks from: another one after it has lost its disk. 0 or absent where it has no vote now. */
+  life?: number
+  /** The newest life that it knows of each voter; empty where it does not know that the session was founded. Absent is empty. */
+  lives?: Record<string, number>
 }
 
 export interface ComponentStatus {
@@ -112,6 +118,9 @@ export interface Grant {
   /** Where the log can be fetched. */
   requestPort: number
   rewindPort: number
+  /** As in a status. */
+  life: number
+  lives: Record<string, number>
 }
 
 /** A voter's no to a claim. */
@@ -148,7 +157,7 @@ const string = { type: 'string' }
 const uint32 = { type: 'uint32' }
 const uint64 = { type: 'uint64' }
 const bool = { type: 'bool' }
-const counters = { keyType: 'string', type: 'uint64' }
+const numbers = { keyType: 'string', type: 'uint64' }
 
 export const CONTROL_SCHEMA = {
   nested: {
@@ -191,8 +200,9 @@ export const CONTROL_SCHEMA = {
       state: string,
       held: bool,
       requestPort: uint32,
-      counters,
+      counters: numbers,
       publishedIsStable: bool,
+      lives: numbers,
     }),
     StoreStatus: message({
       name: string,
@@ -203,9 +213,11 @@ export const CONTROL_SCHEMA = {
       requestPort: uint32,
       rewindPort: uint32,
       state: string,
-      counters,
+      counters: numbers,
       promised: uint32,
       lastEpoch: uint32,
+      life: uint64,
+      lives: numbers,
     }),
     ComponentStatus: message({
       component: string,
@@ -217,7 +229,7 @@ export const CONTROL_SCHEMA = {
       digestSequence: uint64,
       digest: { type: 'bytes' },
       outboxCommands: uint32,
-      counters,
+      counters: numbers,
     }),
     AdminRequest: message({
       nonce: uint64,
@@ -240,6 +252,8 @@ export const CONTROL_SCHEMA = {
       epochTable: { type: 'EpochTableEntry', rule: 'repeated' },
       requestPort: uint32,
       rewindPort: uint32,
+      life: uint64,
+      lives: numbers,
     }),
     ClaimRefused: message({ epoch: uint32, candidate: uint64, voter: string, promised: uint32, reason: string }),
   },

@@ -26,6 +26,7 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       held: fc.boolean(),
       requestPort: u32,
       counters,
+      lives: counters,
     }),
   }),
   fc.record({
@@ -43,6 +44,8 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       counters,
       promised: u32,
       lastEpoch: u32,
+      life: u64,
+      lives: counters,
     }),
   }),
   fc.record({
@@ -93,6 +96,8 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       epochTable: fc.array(fc.record({ epoch: u32, sequence: u64 }), { maxLength: 4 }),
       requestPort: u32,
       rewindPort: u32,
+      life: u64,
+      lives: counters,
     }),
   }),
   fc.record({
@@ -134,6 +139,8 @@ const store = (over: object = {}): ControlMessage => ({
     counters: { received: 3 },
     promised: 2,
     lastEpoch: 1,
+    life: 4,
+    lives: { 'voter-1': 4 },
     ...over,
   },
 })
