@@ -52,6 +52,11 @@ export class DeliveryLine {
     return verdict !== 'duplicate'
   }
 
+  /** What waits is not of this stream, or may not be. */
+  discard(counter: 'disowned' | 'wrong-epoch', from = this.next): void {
+    this.#counters[counter] += this.buffer.dropAfter(from)
+  }
+
   /** Delivers the packets whose turn it is. @returns true where there was one */
   drain(nowUs: number): boolean {
     const buffer = this.buffer

@@ -1,6 +1,9 @@
 /**
  * Which epoch a sequence belongs to. The sequencer's control heartbeat carries the table; an event is admitted only if the
  * epoch of its birth is the table's for its sequence, so that a branch of the stream that lost cannot slip in.
+ *
+ * Before a heartbeat was heard the table is provisional: what a log has, or what a rewind shows to open an epoch. The table of
+ * a heartbeat of that epoch, or of a newer one, overrules it.
  */
 import { MAX_EPOCH, MAX_SEQUENCE } from '../core/limits.js'
 import type { EpochTableEntry } from '../wire/control.js'
@@ -8,6 +11,18 @@ import type { EpochTableEntry } from '../wire/control.js'
 export class EpochTable {
   #epochs: number[] = [1]
   #opens: number[] = [1]
+  #isProvisional = true
+
+  /** @param known of the events before those that will come, or nothing; the first entry may be anywhere */
+  constructor(known: readonly EpochTableEntry[] = []) {
+    if (known.length === 0) return
+    this.#epochs = known.map((entry) => entry.epoch)
+    this.#opens = known.map((entry, i) => (i === 0 ? 1 : entry.sequence))
+  }
+
+  get entries(): readonly EpochTableEntry[] {
+    return this.#epochs.map((epoch, i) => ({ epoch, sequence: this.#opens[i]! }))
+  }
 
   /** The newest epoch that is known. */
   get newest(): number {
@@ -25,18 +40,31 @@ export class EpochTable {
   }
 
   /**
-   * Takes over a newer table.
+   * Takes over the table of a heartbeat, where it says more.
    * @returns the first sequence whose epoch is another one now; 0 where nothing changed; -1 where the table is invalid (it
    * must begin at sequence 1 and both columns must rise)
    */
   adopt(entries: readonly EpochTableEntry[]): number {
     const last = entries[entries.length - 1]
-    if (last === undefined || last.epoch <= this.newest) return 0
+    if (last === undefined || last.epoch < this.newest) return 0
+    if (last.epoch === this.newest && !this.#isProvisional) return 0
     if (!isEpochTable(entries)) return -1
     const parted = this.#firstDifference(entries)
     this.#epochs = entries.map((entry) => entry.epoch)
     this.#opens = entries.map((entry) => entry.sequence)
+    this.#isProvisional = false
     return parted
+  }
+
+  /** A stream that nobody speaks for shows an event that opens a newer epoch. */
+  open(epoch: number, sequence: number): void {
+    while (this.#opens.length > 0 && this.#opens[this.#opens.length - 1]! >= sequence) {
+      this.#opens.pop()
+      this.#epochs.pop()
+    }
+    this.#opens.push(sequence)
+    this.#epochs.push(epoch)
+    this.#isProvisional = true
   }
 
   #indexOf(sequence: number): number {
@@ -47,10 +75,11 @@ export class EpochTable {
 
   #firstDifference(entries: readonly EpochTableEntry[]): number {
     for (let i = 0; ; i++) {
-      const entry = entries[i]
-      const opens = this.#opens[i] ?? MAX_SEQUENCE
-      if (entry === undefined) return opens
-      if (entry.epoch !== this.#epochs[i] || entry.sequence !== opens) return Math.min(entry.sequence, opens)
+      const theirs = entries[i]
+      const ours = this.#opens[i]
+      if (theirs === undefined) return ours ?? 0
+      if (ours === undefined) return theirs.sequence
+      if (theirs.epoch !== this.#epochs[i] || theirs.sequence !== ours) return Math.min(theirs.sequence, ours)
     }
   }
 }
@@ -60,12 +89,8 @@ export function isEpochTable(entries: readonly EpochTableEntry[]): boolean {
   let epoch = 0
   let sequence = 0
   for (const entry of entries) {
-    if (
-      !Number.isSafeInteger(entry.sequence) ||
-      !(entry.epoch > epoch && entry.epoch <= MAX_EPOCH) ||
-      entry.sequence <= sequence
-    )
-      return false
+    if (!(entry.epoch > epoch && entry.epoch <= MAX_EPOCH)) return false
+    if (!(Number.isSafeInteger(entry.sequence) && entry.sequence > sequence)) return false
     epoch = entry.epoch
     sequence = entry.sequence
   }

@@ -42,17 +42,21 @@ export class ReceiverInlet {
     if (this.count === MOLD_HEARTBEAT) return 'heartbeat'
     if (this.count === MOLD_END_OF_SESSION) return 'end-of-session'
     if (this.sequence + this.count > MAX_SEQUENCE) return this.#drop('bad-sequence')
-    this.end = this.check(packet, MOLD_HEADER_BYTES, packet.length, this.sequence, this.count)
+    this.end = this.counted(this.verdict(packet, MOLD_HEADER_BYTES, packet.length, this.sequence, this.count))
     return this.end < 0 ? 'dropped' : 'events'
   }
 
-  /** @returns where the blocks of the run end; below zero where it was counted and has to be dropped */
-  check(bytes: Uint8Array, start: number, end: number, sequence: number, count: number): number {
-    const result = this.#isOpaque
+  /** @returns where the blocks of the run end, or what `checkRun` has against it */
+  verdict(bytes: Uint8Array, start: number, end: number, sequence: number, count: number): number {
+    return this.#isOpaque
       ? checkOpaqueRun(bytes, start, end, count)
       : checkRun(bytes, start, end, sequence, count, this.#epochs)
-    if (result < 0) this.#drop(reasonOf(result))
-    return result
+  }
+
+  /** Counts a verdict below zero: the run has to be dropped. */
+  counted(verdict: number): number {
+    if (verdict < 0) this.#drop(reasonOf(verdict))
+    return verdict
   }
 
   #drop(reason: ReceiverCounter): 'dropped' {

@@ -3,6 +3,7 @@
  */
 import { GAP_REWIND_EVENTS, REORDER_BYTES, REORDER_PACKETS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
+import type { EpochTableEntry } from '../wire/control.js'
 
 /**
  * `rewinding`: history comes from a store or a log; multicast packets wait. `live`: nothing is known to be missing, or it
@@ -21,6 +22,8 @@ export interface ReceiverOptions {
   readonly seed: number
   /** Begin in `rewinding` (default). False where it is known that the stream has no earlier event. */
   readonly startRewinding?: boolean
+  /** What is known of the stream's epochs at the start, from a log for instance; without it, that it begins with epoch 1. */
+  readonly epochTable?: readonly EpochTableEntry[]
   /** Bounds of what came before its turn. */
   readonly reorderPackets?: number
   readonly reorderBytes?: number
@@ -64,8 +67,14 @@ export interface ReceiverOutput {
    * The stream goes on from `nextSequence`, below what was delivered: the events from there on were taken back. The receiver
    * stays in `lost`; a new one has to start where the state is right. Without this method `lost` is called.
    */
-  revoked?(nextSequence: number, reason: string): void
+  revoked?(nextSequence: number, reason: string, cause: RevocationCause): void
 }
+
+/**
+ * `other-branch`: the voters' newer reign goes on without these events. `restarted-behind`: a sequencer without voters was restarted
+ * on a log that lacks them.
+ */
+export type RevocationCause = 'other-branch' | 'restarted-behind'
 
 export const RECEIVER_COUNTERS = [
   'delivered-packets',
@@ -112,6 +121,7 @@ export function withDefaults(options: ReceiverOptions): Required<ReceiverOptions
   }
   return {
     startRewinding: true,
+    epochTable: [],
     reorderPackets: REORDER_PACKETS,
     reorderBytes: REORDER_BYTES,
     gapRewindEvents: GAP_REWIND_EVENTS,

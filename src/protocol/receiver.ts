@@ -10,7 +10,6 @@ import { Prng } from '../core/prng.js'
 import type { EpochTableEntry } from '../wire/control.js'
 import { MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
 import { DeliveryLine } from './delivery-line.js'
-import { EpochTable } from './epoch-table.js'
 import { GapRequester } from './gap-requester.js'
 import { ReceiverInlet } from './receiver-inlet.js'
 import {
@@ -18,13 +17,20 @@ import {
   type ReceiverOptions,
   type ReceiverOutput,
   type ReceiverState,
+  type RevocationCause,
   withDefaults,
 } from './receiver-options.js'
 import { ReorderBuffer } from './reorder-buffer.js'
 import type { RequestSchedule } from './request-schedule.js'
+import { RewindIntake } from './rewind-intake.js'
 import { RewindSchedule } from './rewind-schedule.js'
-import { SequencerWatch } from './sequencer-watch.js'
+import { StreamBranch } from './stream-branch.js'
 import { StreamExtent } from './stream-extent.js'
+
+const REVOCATIONS: Readonly<Record<RevocationCause, string>> = {
+  'other-branch': 'the epoch table names another branch',
+  'restarted-behind': 'the sequencer restarted behind what was delivered',
+}
 
 export class Receiver {
   readonly counters = createCounters(RECEIVER_COUNTERS)
@@ -33,28 +39,29 @@ export class Receiver {
   readonly #inlet: ReceiverInlet
   readonly #line: DeliveryLine
   readonly #buffer: ReorderBuffer
-  readonly #epochs = new EpochTable()
-  readonly #watch = new SequencerWatch()
+  readonly #branch: StreamBranch
   readonly #extent = new StreamExtent()
   readonly #requester: GapRequester
   readonly #requests: RequestSchedule
   readonly #rewind: RewindSchedule
+  readonly #intake: RewindIntake
   #state: ReceiverState
   #forgivenOverflows = 0
   /** Since when something is known to be missing; infinity while nothing is. */
   #behindSinceUs = Number.POSITIVE_INFINITY
-  #rewoundNext = 0
 
   constructor(options: ReceiverOptions, output: ReceiverOutput) {
     const all = withDefaults(options)
     this.#options = all
     this.#output = output
-    this.#inlet = new ReceiverInlet(all.session, all.opaque, this.#epochs, this.counters)
+    this.#branch = new StreamBranch(all.epochTable, this.counters)
+    this.#inlet = new ReceiverInlet(all.session, all.opaque, this.#branch.epochs, this.counters)
     this.#buffer = new ReorderBuffer(all.reorderPackets, all.reorderBytes)
     this.#line = new DeliveryLine(all.nextSequence, this.#buffer, output, this.counters)
     this.#requester = new GapRequester(this.#inlet.session, all.servers, all, new Prng(all.seed), output, this.counters)
     this.#requests = this.#requester.schedule
     this.#rewind = new RewindSchedule(all.rewindRetryMinUs, all.rewindRetryMaxUs, all.rewindStallUs)
+    this.#intake = new RewindIntake(this.#inlet, this.#line, this.#branch, this.counters)
     this.#state = all.startRewinding ? 'rewinding' : 'live'
   }
 
@@ -74,7 +81,12 @@ export class Receiver {
 
   /** True for the sequencer whose stream this is; others may only claim to be it. */
   follows(sender: number): boolean {
-    return this.#watch.sender === sender
+    return this.#branch.sender === sender
+  }
+
+  /** What is known of the stream's epochs; the last entry's is the reign. */
+  get epochTable(): readonly EpochTableEntry[] {
+    return this.#branch.epochs.entries
   }
 
   /** Packets that wait for their turn. */
@@ -101,19 +113,13 @@ export class Receiver {
       this.counters['late-rewind']++
       return
     }
-    const blocksEnd = this.#inlet.check(bytes, start, end, sequence, count)
-    if (blocksEnd < 0 || sequence > this.#line.next) {
-      this.#breakRewind(blocksEnd < 0 ? 'bad run' : 'hole', nowUs)
+    const verdict = this.#intake.take(sequence, count, bytes, start, end, nowUs)
+    if (verdict === 'bad run' || verdict === 'hole') {
+      this.#breakRewind(verdict, nowUs)
       return
     }
-    this.#rewoundNext = sequence + count
     this.#rewind.progress(nowUs)
-    if (sequence + count <= this.#line.next) {
-      this.counters.duplicate++
-      return
-    }
-    this.#line.deliver(sequence, sequence + count, bytes, start, blocksEnd, nowUs)
-    this.#proceed(nowUs)
+    if (verdict === 'delivered') this.#proceed(nowUs)
   }
 
   /** The rewind was accepted and will begin at this sequence; what lies before and was not delivered is lost. */
@@ -121,7 +127,7 @@ export class Receiver {
     if (!this.#isRewindRunning()) return
     this.#rewind.progress(nowUs)
     if (sequence > this.#line.next) this.#lose(sequence, `the rewind begins at ${sequence} only`)
-    else this.#rewoundNext = sequence
+    else this.#intake.next = sequence
   }
 
   /** The rewind has more, and waits until it can be taken: that is no stall. */
@@ -150,8 +156,8 @@ export class Receiver {
   /** The rewind server says that the session ended with the last event that it delivered. */
   onRewindSessionEnd(nowUs: number): void {
     if (!this.#isRewindRunning()) return
-    this.#extent.ended(this.#rewoundNext, nowUs)
-    if (this.#line.next === this.#rewoundNext) this.#finish('ended', 'end-of-session')
+    this.#extent.ended(this.#intake.next, nowUs)
+    if (this.#line.next === this.#intake.next) this.#finish('ended', 'end-of-session')
     else this.#proceed(nowUs)
   }
 
@@ -161,21 +167,17 @@ export class Receiver {
    */
   onSequencerHeartbeat(
     sender: number,
-    _epoch: number,
+    epoch: number,
     nextSequence: number,
     epochTable: readonly EpochTableEntry[],
     nowUs: number,
     isOpen = true,
   ): void {
     if (this.#isOver()) return
-    const verdict = this.#watch.onHeartbeat(sender, nextSequence, this.#line.next, nowUs)
-    if (verdict === 'bad' || verdict === 'stale' || verdict === 'rival') {
-      this.counters[`${verdict}-heartbeat`]++
-      return
-    }
-    if (!this.#adoptEpochs(epochTable)) return
-    if (verdict === 'behind') {
-      this.#revoke(nextSequence, 'the sequencer restarted behind what was delivered')
+    const verdict = this.#branch.onHeartbeat(sender, epoch, nextSequence, epochTable, this.#line.next, nowUs)
+    if (verdict === 'ignored') return
+    if (verdict === 'other-branch' || verdict === 'restarted-behind') {
+      this.#revoke(this.#branch.revokedFrom, verdict)
       return
     }
     this.counters.heartbeats++
@@ -225,7 +227,7 @@ export class Receiver {
   }
 
   #onEvents(packet: Uint8Array, sequence: number, after: number, end: number, nowUs: number): void {
-    if (this.#watch.onEvents(this.#line.next, nowUs)) this.counters.disowned += this.#buffer.dropAfter(this.#line.next)
+    if (this.#branch.onEvents(this.#line.next, nowUs)) this.#line.discard('disowned')
     if (after <= this.#line.next) {
       this.counters.duplicate++
       return
@@ -318,7 +320,7 @@ export class Receiver {
   #startRewind(nowUs: number): void {
     this.counters.rewinds++
     this.#rewind.start(this.#line.next, nowUs)
-    this.#rewoundNext = this.#line.next
+    this.#intake.next = this.#line.next
     this.#output.startRewind(this.#line.next)
   }
 
@@ -342,20 +344,9 @@ export class Receiver {
     this.onRewindEnd(reason, nowUs)
   }
 
-  /** @returns false where the new table takes back what was delivered */
-  #adoptEpochs(table: readonly EpochTableEntry[]): boolean {
-    const changedFrom = this.#epochs.adopt(table)
-    if (changedFrom < 0) this.counters['bad-epoch-table']++
-    if (changedFrom <= 0) return true
-    this.#discardFrom(this.#line.next, 'wrong-epoch')
-    if (changedFrom >= this.#line.next) return true
-    this.#revoke(changedFrom, 'the epoch table names another branch')
-    return false
-  }
-
   /** Packets that wait and reach beyond `next` are not of this stream, or may not be. */
-  #discardFrom(next: number, counter: 'disowned' | 'wrong-epoch' = 'disowned'): void {
-    this.counters[counter] += this.#buffer.dropAfter(next)
+  #discardFrom(next: number): void {
+    this.#line.discard('disowned', next)
     this.#extent.forgetSeen(next)
   }
 
@@ -366,10 +357,11 @@ export class Receiver {
     this.#output.lost(from, to - 1, reason)
   }
 
-  #revoke(nextSequence: number, reason: string): void {
+  #revoke(nextSequence: number, cause: RevocationCause): void {
     this.counters.revocations++
+    const reason = REVOCATIONS[cause]
     this.#finish('lost', reason)
-    if (this.#output.revoked !== undefined) this.#output.revoked(nextSequence, reason)
+    if (this.#output.revoked !== undefined) this.#output.revoked(nextSequence, reason, cause)
     else this.#output.lost(nextSequence, this.#line.next - 1, reason)
   }
 

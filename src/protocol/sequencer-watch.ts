@@ -7,6 +7,8 @@
  * A sequencer that starts has heard no other for a while, and of two that run one stops: whoever speaks while the present
  * one is heard is not to be believed.
  *
+ * That is so within one epoch. A greater epoch was granted by the voters, and needs no further proof.
+ *
  * Who never heard the earlier one, or missed the first words of the new one, learns it more slowly: a sequencer that again
  * and again says less than what was delivered has not sent that.
  */
@@ -34,6 +36,7 @@ interface Rival {
 
 export class SequencerWatch {
   #sender: number | undefined
+  #epoch = 0
   #announced = 0
   #heardUs = 0
   /** Since when the sender has only said less than it once did; NaN where it has not. */
@@ -65,16 +68,15 @@ export class SequencerWatch {
   }
 
   /**
+   * @param epoch of the sender's reign
    * @param announced the next sequence that `sender` names
    * @param nextSequence the next that would be delivered here
    */
-  onHeartbeat(sender: number, announced: number, nextSequence: number, nowUs: number): HeartbeatVerdict {
+  onHeartbeat(sender: number, epoch: number, announced: number, nextSequence: number, nowUs: number): HeartbeatVerdict {
     if (!(Number.isSafeInteger(announced) && announced >= 1)) return 'bad'
+    if (epoch < this.#epoch) return 'stale'
+    if (this.#sender === undefined || epoch > this.#epoch) return this.#onReign(sender, epoch, announced, nowUs)
     if (sender === this.#sender) return this.#onKnown(announced, nextSequence, nowUs)
-    if (this.#sender === undefined) {
-      this.#adopt(sender, announced, nowUs)
-      return 'current'
-    }
     const rival = this.#judged(sender, announced, nextSequence, nowUs)
     if (nowUs - this.#heardUs < SILENCE_US) {
       this.#rival = rival
@@ -85,6 +87,15 @@ export class SequencerWatch {
     if (this.#retired.length > REMEMBERED_SENDERS) this.#retired.shift()
     this.#adopt(sender, announced, nowUs)
     return rival.isBehind ? 'behind' : 'successor'
+  }
+
+  /** The first sequencer that is heard of, or one of a newer epoch: also one that was given up in an older epoch. */
+  #onReign(sender: number, epoch: number, announced: number, nowUs: number): HeartbeatVerdict {
+    const isFirst = this.#sender === undefined
+    this.#epoch = epoch
+    this.#retired.length = 0
+    this.#adopt(sender, announced, nowUs)
+    return isFirst ? 'current' : 'successor'
   }
 
   /** What it said first counts most: since then its own events may have been delivered. */

@@ -30,13 +30,15 @@ const ATTACKS: Readonly<Record<string, (rig: ReceiverRig) => void>> = {
   'a control heartbeat far ahead in the name of the sequencer': (rig) => rig.heartbeat(HUGE, SEQUENCER),
   'a control heartbeat of somebody else, far behind': (rig) => rig.heartbeat(1, 99),
   'a control heartbeat of somebody else, far ahead': (rig) => rig.heartbeat(HUGE, 99),
-  'an epoch table of somebody else': (rig) => {
+  'a newer epoch without its table': (rig) => {
     const table = [
       { epoch: 1, sequence: 1 },
       { epoch: 2, sequence: 2 },
     ]
-    rig.receiver.onSequencerHeartbeat(99, 2, 9, table, rig.clock.nowUs)
+    rig.receiver.onSequencerHeartbeat(99, 3, 9, table, rig.clock.nowUs)
+    rig.receiver.onSequencerHeartbeat(99, 2, 9, [...table].reverse(), rig.clock.nowUs)
   },
+  'an older epoch than there is': (rig) => rig.receiver.onSequencerHeartbeat(99, 0, 9, [], rig.clock.nowUs),
 }
 
 for (const [name, attack] of Object.entries(ATTACKS)) {
