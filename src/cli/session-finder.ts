@@ -3,6 +3,7 @@
  * error at once instead of a wait for ever.
  */
 import { SeqcastError } from '../core/errors.js'
+import { isCandidate } from '../protocol/sequencer-states.js'
 import type { ControlLink } from '../runtime/control-link.js'
 import type { DutyCycle } from '../runtime/duty-cycle.js'
 import { type RoleOptions, SILENCE_US, type StoreAddress } from '../runtime/options.js'
@@ -54,7 +55,7 @@ function listen(control: ControlLink): Promise<FoundSession | undefined> {
     const fromStores = (): void => finish({ nextSequence: committed + 1, hasSequencer: false })
     let storesDeadline: NodeJS.Timeout | undefined
     const unlisten = control.listen((message) => {
-      if (message.kind === 'sequencer' && message.body.state !== 'stopped') {
+      if (message.kind === 'sequencer' && message.body.state !== 'stopped' && !isCandidate(message.body.state)) {
         finish({ nextSequence: message.body.nextSequence, hasSequencer: true })
       } else if (message.kind === 'store' && message.body.state !== 'stopped') {
         committed = Math.max(committed, message.body.committedSequence)

@@ -1,4 +1,5 @@
 /** What is wrong with a session, in sentences that say what to do, from what its roles say of themselves. */
+import { isCandidate } from '../protocol/sequencer-states.js'
 import type { ComponentStatus, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import type { Heard } from './observer.js'
 import { count, plural } from './output.js'
@@ -23,13 +24,14 @@ export function lossesOf(counters: Readonly<Record<string, number>>): [name: str
 /** @returns one sentence a problem; none where all is well */
 export function problemsOf(situation: Situation): string[] {
   const { heard } = situation
-  const sequencers = [...heard.sequencers.values()].filter(({ state }) => state !== 'stopped')
+  const speaking = [...heard.sequencers.values()].filter(({ state }) => state !== 'stopped')
+  const sequencers = speaking.filter(({ state }) => !isCandidate(state))
   const stores = [...heard.stores.values()].filter(({ state }) => state !== 'stopped')
   // A session that is over needs nobody to be active.
   const isOver = sequencers.some(({ state }) => state === 'ending' || state === 'ended')
   const newest = Math.max(0, ...sequencers.map(({ nextSequence }) => nextSequence - 1))
   return [
-    ...sequencerProblems(sequencers, stores, situation),
+    ...sequencerProblems(sequencers, speaking.length - sequencers.length, stores, situation),
     ...(stores.length === 0 ? ['no store was heard: nothing is recorded'] : []),
     ...stores.flatMap((store) => storeProblems(store, newest)),
     ...(isOver ? [] : activityProblems([...heard.components.values()])),
@@ -39,9 +41,15 @@ export function problemsOf(situation: Situation): string[] {
 
 function sequencerProblems(
   sequencers: readonly SequencerHeartbeat[],
+  standbys: number,
   stores: readonly StoreStatus[],
   { stableBefore, voters }: Situation,
 ): string[] {
+  if (sequencers.length === 0 && standbys > 0) {
+    return [
+      `no sequencer is active, and ${plural(standbys, 'standby', 'standbys')} did not take over: are a majority of the voters there?`,
+    ]
+  }
   if (sequencers.length === 0) return ['no sequencer was heard; start it with: seqcast sequencer']
   const problems = sequencers.length > 1 ? [`${sequencers.length} sequencers were heard; stop all but one`] : []
   for (const { nextSequence, stableSequence, held } of sequencers) {

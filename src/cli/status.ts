@@ -1,6 +1,7 @@
 /** `seqcast status`: who is alive, in which state, at which sequence, with which losses, and what is wrong. */
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
+import { isCandidate, isSequencing } from '../protocol/sequencer-states.js'
 import type { RoleOptions } from '../runtime/options.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { type Heard, Observer } from './observer.js'
@@ -38,7 +39,7 @@ async function look(options: RoleOptions): Promise<Situation> {
   try {
     let stableBefore: number | undefined
     observer.control.listen((message) => {
-      if (message.kind === 'sequencer') stableBefore ??= message.body.stableSequence
+      if (message.kind === 'sequencer' && isSequencing(message.body.state)) stableBefore ??= message.body.stableSequence
     })
     await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
     const { heard } = observer
@@ -52,7 +53,8 @@ async function look(options: RoleOptions): Promise<Situation> {
 /** Only the first event of a session names its voters: it is asked for where they seem to be missing. */
 async function votersOf(options: RoleOptions, observer: Observer, stableBefore: number): Promise<readonly string[]> {
   const waits = [...observer.heard.sequencers.values()].some(
-    ({ nextSequence, stableSequence }) => stableSequence < nextSequence - 1 && stableSequence === stableBefore,
+    ({ state, nextSequence, stableSequence }) =>
+      isSequencing(state) && stableSequence < nextSequence - 1 && stableSequence === stableBefore,
   )
   if (!waits) return []
   const { readSessionStart } = await import('./session-begin.js')
@@ -85,7 +87,7 @@ function statusTable(heard: Heard): string {
       '',
       s.state,
       s.nextSequence - 1,
-      `stable ${count(s.stableSequence)}`,
+      isCandidate(s.state) ? `epoch ${s.epoch}` : `epoch ${s.epoch}, stable ${count(s.stableSequence)}`,
       lossText(s.counters),
     ]),
     ...[...heard.stores.values()].map((s) => [

@@ -3,6 +3,7 @@
  * first for a store, because it alone has what is not yet stable; last for everybody else, when no store answers.
  */
 import { isPort } from '../net/interfaces.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
 import type { ControlMessage, StoreStatus } from '../wire/control.js'
 import type { StoreAddress } from './options.js'
 
@@ -38,7 +39,7 @@ export class Directory {
     this.#nowUs = nowUs
     if (message.kind === 'store') {
       this.#learn(message.body, address, nowUs)
-    } else if (message.kind === 'sequencer' && isPort(message.body.requestPort)) {
+    } else if (message.kind === 'sequencer' && isPort(message.body.requestPort) && isSequencing(message.body.state)) {
       this.#sequencer = { address, port: message.body.requestPort }
     }
   }

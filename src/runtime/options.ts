@@ -20,6 +20,9 @@ export const DEFAULT_SEQUENCER_REQUEST_PORT = 7712
 export const STATUS_EVERY_US = 100_000
 export const SILENCE_US = 350_000
 
+/** A standby suspects the active sequencer after so long without a sign of it: three missed heartbeats. */
+export const DEFAULT_SUSPECT_MS = 300
+
 export interface RoleOptions {
   readonly session: string
   readonly interfaceAddress: string
