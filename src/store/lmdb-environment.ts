@@ -14,7 +14,7 @@
  * and only then its promise resolves. So what is visible is durable too, after any crash, and a put's promise is the
  * acknowledgement (a test traces the system calls). It was not slower here than the overlapping mode.
  */
-import { readFileSync, statfsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { SeqcastError } from '../core/errors.js'
@@ -63,6 +63,11 @@ export interface Environment {
   /** Free bytes of the file system that holds it, or that the process may still write, where that is limited. */
   freeBytes(): number
   close(): Promise<void>
+}
+
+/** True where an environment was made at `path` before. */
+export function hasEnvironment(path: string): boolean {
+  return existsSync(join(path, 'data.mdb'))
 }
 
 type Binary = Database<Uint8Array, Uint8Array>

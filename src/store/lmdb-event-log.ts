@@ -13,9 +13,10 @@ import type { EventLog, RunVisitor } from '../protocol/event-log.js'
 import { readU64 } from '../wire/bytes.js'
 import type { EpochTableEntry } from '../wire/control.js'
 import { CommitQueue } from './commit-queue.js'
-import { type Addition, type Environment, openEnvironment } from './lmdb-environment.js'
+import { type Addition, type Environment, hasEnvironment, openEnvironment } from './lmdb-environment.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
 import { epochsOf, type LogEpochs } from './log-epochs.js'
+import { forgetPromise } from './promise-file.js'
 import { checkRecord, cutRecord, RECORD_HEADER_BYTES, recordCount, writeRecord } from './record-format.js'
 import { checkTruncation, endOfRecords, RecordReader } from './record-reader.js'
 import { RecordSlab } from './record-slab.js'
@@ -92,6 +93,7 @@ export class LmdbEventLog implements EventLog {
       makeDirectorySynced(path)
       lock = acquireLock(path)
       const about = readAbout(path) ?? newAbout(path, session, options.kind ?? 'events')
+      if (!hasEnvironment(path)) forgetPromise(path)
       env = await openEnvironment(path, 'write')
       return new LmdbEventLog(options, about, path, env, lock)
     } catch (error) {

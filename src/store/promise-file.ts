@@ -1,31 +1,21 @@
 /**
- * A voter's promise for one session: the epoch and the candidate that it has granted last, and whether it has its vote at all. It
- * lies beside the recording, outside of its environment, and is synced before anybody hears it; writing takes no time of
- * the event loop.
+ * What a voter must not forget of one session: its promise, and the lives of the voters. It lies beside the recording, outside of
+ * its environment, and is synced before anybody hears it; writing takes no time of the event loop.
  *
- * It is in the session's directory so that it is lost with the log: a promise that outlived the events would let a voter count
- * that has forgotten what it acknowledged.
+ * It is in the session's directory so that it is lost with the log, and a log that is made anew removes it: a promise that
+ * outlived the events would let a voter count that has forgotten what it acknowledged.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { SeqcastError } from '../core/errors.js'
 import { MAX_EPOCH } from '../core/limits.js'
+import type { StoredPromise } from '../protocol/voter.js'
 import { checkOwner, sessionPath } from './session-directory.js'
 import { writeFailure } from './store-error.js'
-import { makeDirectorySynced, replaceFileSynced } from './synced-file.js'
+import { makeDirectorySynced, replaceFileSynced, syncDirectory } from './synced-file.js'
 
 const PROMISE_FILE = 'promise.json'
 const FORMAT_VERSION = 1
-
-/** What a voter must not forget. */
-export interface PromiseRecord {
-  /** It takes part in no older reign. */
-  readonly epoch: number
-  /** The incarnation that this epoch was granted to; 0 where the promise was taken over from other voters. */
-  readonly candidate: number
-  /** The voter had lost its data, and has recovered promise and log from the others. */
-  readonly recovered: boolean
-}
 
 export interface PromiseFileOptions {
   readonly directory: string
@@ -37,12 +27,12 @@ export class PromiseFile {
   readonly #path: string
   readonly #session: string
   readonly #voter: string
-  #stored: PromiseRecord | undefined
-  #newest: PromiseRecord | undefined
+  #stored: StoredPromise | undefined
+  #newest: StoredPromise | undefined
   #last: Promise<void> = Promise.resolve()
   #failure: SeqcastError | undefined
 
-  /** @throws SeqcastError E_SESSION_FOREIGN, E_CONFIG (another voter's promise), E_STORE_CORRUPT */
+  /** To be opened after the log. @throws SeqcastError E_SESSION_FOREIGN, E_CONFIG (another voter's promise), E_STORE_CORRUPT */
   static open(options: PromiseFileOptions): PromiseFile {
     checkOwner(options.directory, options.session)
     return new PromiseFile(options)
@@ -60,7 +50,7 @@ export class PromiseFile {
   }
 
   /** What is on disk; undefined where nothing was ever promised here, or all was lost. */
-  get stored(): PromiseRecord | undefined {
+  get stored(): StoredPromise | undefined {
     return this.#stored
   }
 
@@ -69,7 +59,7 @@ export class PromiseFile {
    * later one will be, since nobody knows what the disk has.
    * @throws Error where the promise would take back an earlier one: a programmer's error
    */
-  write(promise: PromiseRecord, done: (error?: SeqcastError) => void): void {
+  write(promise: StoredPromise, done: (error?: SeqcastError) => void): void {
     checkStep(this.#newest, promise)
     this.#newest = promise
     this.#last = this.#last.then(async () => done(await this.#replace(promise)))
@@ -80,10 +70,10 @@ export class PromiseFile {
     return this.#last
   }
 
-  async #replace(promise: PromiseRecord): Promise<SeqcastError | undefined> {
+  async #replace(promise: StoredPromise): Promise<SeqcastError | undefined> {
     if (this.#failure !== undefined) return this.#failure
-    const { epoch, candidate, recovered } = promise
-    const text = JSON.stringify({ format: FORMAT_VERSION, voter: this.#voter, epoch, candidate, recovered })
+    const { epoch, candidate, life, lives } = promise
+    const text = JSON.stringify({ format: FORMAT_VERSION, voter: this.#voter, epoch, candidate, life, lives })
     try {
       await replaceFileSynced(this.#path, `${text}\n`)
       this.#stored = promise
@@ -94,12 +84,10 @@ export class PromiseFile {
   }
 }
 
-function checkStep(before: PromiseRecord | undefined, { epoch, candidate }: PromiseRecord): void {
-  if (!(Number.isSafeInteger(epoch) && epoch >= 1 && epoch <= MAX_EPOCH)) throw new RangeError(`promise of ${epoch}`)
-  if (!Number.isSafeInteger(candidate)) throw new RangeError(`promise to ${candidate}`)
-  if (before === undefined || epoch > before.epoch) return
-  if (epoch === before.epoch && candidate === before.candidate) return
-  throw new Error(`promise of ${epoch} to ${candidate} after ${before.epoch} to ${before.candidate}`)
+function checkStep(before: StoredPromise | undefined, after: StoredPromise): void {
+  if (!isPromise(after)) throw new RangeError(`not a promise: ${JSON.stringify(after)}`)
+  if (before === undefined || after.epoch >= before.epoch) return
+  throw new Error(`a promise of epoch ${after.epoch} after one of ${before.epoch}`)
 }
 
 function promiseFailure(cause: unknown, session: string, path: string, epoch: number): SeqcastError {
@@ -108,7 +96,7 @@ function promiseFailure(cause: unknown, session: string, path: string, epoch: nu
   return new SeqcastError(code, message, { cause, fields: { session, path, epoch }, ...(hint ? { hint } : {}) })
 }
 
-function readPromise(path: string, voter: string): PromiseRecord | undefined {
+function readPromise(path: string, voter: string): StoredPromise | undefined {
   if (!existsSync(path)) return undefined
   const found = parsed(readFileSync(path, 'utf8'))
   if (found === undefined) {
@@ -123,25 +111,39 @@ function readPromise(path: string, voter: string): PromiseRecord | undefined {
       fields: { path, found: found.voter, wanted: voter },
     })
   }
-  return { epoch: found.epoch, candidate: found.candidate, recovered: found.recovered }
+  const { epoch, candidate, life, lives } = found
+  return { epoch, candidate, life, lives }
 }
 
-function parsed(text: string): (PromiseRecord & { readonly voter: string }) | undefined {
+/** The log is made anew: what was promised on the one before is worth nothing. */
+export function forgetPromise(sessionDirectory: string): void {
+  const path = join(sessionDirectory, PROMISE_FILE)
+  if (!existsSync(path)) return
+  rmSync(path)
+  syncDirectory(sessionDirectory)
+}
+
+function parsed(text: string): (StoredPromise & { readonly voter: string }) | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return isPromise(value) ? value : undefined
+    return isRecord(value) && isPromise(value) ? value : undefined
   } catch {
     return undefined // Not JSON: the caller says which file.
   }
 }
 
-function isPromise(value: unknown): value is PromiseRecord & { readonly voter: string } {
-  if (typeof value !== 'object' || value === null) return false
-  if (!('format' in value && 'voter' in value && 'epoch' in value && 'candidate' in value && 'recovered' in value)) {
-    return false
-  }
-  const { format, voter, epoch, candidate, recovered } = value
-  const isEpoch = typeof epoch === 'number' && Number.isSafeInteger(epoch) && epoch >= 1 && epoch <= MAX_EPOCH
-  if (!(isEpoch && Number.isSafeInteger(candidate) && format === FORMAT_VERSION)) return false
-  return typeof voter === 'string' && typeof recovered === 'boolean'
+function isRecord(value: unknown): value is { readonly voter: string } {
+  if (typeof value !== 'object' || value === null || !('format' in value && 'voter' in value)) return false
+  return value.format === FORMAT_VERSION && typeof value.voter === 'string'
+}
+
+function isPromise(value: object): value is StoredPromise {
+  if (!('epoch' in value && 'candidate' in value && 'life' in value && 'lives' in value)) return false
+  const { epoch, candidate, life, lives } = value
+  if (!(isCount(epoch) && epoch <= MAX_EPOCH && isCount(candidate) && isCount(life))) return false
+  return typeof lives === 'object' && lives !== null && !Array.isArray(lives) && Object.values(lives).every(isCount)
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

@@ -41,7 +41,8 @@ export function makeDirectorySynced(path: string): void {
   if (mkdirSync(path, { recursive: true }) !== undefined) syncDirectory(dirname(path))
 }
 
-function syncDirectory(path: string): void {
+/** What was made, renamed or removed in it stays so. */
+export function syncDirectory(path: string): void {
   const fd = openSync(path, 'r')
   try {
     fsyncSync(fd)
