@@ -5,7 +5,7 @@
 import type { Counters } from '../core/counters.js'
 import { MAX_SOURCE_SEQUENCE } from '../core/limits.js'
 import { bytesEqualAt, readU16 } from '../wire/bytes.js'
-import { checkCommandPacket, commandCount, commandFirst, commandSource } from '../wire/command.js'
+import { checkCommandPacket, commandCount, commandEpoch, commandFirst, commandSource } from '../wire/command.js'
 import { EVENT_HEADER_BYTES, eventFlags, eventType, FIRST_APPLICATION_TYPE, stampEvent } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES, skipBlocks } from '../wire/moldudp64.js'
 import { COMMANDABLE_RUNTIME_TYPES } from '../wire/runtime-events.js'
@@ -28,6 +28,8 @@ export class CommandIntake {
   readonly #sources: SourceTable
   readonly #time: Timestamper
   readonly #batch: EventBatch
+  /** The reign that new events are born in. */
+  epoch = FIRST_EPOCH
 
   constructor(
     options: CommandIntakeOptions,
@@ -49,7 +51,10 @@ export class CommandIntake {
     const reason = checkCommandPacket(packet)
     if (reason !== undefined) return this.#drop(reason)
     if (packet.length > datagramBytes) return this.#drop('oversize-packet')
-    return bytesEqualAt(packet, 0, session) ? true : this.#drop('foreign-session')
+    if (!bytesEqualAt(packet, 0, session)) return this.#drop('foreign-session')
+    // A command that was decided on another branch of the stream is not what its source would say on this one.
+    const epoch = commandEpoch(packet)
+    return epoch === 0 || epoch === this.epoch ? true : this.#drop('other-epoch')
   }
 
   /** Batches what is new in a packet that was admitted, which is handed over. @returns how many commands that is */
@@ -85,6 +90,7 @@ export class CommandIntake {
   /** Stamps the blocks from `start` on. @returns the type of the message that is then open, or -1 where they are not allowed */
   #stamp(packet: Uint8Array, start: number, source: number, nowUs: number, wallUs: number): number {
     const time = this.#time.read(nowUs, wallUs)
+    const epoch = this.epoch
     let openType = this.#sources.openType(source)
     for (let at = start; at < packet.length; ) {
       const lengthBytes = readU16(packet, at)
@@ -94,7 +100,7 @@ export class CommandIntake {
       if (lengthBytes - EVENT_HEADER_BYTES > this.#options.payloadBytes) return this.#refuse('oversize-command')
       openType = continueMessage(openType, type, eventFlags(packet, event))
       if (openType < 0) return this.#refuse('broken-fragments')
-      stampEvent(packet, event, time, FIRST_EPOCH)
+      stampEvent(packet, event, time, epoch)
       at = event + lengthBytes
     }
     return openType

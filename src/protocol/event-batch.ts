@@ -31,11 +31,6 @@ export class EventBatch {
     return this.#first
   }
 
-  /** Numbers the first block to come; only while nothing is batched. */
-  startAt(sequence: number): void {
-    this.#first = sequence
-  }
-
   /** Adds a whole stamped command packet, which is handed over. */
   addPacket(packet: Uint8Array, count: number): void {
     const blocksBytes = packet.length - MOLD_HEADER_BYTES

@@ -40,11 +40,6 @@ export class EventWindow {
     this.#lengths = new Uint32Array(maxPackets)
   }
 
-  /** Says where the first packet will start, for a session that has events already. */
-  startAt(sequence: number): void {
-    this.#nextSequence = sequence
-  }
-
   /** The first sequence that is held. */
   get firstSequence(): number {
     return this.#oldest === this.#next ? this.#nextSequence : this.#sequences[this.#oldest % this.#capacity]!
@@ -92,6 +87,19 @@ export class EventWindow {
       if (this.#endOf(this.#unstable) - 1 > stableSequence) return
       this.#unstableBytes -= this.#lengths[this.#unstable % this.#capacity]!
       this.#unstable++
+    }
+  }
+
+  /**
+   * Counts what is held beyond `stableSequence` as not yet stable again: the newest first, as long as room for so many packets of so
+   * many bytes in all is left.
+   */
+  protect(stableSequence: number, packets: number, lengthBytes: number): void {
+    while (this.#unstable > this.#oldest && this.#endOf(this.#unstable - 1) - 1 > stableSequence) {
+      const bytes = this.#lengths[(this.#unstable - 1) % this.#capacity]!
+      if (!this.hasRoom(packets + 1, lengthBytes + bytes)) return
+      this.#unstable--
+      this.#unstableBytes += bytes
     }
   }
 

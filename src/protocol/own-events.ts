@@ -14,6 +14,8 @@ export class OwnEvents {
   readonly #time: Timestamper
   readonly #batch: EventBatch
   readonly #block: Uint8Array
+  /** The reign that new events are born in. */
+  epoch = FIRST_EPOCH
 
   /** @param payloadBytes the longest payload of an event */
   constructor(sources: SourceTable, time: Timestamper, batch: EventBatch, payloadBytes: number) {
@@ -31,7 +33,7 @@ export class OwnEvents {
     const sourceSequence = this.#sources.next(OWN_SOURCE)
     writeU16(block, 0, end - BLOCK_LENGTH_BYTES)
     writeCommandHeader(block, BLOCK_LENGTH_BYTES, type, OWN_SOURCE, sourceSequence, WHOLE_MESSAGE)
-    stampEvent(block, BLOCK_LENGTH_BYTES, this.#time.read(nowUs, wallUs), FIRST_EPOCH)
+    stampEvent(block, BLOCK_LENGTH_BYTES, this.#time.read(nowUs, wallUs), this.epoch)
     block.set(payload, PAYLOAD_AT)
     this.#sources.advance(OWN_SOURCE, sourceSequence + 1, 0)
     this.#batch.addBlocks(block, 0, end, 1)

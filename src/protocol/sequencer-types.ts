@@ -5,7 +5,7 @@ import type { ControlBodies, ControlKind } from '../wire/control.js'
 import type { RetransmitterOutput } from './retransmitter.js'
 import type { AcknowledgementReason } from './stability.js'
 
-/** The only epoch until there is failover. */
+/** The epoch that a session begins with; the only one of a session without voters. */
 export const FIRST_EPOCH = 1
 export const PROTOCOL_VERSION = 1
 
@@ -36,8 +36,9 @@ export interface SequencerOptions {
   /** The control heartbeat comes so often, always. */
   readonly heartbeatMaxUs?: number
   /**
-   * A session that is continued accepts commands only after so long, and speaks often meanwhile: whoever delivered or sent what
-   * is not in the record any more must have heard of it before the same numbers become other events. Default 0.
+   * A session without voters that is continued accepts commands only after so long, and speaks often meanwhile: whoever delivered
+   * or sent what is not in the record any more must have heard of it before the same numbers become other events. Default 0.
+   * With voters the epoch says so at once.
    */
   readonly settleUs?: number
   /** A Tick event when nothing was sequenced for so long; 0 for none. */
@@ -53,7 +54,7 @@ export interface SequencerOutput extends RetransmitterOutput {
   stateChanged(state: SequencerState, reason: string): void
 }
 
-const ACKNOWLEDGEMENT_REASONS = ['unknown-voter', 'other-epoch'] as const satisfies readonly AcknowledgementReason[]
+const ACKNOWLEDGEMENT_REASONS = ['unknown-voter', 'other-reign'] as const satisfies readonly AcknowledgementReason[]
 
 /** Packets and commands in and out, then one counter for each reason to drop something. */
 export const SEQUENCER_COUNTERS = [
@@ -64,6 +65,7 @@ export const SEQUENCER_COUNTERS = [
   ...COMMAND_REASONS,
   'oversize-packet',
   'foreign-session',
+  'other-epoch',
   'unregistered-source',
   'closed-source',
   'repeated-commands',

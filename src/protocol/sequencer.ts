@@ -5,33 +5,30 @@
  * Each turn of the event loop: any number of `onCommandPacket`, `onRequest` and `onControl`, then `flush`, then `tick`.
  */
 import { createCounters, nonZero } from '../core/counters.js'
-import { SeqcastError } from '../core/errors.js'
-import { AUTH_TAG_BYTES, MIN_DATAGRAM_BYTES, WINDOW_BYTES, WINDOW_PACKETS } from '../core/limits.js'
+import { AUTH_TAG_BYTES, MIN_DATAGRAM_BYTES } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import { sessionBytes } from '../core/session.js'
 import { commandSource } from '../wire/command.js'
-import type { AdminRequest, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+import type { AdminRequest, ControlMessage, EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import { fragmentBytes } from '../wire/event.js'
-import { MOLD_END_OF_SESSION, MOLD_HEADER_BYTES, MOLD_HEARTBEAT, writeMoldHeader } from '../wire/moldudp64.js'
+import { MOLD_END_OF_SESSION, MOLD_HEADER_BYTES, MOLD_HEARTBEAT } from '../wire/moldudp64.js'
 import {
   SESSION_ENDED,
-  SESSION_STARTED,
   type SessionStarted,
   SOURCE_REGISTERED,
   sessionEndedCodec,
-  sessionStartedCodec,
   TICK,
 } from '../wire/runtime-events.js'
 import { ActivationTable } from './activation-table.js'
 import { AdminDesk, encodeWithReason } from './admin-desk.js'
 import { Announcer, END_FOR_US, STABLE_NOTICE_US } from './announcer.js'
 import { CommandIntake } from './command-intake.js'
-import { EventBatch } from './event-batch.js'
-import { EventWindow } from './event-window.js'
+import { Neighbours, type StopReason } from './neighbours.js'
 import { OwnEvents } from './own-events.js'
 import type { Peer } from './peer.js'
+import { Publication } from './publication.js'
 import { Registrar } from './registrar.js'
-import { Retransmitter } from './retransmitter.js'
+import { openingOf, requireRebuilding } from './sequencer-opening.js'
 import {
   FIRST_EPOCH,
   SEQUENCER_COUNTERS,
@@ -41,11 +38,8 @@ import {
 } from './sequencer-types.js'
 import { firstEvent, SessionRebuild } from './session-rebuild.js'
 import { OWN_SOURCE, SourceTable } from './source-table.js'
-import { Stability } from './stability.js'
 import { Timestamper } from './timestamper.js'
 
-/** Packets that one command packet can become, the open one included: less room than this holds commands back. */
-const RESERVED_PACKETS = 3
 /** The end of a session waits so long for stability, at most. */
 const END_UNSTABLE_FOR_US = 10_000_000
 const NO_PAYLOAD = new Uint8Array(0)
@@ -55,76 +49,80 @@ export class Sequencer {
   readonly #options: SequencerOptions
   readonly #output: SequencerOutput
   readonly #logger: Logger
-  readonly #session: Uint8Array
   readonly #started: SessionStarted
-  readonly #packetBytes: number
   readonly #payloadBytes: number
   readonly #sources = new SourceTable()
   readonly #activations = new ActivationTable()
+  readonly #epochs: EpochTableEntry[] = []
   readonly #rebuild: SessionRebuild
   readonly #admin: AdminDesk
   readonly #intake: CommandIntake
   readonly #registrar: Registrar
   readonly #own: OwnEvents
-  readonly #batch: EventBatch
-  readonly #window: EventWindow
-  readonly #stability: Stability
-  readonly #retransmitter: Retransmitter
+  readonly #publication: Publication
+  readonly #neighbours: Neighbours
   readonly #announcer: Announcer
   readonly #tickUs: number
-  readonly #heartbeatPacket = new Uint8Array(MOLD_HEADER_BYTES)
   #state: SequencerState = 'rebuilding'
+  #epoch = 0
   #nextSequence = 1
   #sequencedAtUs = 0
   #nowUs = 0
 
   /** @throws SeqcastError E_CONFIG where the voters do not fit one datagram */
   constructor(options: SequencerOptions, output: SequencerOutput) {
-    const windowPackets = options.windowPackets ?? WINDOW_PACKETS
-    const windowBytes = options.windowBytes ?? WINDOW_BYTES
     if (options.datagramBytes < MIN_DATAGRAM_BYTES) throw new Error(`datagramBytes below ${MIN_DATAGRAM_BYTES}`)
-    this.#packetBytes = options.datagramBytes - (options.tagBytes ?? AUTH_TAG_BYTES)
-    if (windowPackets <= RESERVED_PACKETS || windowBytes <= RESERVED_PACKETS * this.#packetBytes) {
-      throw new Error('the window is too small for one command packet')
-    }
     this.#options = options
     this.#output = output
     this.#logger = options.logger ?? silentLogger
-    this.#session = sessionBytes(options.session)
     this.#payloadBytes = fragmentBytes(options.datagramBytes, MOLD_HEADER_BYTES, AUTH_TAG_BYTES)
     this.#tickUs = options.tickUs ?? 100_000
     this.#started = firstEvent(options, this.#payloadBytes)
     const time = new Timestamper(this.counters, this.#logger)
-    this.#rebuild = new SessionRebuild(this.#started, this.#sources, this.#activations, time)
-    // One slot beyond the bound: the end of the session can always be said.
-    const heldBytes = Math.min(windowBytes, windowPackets * this.#packetBytes)
-    this.#window = new EventWindow(windowPackets + 1, heldBytes + this.#packetBytes)
-    this.#batch = new EventBatch(this.#session, this.#packetBytes, this.#emit)
-    const limits = { datagramBytes: options.datagramBytes, payloadBytes: this.#payloadBytes }
-    this.#intake = new CommandIntake(
-      { session: this.#session, ...limits },
-      this.counters,
-      this.#sources,
-      time,
-      this.#batch,
-    )
+    this.#rebuild = new SessionRebuild(this.#started, this.#sources, this.#activations, time, this.#epochs)
+    const session = sessionBytes(options.session)
+    const packetBytes = options.datagramBytes - (options.tagBytes ?? AUTH_TAG_BYTES)
+    this.#publication = new Publication(options, session, packetBytes, this.counters, {
+      sendEvents: (packet) => output.sendEvents(packet),
+      sendAnswer: (packet, peer) => output.sendAnswer(packet, peer),
+      published: () => this.#published(),
+    })
+    const { batch } = this.#publication
+    const limits = { session, datagramBytes: options.datagramBytes, payloadBytes: this.#payloadBytes }
+    this.#intake = new CommandIntake(limits, this.counters, this.#sources, time, batch)
+    this.#neighbours = new Neighbours(options.incarnation, this.#publication, this.counters, {
+      stop: (reason, fields) => this.#stop(reason, fields),
+      answer: () => this.#announcer.controlSoon(STABLE_NOTICE_US),
+      stabilityAdvanced: () => {
+        this.#announcer.controlSoon(STABLE_NOTICE_US)
+        this.#release('stability caught up')
+      },
+    })
     this.#registrar = new Registrar(this.#sources, this.counters, this.#payloadBytes)
-    this.#own = new OwnEvents(this.#sources, time, this.#batch, this.#payloadBytes)
-    this.#stability = new Stability(options.voters, FIRST_EPOCH)
-    this.#retransmitter = new Retransmitter(options, this.#window, output)
+    this.#own = new OwnEvents(this.#sources, time, batch, this.#payloadBytes)
     this.#admin = new AdminDesk(this.#activations, this.#payloadBytes, {
       sequence: (type, payload, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs),
       endSession: (reason, nowUs, wallUs) => this.#end(reason, nowUs, wallUs),
     })
     this.#announcer = new Announcer(options, {
-      heartbeat: () => this.#sendMark(MOLD_HEARTBEAT),
-      endOfSession: () => this.#sendMark(MOLD_END_OF_SESSION),
+      heartbeat: () => this.#publication.sendMark(MOLD_HEARTBEAT),
+      endOfSession: () => this.#publication.sendMark(MOLD_END_OF_SESSION),
       control: (isFull) => this.#output.sendControl('sequencer', this.#heartbeat(isFull)),
     })
   }
 
   get state(): SequencerState {
     return this.#state
+  }
+
+  /** The reign of this sequencer; 0 before `open`. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Where each epoch of the session begins, as far as it was read or opened. The last one is that of the last event. */
+  get epochTable(): readonly EpochTableEntry[] {
+    return this.#epochs
   }
 
   /** The sequence of the next event; what is batched is numbered already. */
@@ -134,50 +132,48 @@ export class Sequencer {
 
   /** Everything up to here is stable. */
   get stableSequence(): number {
-    return this.#stability.stableSequence
+    return this.#publication.stability.stableSequence
   }
 
   /** What became of requests for retransmission. */
   get requestCounters(): Readonly<Record<string, number>> {
-    return this.#retransmitter.counters
+    return this.#publication.retransmitter.counters
   }
 
   /**
-   * Reads what the session has already, in order, before `open`.
+   * Reads what the session has already, in order, before `open`. The window keeps the last of it for stores that lack it.
    * @throws SeqcastError where that is damaged, or was written under another configuration
    */
   rebuild(sequence: number, count: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.#state !== 'rebuilding') throw new Error(`a sequencer that is ${this.#state} cannot be rebuilt`)
     this.#rebuild.read(sequence, count, bytes, start, end)
+    this.#publication.keep(count, bytes, start, end)
     this.#nextSequence = this.#rebuild.nextSequence
   }
 
   /**
-   * Begins the session, or continues the one that was rebuilt, and accepts commands.
+   * Begins the session, or continues the one that was rebuilt, and accepts commands. With voters each start is a reign of its
+   * own, which a majority has granted.
+   * @param epoch above that of the last event; without voters always 1
+   * @param reason why the reign begins, for the event that opens it
    * @throws SeqcastError E_SESSION_EXISTS where the session has ended, E_SECOND_SEQUENCER where another one runs it
    */
-  open(nowUs: number, wallUs: number): void {
-    if (this.#state === 'stopped') {
-      const { session } = this.#options
-      throw new SeqcastError('E_SECOND_SEQUENCER', `session ${session} has a sequencer that runs`, {
-        hint: 'stop it first, or choose another session id',
-        fields: { session },
-      })
-    }
-    if (this.#state !== 'rebuilding') throw new Error(`a sequencer that is ${this.#state} cannot be opened`)
+  open(nowUs: number, wallUs: number, epoch = FIRST_EPOCH, reason = ''): void {
+    requireRebuilding(this.#state, this.#options.session)
     this.#rebuild.requireOpen()
+    const nextSequence = this.#nextSequence
+    const lastEpoch = this.#epochs.at(-1)?.epoch ?? 0
+    const { incarnation, settleUs } = this.#options
+    const opening = openingOf({ started: this.#started, incarnation, epoch, lastEpoch, nextSequence, reason })
     this.#nowUs = nowUs
     this.#sequencedAtUs = nowUs
-    this.#batch.startAt(this.#nextSequence)
-    this.#window.startAt(this.#nextSequence)
-    this.#stability.published(this.#nextSequence - 1)
+    this.#beginReign(epoch)
     this.#announcer.start(nowUs)
-    if (this.#nextSequence === 1) {
-      this.#transition('open', 'new session')
-      this.#sequenceOwn(SESSION_STARTED, sessionStartedCodec.encode(this.#started), nowUs, wallUs)
-    } else {
-      this.#announcer.settle(nowUs + (this.#options.settleUs ?? 0))
-      this.#transition(this.#announcer.isSettled(nowUs) ? 'open' : 'held', `continued at ${this.#nextSequence}`)
+    if (opening.event === undefined) this.#announcer.settle(nowUs + (settleUs ?? 0))
+    this.#transition(this.#isReady() ? 'open' : 'held', opening.reason)
+    if (opening.event !== undefined) {
+      this.#epochs.push({ epoch, sequence: nextSequence })
+      this.#sequenceOwn(opening.event.type, opening.event.payload, nowUs, wallUs)
     }
     this.flush(nowUs, wallUs)
   }
@@ -198,7 +194,7 @@ export class Sequencer {
 
   /** Answers a request for what was sent in this run and is still held. */
   onRequest(packet: Uint8Array, peer: Peer, nowUs: number): void {
-    this.#retransmitter.onRequest(packet, peer, nowUs)
+    this.#publication.onRequest(packet, peer, nowUs)
   }
 
   /** Takes what stores, components, operators and other sequencers say. */
@@ -210,7 +206,7 @@ export class Sequencer {
     }
     switch (message.kind) {
       case 'store':
-        this.#onStore(message.body)
+        if (this.#isRunning()) this.#neighbours.onStore(message.body)
         break
       case 'component':
         this.#activations.heard(message.body, message.sender, nowUs)
@@ -219,7 +215,11 @@ export class Sequencer {
         this.#onAdmin(message.body, nowUs, wallUs)
         break
       case 'sequencer':
-        this.#onSequencer(message.body, message.sender)
+        if (this.#state === 'ended' || this.#state === 'stopped') break
+        this.#neighbours.onSequencer(message.body, message.sender)
+        break
+      case 'claimRefused':
+        if (this.#isRunning()) this.#neighbours.onRefused(message.body)
         break
     }
   }
@@ -228,7 +228,7 @@ export class Sequencer {
   flush(nowUs: number, _wallUs: number): void {
     this.#nowUs = nowUs
     if (!this.#isRunning()) return
-    this.#batch.flush()
+    this.#publication.batch.flush()
     this.#announcer.control(nowUs)
   }
 
@@ -236,7 +236,7 @@ export class Sequencer {
   tick(nowUs: number, wallUs: number): number {
     if (!this.#isRunning()) return Number.POSITIVE_INFINITY
     if (this.#tickUs > 0 && this.#state === 'open' && nowUs - this.#sequencedAtUs >= this.#tickUs) {
-      const isAlone = this.#batch.firstUnsent === this.#nextSequence
+      const isAlone = this.#publication.firstUnsent === this.#nextSequence
       this.#sequenceOwn(TICK, NO_PAYLOAD, nowUs, wallUs)
       this.flush(nowUs, wallUs)
       if (isAlone) this.#announcer.ticked(nowUs)
@@ -262,19 +262,6 @@ export class Sequencer {
     else this.#sequenceOwn(SOURCE_REGISTERED, outcome.payload, nowUs, wallUs)
   }
 
-  #onStore({ name, voter, epoch, durableSequence }: StoreStatus): void {
-    if (!this.#isRunning()) return
-    if (epoch === FIRST_EPOCH && durableSequence >= this.#batch.firstUnsent) {
-      this.#stop('behind-store', { store: name, durableSequence, nextSequence: this.#batch.firstUnsent })
-      return
-    }
-    if (voter === '' || !this.#stability.hasVoters) return
-    const stable = this.#stability.stableSequence
-    const reason = this.#stability.acknowledge(voter, epoch, durableSequence)
-    if (reason !== undefined) this.counters[reason]++
-    else if (this.#stability.stableSequence > stable) this.#stabilityAdvanced()
-  }
-
   #onAdmin(request: AdminRequest, nowUs: number, wallUs: number): void {
     this.counters['admin-requests']++
     if (request.nonce < 1) {
@@ -287,14 +274,11 @@ export class Sequencer {
     else this.#output.sendControl('adminReply', this.#admin.decide(request, nowUs, wallUs))
   }
 
-  #onSequencer(other: SequencerHeartbeat, sender: number): void {
-    const { incarnation } = this.#options
-    if (sender === incarnation || this.#state === 'ended' || this.#state === 'stopped') return
-    this.counters['second-sequencer']++
-    const ours = this.#state === 'rebuilding' ? 0 : this.#batch.firstUnsent
-    const isBehind = ours < other.nextSequence || (ours === other.nextSequence && incarnation > sender)
-    if (isBehind) this.#stop('second-sequencer', { sender, nextSequence: other.nextSequence })
-    else this.#announcer.controlSoon(STABLE_NOTICE_US)
+  #beginReign(epoch: number): void {
+    this.#epoch = epoch
+    this.#intake.epoch = epoch
+    this.#own.epoch = epoch
+    this.#publication.begin(epoch, this.#neighbours.begin(epoch))
   }
 
   /** Appends an event of the sequencer's own to the batch. @returns its sequence */
@@ -313,36 +297,24 @@ export class Sequencer {
     this.#sequencedAtUs = nowUs
   }
 
-  readonly #emit = (packet: Uint8Array, sequence: number, count: number, isGathered: boolean): void => {
-    this.#window.add(packet, sequence, count)
-    this.counters[isGathered ? 'gathered-packets' : 'passed-through-packets']++
-    this.#output.sendEvents(packet)
+  #published(): void {
     this.#announcer.sent(this.#nowUs)
-    this.#stability.published(sequence + count - 1)
-    if (!this.#stability.hasVoters) this.#stabilityAdvanced()
-    else if (this.#state === 'open' && !this.#hasRoom()) {
+    if (!this.#hasVoters) this.#release('the continued session has settled')
+    else if (this.#state === 'open' && !this.#publication.hasRoomForCommands) {
       this.#transition('held', 'the window is full of events that are not yet stable')
       this.#announcer.controlSoon(0)
     }
   }
 
-  #stabilityAdvanced(): void {
-    this.#window.stable(this.#stability.stableSequence)
-    // Where published is stable everybody knows it: a notice for each event would wake the whole session for nothing.
-    if (this.#stability.hasVoters) this.#announcer.controlSoon(STABLE_NOTICE_US)
-    this.#release('stability caught up')
+  #isReady(): boolean {
+    return this.#announcer.isSettled(this.#nowUs) && this.#publication.hasRoomForCommands
   }
 
   /** Accepts commands again where nothing holds them back any more. */
   #release(reason: string): void {
-    if (this.#state !== 'held' || !this.#announcer.isSettled(this.#nowUs) || !this.#hasRoom()) return
+    if (this.#state !== 'held' || !this.#isReady()) return
     this.#transition('open', reason)
     this.#announcer.controlSoon(0)
-  }
-
-  /** Room for whatever one command packet becomes, with the extra slot for the end of the session left over. */
-  #hasRoom(): boolean {
-    return this.#window.hasRoom(RESERVED_PACKETS + 1, (RESERVED_PACKETS + 1) * this.#packetBytes)
   }
 
   #end(reason: string, nowUs: number, wallUs: number): number {
@@ -358,40 +330,38 @@ export class Sequencer {
   /** The end was announced long enough when all is stable, or when that takes too long. */
   #finish(nowUs: number): void {
     const endedForUs = this.#announcer.endedForUs(nowUs)
-    const unstable = this.#nextSequence - 1 - this.#stability.stableSequence
+    const unstable = this.#nextSequence - 1 - this.#publication.stability.stableSequence
     if (endedForUs < END_FOR_US || (unstable > 0 && endedForUs < END_UNSTABLE_FOR_US)) return
     this.#transition('ended', unstable === 0 ? 'all events are stable' : `${unstable} events are not stable`)
     this.#output.sendControl('sequencer', this.#heartbeat(true))
   }
 
-  #stop(reason: 'second-sequencer' | 'behind-store', fields: Readonly<Record<string, unknown>>): void {
-    this.#batch.discard()
+  #stop(reason: StopReason, fields: Readonly<Record<string, unknown>>): void {
+    this.#publication.batch.discard()
     this.#logger.error({ ...fields, reason }, 'this sequencer must not go on')
     this.#transition('stopped', reason)
+  }
+
+  get #hasVoters(): boolean {
+    return this.#options.voters.length > 0
   }
 
   #isRunning(): boolean {
     return this.#state === 'open' || this.#state === 'held' || this.#state === 'ending'
   }
 
-  /** A packet without blocks: heartbeat or end of session. */
-  #sendMark(count: typeof MOLD_HEARTBEAT | typeof MOLD_END_OF_SESSION): void {
-    writeMoldHeader(this.#heartbeatPacket, 0, this.#session, this.#batch.firstUnsent, count)
-    this.#output.sendEvents(this.#heartbeatPacket)
-  }
-
   /** Counters are for people, who look a few times a second; stability is told far more often. */
   #heartbeat(withCounters: boolean): SequencerHeartbeat {
     return {
-      epoch: FIRST_EPOCH,
-      nextSequence: this.#batch.firstUnsent,
-      stableSequence: this.#stability.stableSequence,
-      publishedIsStable: !this.#stability.hasVoters,
-      epochTable: [{ epoch: FIRST_EPOCH, sequence: 1 }],
+      epoch: this.#epoch,
+      nextSequence: this.#publication.firstUnsent,
+      stableSequence: this.#publication.stability.stableSequence,
+      publishedIsStable: !this.#hasVoters,
+      epochTable: [...this.#epochs],
       state: this.#state,
       held: this.#state === 'held',
       requestPort: this.#options.requestPort,
-      counters: withCounters ? { ...nonZero(this.counters), ...nonZero(this.#retransmitter.counters) } : {},
+      counters: withCounters ? { ...nonZero(this.counters), ...nonZero(this.#publication.retransmitter.counters) } : {},
     }
   }
 

@@ -1,12 +1,14 @@
 /**
  * Reads a session that has events already, so that a restarted sequencer continues it: who may speak with which next number,
- * who is active, the sequencer's own numbering and the last time. What does not fit together is not continued.
+ * who is active, the sequencer's own numbering, the epochs and the last time. What does not fit together is not continued.
  */
 import { SeqcastError } from '../core/errors.js'
 import { readU16, readU32 } from '../wire/bytes.js'
+import type { EpochTableEntry } from '../wire/control.js'
 import {
   EVENT_HEADER_BYTES,
   EVENT_TIMESTAMP_AT,
+  eventEpoch,
   eventFlags,
   eventSource,
   eventSourceSequence,
@@ -18,6 +20,8 @@ import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import {
   ACTIVATED,
   activatedCodec,
+  EPOCH_OPENED,
+  epochOpenedCodec,
   PASSIVATED,
   passivatedCodec,
   SESSION_ENDED,
@@ -37,15 +41,27 @@ export class SessionRebuild {
   readonly #sources: SourceTable
   readonly #activations: ActivationTable
   readonly #time: Timestamper
+  readonly #epochs: EpochTableEntry[]
+  #lastEpoch = 0
   #nextSequence = 1
   #hasEnded = false
 
-  /** @param expected the first event as this sequencer would have written it */
-  constructor(expected: SessionStarted, sources: SourceTable, activations: ActivationTable, time: Timestamper) {
+  /**
+   * @param expected the first event as this sequencer would have written it
+   * @param epochs each epoch that is read is added
+   */
+  constructor(
+    expected: SessionStarted,
+    sources: SourceTable,
+    activations: ActivationTable,
+    time: Timestamper,
+    epochs: EpochTableEntry[],
+  ) {
     this.#expected = expected
     this.#sources = sources
     this.#activations = activations
     this.#time = time
+    this.#epochs = epochs
   }
 
   /** The sequence after the last event that was read. */
@@ -77,6 +93,7 @@ export class SessionRebuild {
       at += BLOCK_LENGTH_BYTES
       if (lengthBytes < EVENT_HEADER_BYTES || at + lengthBytes > end) throw this.#damaged('a block is cut short')
       this.#readEvent(bytes, at, lengthBytes)
+      if (lengthBytes - EVENT_HEADER_BYTES > this.#expected.fragmentBytes) throw this.#damaged('a block is too long')
       at += lengthBytes
       this.#nextSequence++
     }
@@ -87,6 +104,7 @@ export class SessionRebuild {
     if ((type === SESSION_STARTED) !== (this.#nextSequence === 1)) {
       throw this.#damaged('the session does not begin with SessionStarted, or has a second one')
     }
+    this.#readEpoch(type, eventEpoch(bytes, at))
     const source = eventSource(bytes, at)
     const sourceSequence = eventSourceSequence(bytes, at)
     if (sourceSequence !== this.#sources.next(source)) {
@@ -98,6 +116,17 @@ export class SessionRebuild {
     const timestampAt = at + EVENT_TIMESTAMP_AT
     this.#time.resume(readU32(bytes, timestampAt), readU32(bytes, timestampAt + 4), eventTimeUs(bytes, at))
     if (type < FIRST_APPLICATION_TYPE) this.#readOwn(type, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes))
+  }
+
+  /** An epoch begins with its opening event, and nowhere else. */
+  #readEpoch(type: number, epoch: number): void {
+    const isOpening = type === SESSION_STARTED || type === EPOCH_OPENED
+    if (isOpening ? epoch <= this.#lastEpoch : epoch !== this.#lastEpoch) {
+      throw this.#damaged(`epoch ${epoch} follows epoch ${this.#lastEpoch} without being opened`)
+    }
+    if (!isOpening) return
+    this.#lastEpoch = epoch
+    this.#epochs.push({ epoch, sequence: this.#nextSequence })
   }
 
   #readOwn(type: number, payload: Uint8Array): void {
@@ -115,6 +144,11 @@ export class SessionRebuild {
         break
       case PASSIVATED:
         this.#activations.passivated(this.#decoded(passivatedCodec.decode(payload)), this.#nextSequence)
+        break
+      case EPOCH_OPENED:
+        if (this.#decoded(epochOpenedCodec.decode(payload)).epoch !== this.#lastEpoch) {
+          throw this.#damaged('an epoch is opened by the event of another one')
+        }
         break
       case SESSION_ENDED:
         this.#hasEnded = true

@@ -1,31 +1,50 @@
 /**
- * Which events are stable: durable at a majority of the voters. Without voters, published is stable. The stable sequence
- * never decreases, also where a voter comes back with less than it had.
+ * Which events are stable: durable at a majority of the voters, as they say under the present reign, and only once the
+ * event that opened the reign is among what that majority has. Copies of older events prove nothing by their number: a
+ * later reign may still be opened on a log without them. With the opening event they all become stable at once.
+ *
+ * Without voters, published is stable. The stable sequence never decreases, also where a voter comes back with less than
+ * it had.
  */
 
 /** Why an acknowledgement did not count. */
-export type AcknowledgementReason = 'unknown-voter' | 'other-epoch'
+export type AcknowledgementReason = 'unknown-voter' | 'other-reign'
 
 export class Stability {
   readonly #acknowledged: Map<string, number>
   readonly #majority: number
-  readonly #epoch: number
+  #epoch = 0
+  #openingSequence = Number.POSITIVE_INFINITY
   #published = 0
   #stable = 0
 
-  constructor(voters: readonly string[], epoch: number) {
+  constructor(voters: readonly string[]) {
     this.#acknowledged = new Map(voters.map((voter) => [voter, 0]))
     this.#majority = Math.floor(this.#acknowledged.size / 2) + 1
-    this.#epoch = epoch
   }
 
   get hasVoters(): boolean {
     return this.#acknowledged.size > 0
   }
 
+  isVoter(name: string): boolean {
+    return this.#acknowledged.has(name)
+  }
+
   /** Everything up to here is stable. */
   get stableSequence(): number {
     return this.#stable
+  }
+
+  /**
+   * Begins a reign; acknowledgements count from now on.
+   * @param openingSequence the event that opens it
+   * @param stableSequence what an earlier reign has reported stable, which it stays
+   */
+  open(epoch: number, openingSequence: number, stableSequence: number): void {
+    this.#epoch = epoch
+    this.#openingSequence = openingSequence
+    this.#stable = Math.max(this.#stable, stableSequence)
   }
 
   /** Everything up to `sequence` was sent. */
@@ -34,14 +53,14 @@ export class Stability {
     if (!this.hasVoters) this.#stable = sequence
   }
 
-  /** A voter says how far its log is durable. The latest statement counts, also a lower one. */
+  /** A voter says under which reign, and how far its log is durable. The latest statement counts, also a lower one. */
   acknowledge(voter: string, epoch: number, durableSequence: number): AcknowledgementReason | undefined {
     if (!this.#acknowledged.has(voter)) return 'unknown-voter'
-    if (epoch !== this.#epoch) return 'other-epoch'
+    if (epoch !== this.#epoch || epoch === 0) return 'other-reign'
     this.#acknowledged.set(voter, durableSequence)
     const descending = [...this.#acknowledged.values()].sort((a, b) => b - a)
     const atMajority = Math.min(descending[this.#majority - 1] ?? 0, this.#published)
-    if (atMajority > this.#stable) this.#stable = atMajority
+    if (atMajority >= this.#openingSequence && atMajority > this.#stable) this.#stable = atMajority
     return undefined
   }
 }
