@@ -38,8 +38,7 @@ export class Lives {
 
   /** Whether words of this life of the voter count. Where nothing is known all of them do. To be asked after `merge`. */
   isCurrent(voter: string, life: number): boolean {
-    const known = this.of(voter)
-    return known === 0 || life === known
+    return this.voters === 0 || life === this.of(voter)
   }
 
   /** Takes over what somebody else knows. @returns the voters whose life is a newer one now */

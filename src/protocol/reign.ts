@@ -1,0 +1,285 @@
+/**
+ * The candidate: watches the sequencer that reigns, claims an epoch when that is silent or when it is told to, and decides
+ * with a majority of grants which log is the session's. A sans-io machine; the role reads, adopts and opens.
+ *
+ * What keeps it from harm:
+ *
+ * - An epoch is claimed for one incarnation, which is new for each process start, and opened once: a candidate that has won an
+ *   epoch never claims it again, though it may claim one again that it has not won.
+ * - Only grants of this epoch to this incarnation count, one a voter, the latest. Early ones stay good: what the voter has
+ *   promised to a later reign since is fenced there. Refusals only teach a greater epoch.
+ * - The newest log of a majority has all that was ever stable. The own log is taken only where it is as new: among logs that
+ *   end with an event of the same epoch the longer one has it all.
+ * - By itself it claims only while a majority of the voters is heard, so that a candidate that is cut off does not raise epoch
+ *   after epoch; and not after a claim of somebody else, who may be about to reign.
+ */
+import { SeqcastError } from '../core/errors.js'
+import { MAX_EPOCH } from '../core/limits.js'
+import { type Logger, silentLogger } from '../core/log.js'
+import type { Claim, ClaimRefused, Grant, StoreStatus } from '../wire/control.js'
+import { type Ballot, BallotBox, logEnd } from './ballot.js'
+import { isAsNew } from './epoch-agreement.js'
+import { isSequencing } from './sequencer-states.js'
+import { Suspicion, type SuspicionOptions } from './suspicion.js'
+
+const CLAIM_EVERY_US = 50_000
+const CLAIM_FOR_US = 500_000
+/** Who was told to take over tries again after so long, and up to twice that. */
+const RETRY_US = 60_000
+/** A voter that was heard within this time is there. */
+const VOTER_ALIVE_US = 1_000_000
+
+export interface ReignOptions extends SuspicionOptions {
+  /** The voters of the session: at least one. */
+  readonly voters: readonly string[]
+  /** Of this process start: the sender of its claims. */
+  readonly incarnation: number
+  readonly name: string
+  /** Claims only when told to. */
+  readonly manual: boolean
+  /** The greatest epoch that is known from the log, or that this incarnation has reigned in; 0 for none. */
+  readonly knownEpoch: number
+  readonly logger?: Logger
+}
+
+/** `throughSequence` 0: the log is empty. The last event of what is fetched must be of `lastEpoch`, or the adoption has failed. */
+export type Adoption = { readonly epoch: number; readonly lives: Record<string, number> } & (
+  | { readonly from: 'own' }
+  | {
+      readonly from: 'store'
+      readonly voter: string
+      readonly address: string
+      readonly rewindPort: number
+      readonly lastEpoch: number
+      readonly throughSequence: number
+    }
+)
+
+/** `watching` somebody else, `claiming` an epoch, `adopting` the log of the epoch that is won, `reigning`. */
+export type ReignState = 'watching' | 'claiming' | 'adopting' | 'reigning'
+
+export interface ReignOutput {
+  /** The candidate's own log, to its end. */
+  ownLog(): { readonly lastEpoch: number; readonly lastSequence: number }
+  sendClaim(claim: Claim): void
+  /** An epoch is won: take over this log and open it, then call `adopted`, or `adoptionFailed`. */
+  adopt(adoption: Adoption): void
+  suspected(reason: string): void
+  stateChanged(state: ReignState, reason: string): void
+  failed(error: SeqcastError): void
+}
+
+export class Reign {
+  readonly #options: ReignOptions
+  readonly #output: ReignOutput
+  readonly #logger: Logger
+  readonly #suspicion: Suspicion
+  readonly #votersHeardUs = new Map<string, number>()
+  #state: ReignState = 'watching'
+  /** The greatest epoch that is taken, by a reign or by a promise to somebody else. */
+  #known: number
+  /** The newest epoch whose sequencer was heard. */
+  #reigning = 0
+  /** The epoch that was claimed last and not won, or 0. */
+  #claimed = 0
+  #ballots: BallotBox
+  #claimUs = 0
+  #claimUntilUs = 0
+  /** A wish to take over stands until somebody reigns. */
+  #wish: { readonly reason: string; fromUs: number } | undefined
+  #hasFailed = false
+
+  constructor(options: ReignOptions, output: ReignOutput) {
+    if (options.voters.length === 0) throw new Error('without voters there is nothing to claim')
+    this.#options = options
+    this.#output = output
+    this.#logger = options.logger ?? silentLogger
+    this.#suspicion = new Suspicion(options)
+    this.#known = options.knownEpoch
+    this.#ballots = new BallotBox(options.voters)
+  }
+
+  get state(): ReignState {
+    return this.#state
+  }
+
+  /** The epoch that is claimed, adopted or reigned in; otherwise the greatest that is known. */
+  get epoch(): number {
+    return this.#state === 'watching' ? this.#known : this.#claimed
+  }
+
+  /** A sequencer speaks. Those that wait or are about to reign are no sign of a reign, but of somebody who will. */
+  onHeartbeat(epoch: number, sender: number, state: string, nowUs: number): void {
+    if (sender === this.#options.incarnation || !(epoch >= 1 && epoch <= MAX_EPOCH)) return
+    if (!isSequencing(state)) {
+      if (state === 'adopting' && epoch > this.#known) this.#suspicion.heard(nowUs)
+      return
+    }
+    if (epoch > this.#reigning) this.#wish = undefined
+    this.#reigning = Math.max(this.#reigning, epoch)
+    if (epoch < this.#reigning) return
+    this.#knows(epoch)
+    this.#suspicion.heard(nowUs)
+    const isLate = this.#state === 'claiming' || this.#state === 'adopting'
+    if (isLate && epoch >= this.#claimed) this.#watch(`sequencer ${sender} reigns in epoch ${epoch}`, nowUs)
+  }
+
+  /** Events come from the sequencer, new or asked for. */
+  onEvents(nowUs: number): void {
+    this.#suspicion.heard(nowUs)
+  }
+
+  /** Somebody else wants to reign. */
+  onClaim(epoch: number, sender: number, nowUs: number): void {
+    if (sender === this.#options.incarnation || epoch <= this.#known || epoch > MAX_EPOCH) return
+    this.#known = epoch
+    this.#suspicion.restart(nowUs)
+  }
+
+  /** A store speaks: who can be asked, and what was promised that is not known yet. */
+  onStatus({ voter, promised, state }: StoreStatus, nowUs: number): void {
+    if (!this.#options.voters.includes(voter)) return
+    if (state === 'stopped') this.#votersHeardUs.delete(voter)
+    else this.#votersHeardUs.set(voter, nowUs)
+    if (promised !== this.#claimed) this.#knows(promised)
+  }
+
+  onGrant(grant: Grant, address: string, nowUs: number): void {
+    const { incarnation, voters } = this.#options
+    if (this.#state !== 'claiming' || grant.epoch !== this.#claimed || grant.candidate !== incarnation) return
+    if (!voters.includes(grant.voter) || grant.life < 1 || grant.lastEpoch >= grant.epoch) return
+    this.#ballots.add(grant, address)
+    const lives = this.#ballots.won()
+    if (lives === undefined) return
+    this.#transition('adopting', `${this.#ballots.size} voters granted epoch ${this.#claimed}`)
+    this.#output.adopt(this.#adoption(this.#ballots.best(), lives))
+  }
+
+  onRefused(refused: ClaimRefused, nowUs: number): void {
+    if (refused.candidate !== this.#options.incarnation || refused.epoch !== this.#claimed) return
+    if (refused.promised < this.#claimed) return
+    this.#knows(refused.promised)
+    if (this.#state === 'claiming') this.#watch(`${refused.voter} refuses: ${refused.reason}`, nowUs)
+  }
+
+  /** Claims now, and again until somebody reigns in a newer epoch than the known one. */
+  takeOver(reason: string, nowUs: number): void {
+    if (this.#state !== 'watching') return
+    this.#wish = { reason, fromUs: nowUs }
+    this.tick(nowUs)
+  }
+
+  /** The won epoch is open. */
+  adopted(_nowUs: number): void {
+    if (this.#state !== 'adopting') throw new Error(`a candidate that is ${this.#state} has adopted nothing`)
+    this.#known = Math.max(this.#known, this.#claimed)
+    this.#wish = undefined
+    this.#transition('reigning', `epoch ${this.#claimed} is open`)
+  }
+
+  /** The log of the won epoch could not be fetched: nothing was opened. */
+  adoptionFailed(reason: string, nowUs: number): void {
+    if (this.#state === 'adopting') this.#watch(`the log could not be adopted: ${reason}`, nowUs)
+  }
+
+  /** The own reign is over; its epoch is never claimed again. */
+  steppedDown(reason: string, nowUs: number): void {
+    if (this.#state !== 'reigning') return
+    this.#claimed = 0
+    this.#watch(reason, nowUs)
+  }
+
+  /** Does what is due. @returns when to be called next, in the terms of `nowUs`; Infinity for never */
+  tick(nowUs: number): number {
+    if (this.#state === 'claiming' && nowUs >= this.#claimUntilUs) {
+      this.#watch(
+        `only ${this.#ballots.size} of ${this.#options.voters.length} voters granted epoch ${this.#claimed}`,
+        nowUs,
+      )
+    }
+    if (this.#state === 'watching') this.#look(nowUs)
+    if (this.#state === 'claiming' && nowUs >= this.#claimUs) this.#sendClaim(nowUs)
+    return this.#deadline(nowUs)
+  }
+
+  #deadline(nowUs: number): number {
+    if (this.#hasFailed) return Number.POSITIVE_INFINITY
+    if (this.#state === 'claiming') return Math.min(this.#claimUs, this.#claimUntilUs)
+    if (this.#state !== 'watching') return Number.POSITIVE_INFINITY
+    const lookUs = this.#options.manual ? Number.POSITIVE_INFINITY : this.#suspicion.nextLookUs(nowUs)
+    return Math.min(lookUs, this.#wish?.fromUs ?? lookUs)
+  }
+
+  #look(nowUs: number): void {
+    const isSilent = this.#suspicion.isDue(nowUs)
+    if (this.#wish !== undefined) {
+      if (nowUs >= this.#wish.fromUs) this.#claim(this.#wish.reason, nowUs)
+    } else if (isSilent && !this.#options.manual) {
+      if (!this.#hearsMajority(nowUs)) return
+      this.#output.suspected('the sequencer is silent')
+      this.#claim('the sequencer is silent', nowUs)
+    }
+  }
+
+  #claim(reason: string, nowUs: number): void {
+    if (this.#hasFailed) return
+    const epoch = Math.max(this.#known + 1, this.#claimed)
+    if (epoch > MAX_EPOCH) {
+      this.#fail()
+      return
+    }
+    this.#claimed = epoch
+    this.#ballots = new BallotBox(this.#options.voters)
+    this.#claimUs = nowUs
+    this.#claimUntilUs = nowUs + CLAIM_FOR_US
+    this.#transition('claiming', `${reason}: claims epoch ${epoch}`)
+  }
+
+  #sendClaim(nowUs: number): void {
+    this.#claimUs = nowUs + CLAIM_EVERY_US
+    this.#output.sendClaim({ epoch: this.#claimed, name: this.#options.name })
+  }
+
+  #adoption({ grant, address }: Ballot, lives: Record<string, number>): Adoption {
+    const { lastEpoch, lastSequence } = this.#output.ownLog()
+    const base = { epoch: this.#claimed, lives }
+    if (isAsNew({ lastEpoch, sequence: lastSequence }, logEnd(grant))) return { ...base, from: 'own' }
+    const { voter, rewindPort, durableSequence } = grant
+    const log = { lastEpoch: grant.lastEpoch, throughSequence: durableSequence }
+    return { ...base, from: 'store', voter, address, rewindPort, ...log }
+  }
+
+  #watch(reason: string, nowUs: number): void {
+    this.#suspicion.restart(nowUs)
+    const pauseUs = this.#options.jitter.integer(RETRY_US, 2 * RETRY_US)
+    if (this.#wish !== undefined) this.#wish.fromUs = nowUs + pauseUs
+    this.#transition('watching', reason)
+  }
+
+  #knows(epoch: number): void {
+    if (epoch > this.#known && epoch <= MAX_EPOCH) this.#known = epoch
+  }
+
+  #hearsMajority(nowUs: number): boolean {
+    let heard = 0
+    for (const heardUs of this.#votersHeardUs.values()) if (nowUs - heardUs <= VOTER_ALIVE_US) heard++
+    return heard > this.#options.voters.length / 2
+  }
+
+  #fail(): void {
+    this.#hasFailed = true
+    this.#wish = undefined
+    this.#output.failed(
+      new SeqcastError('E_EPOCHS_EXHAUSTED', `the session has used its last epoch, ${MAX_EPOCH}`, {
+        hint: 'end it, and start a new session',
+        fields: { epoch: MAX_EPOCH },
+      }),
+    )
+  }
+
+  #transition(next: ReignState, reason: string): void {
+    this.#logger.info({ from: this.#state, to: next, reason, epoch: this.#claimed, known: this.#known }, 'reign')
+    this.#state = next
+    this.#output.stateChanged(next, reason)
+  }
+}

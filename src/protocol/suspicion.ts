@@ -1,0 +1,65 @@
+/**
+ * When silence is long enough to believe that the sequencer is gone. A wrong belief does no harm, since the voters' promises
+ * decide, but it costs a change of reigns: so the own pauses of a process, in which it heard nobody, are not silence.
+ *
+ * Who has the lower rank waits less, and a little jitter keeps equals apart.
+ */
+import type { Prng } from '../core/prng.js'
+
+/** Silence of the stream and of the sequencer's heartbeats, which come every tenth of a second at the least. */
+export const SUSPECT_US = 300_000
+const RANK_US = 100_000
+const JITTER_US = 50_000
+/** Looks that are further apart than twice this are a pause of this process: the wait begins again. */
+const LOOK_EVERY_US = 50_000
+
+export interface SuspicionOptions {
+  /** Silence in microseconds; 300 ms unless told. */
+  readonly suspectUs?: number
+  /** 0 for who takes over first. */
+  readonly rank: number
+  readonly jitter: Prng
+}
+
+export class Suspicion {
+  readonly #options: SuspicionOptions
+  #sinceUs: number | undefined
+  #lookedUs: number | undefined
+  #jitterUs: number
+
+  constructor(options: SuspicionOptions) {
+    this.#options = options
+    this.#jitterUs = options.jitter.integer(0, JITTER_US)
+  }
+
+  /** The sequencer was heard, or another reason to wait from now on. */
+  heard(nowUs: number): void {
+    this.#sinceUs = nowUs
+  }
+
+  /** As `heard`, with another jitter: who wanted the same at the same time shall not do so again. */
+  restart(nowUs: number): void {
+    this.#sinceUs = nowUs
+    this.#lookedUs = nowUs
+    this.#jitterUs = this.#options.jitter.integer(0, 2 * JITTER_US)
+  }
+
+  /** @returns true where the silence has lasted long enough */
+  isDue(nowUs: number): boolean {
+    if (this.#lookedUs === undefined || nowUs - this.#lookedUs > 2 * LOOK_EVERY_US) this.heard(nowUs)
+    this.#lookedUs = nowUs
+    return nowUs >= this.#dueUs(nowUs)
+  }
+
+  /** When to look again. */
+  nextLookUs(nowUs: number): number {
+    const lookUs = nowUs + LOOK_EVERY_US
+    const dueUs = this.#dueUs(nowUs)
+    return dueUs > nowUs ? Math.min(dueUs, lookUs) : lookUs
+  }
+
+  #dueUs(nowUs: number): number {
+    const { suspectUs = SUSPECT_US, rank } = this.#options
+    return (this.#sinceUs ?? nowUs) + suspectUs + rank * RANK_US + this.#jitterUs
+  }
+}
