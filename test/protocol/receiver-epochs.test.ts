@@ -1,6 +1,9 @@
 import { test } from 'tap'
 import { EpochTable } from '../../src/protocol/epoch-table.js'
-import { eventPacket } from '../fixtures/event-packets.js'
+import { Receiver } from '../../src/protocol/receiver.js'
+import type { ReceiverOutput } from '../../src/protocol/receiver-options.js'
+import { EPOCH_OPENED } from '../../src/wire/runtime-events.js'
+import { eventPacket, SESSION } from '../fixtures/event-packets.js'
 import { ReceiverRig } from '../fixtures/receiver-rig.js'
 
 const A = 11
@@ -192,3 +195,122 @@ test('a sequencer that was given up for a while is believed again, where it is n
   t.equal(rig.receiver.counters.revocations, 0)
   t.end()
 })
+
+const REIGN_2 = [
+  { epoch: 1, sequence: 1 },
+  { epoch: 2, sequence: 7 },
+]
+
+test('a greater epoch is believed at once, and a smaller one never again', (t) => {
+  const rig = new ReceiverRig()
+  rig.heartbeat(1, A)
+  rig.events(1, 6)
+  rig.receiver.onSequencerHeartbeat(B, 2, 7, REIGN_2, rig.clock.nowUs)
+  t.ok(rig.receiver.follows(B), 'while the old one is still heard')
+  t.strictSame(rig.receiver.epochTable, REIGN_2)
+  rig.heartbeat(20, A)
+  t.ok(rig.receiver.follows(B))
+  t.equal(rig.receiver.counters['stale-heartbeat'], 1)
+  t.equal(rig.receiver.knownNextSequence, 7, 'what the old one says does not count')
+  rig.isUnchecked = true
+  rig.packet(eventPacket(7, 2, 2))
+  rig.packet(eventPacket(9, 2, 1))
+  t.equal(rig.delivered, 8)
+  const third = [...REIGN_2, { epoch: 3, sequence: 9 }]
+  rig.receiver.onSequencerHeartbeat(A, 3, 9, third, rig.clock.nowUs)
+  t.ok(rig.receiver.follows(A), 'who stepped down may reign again')
+  rig.packet(eventPacket(9, 2, 3))
+  t.equal(rig.delivered, 10)
+  t.equal(rig.receiver.state, 'live')
+  t.end()
+})
+
+test('a newer epoch that cannot say where it began is not believed', (t) => {
+  const rig = new ReceiverRig()
+  rig.heartbeat(1, A)
+  rig.events(1, 3)
+  for (const table of [[], REIGN_2, [{ epoch: 3, sequence: 2 }], [{ epoch: 3, sequence: Number.NaN }]]) {
+    rig.receiver.onSequencerHeartbeat(B, 3, 4, table, rig.clock.nowUs)
+  }
+  t.equal(rig.receiver.counters['bad-heartbeat'], 4)
+  t.ok(rig.receiver.follows(A))
+  t.equal(rig.receiver.epochTable.length, 1)
+  t.end()
+})
+
+test('a restarted store knows the epochs of its log: neither an older reign nor the same one takes anything back', (t) => {
+  const rig = new ReceiverRig({ nextSequence: 10, epochTable: [{ epoch: 2, sequence: 7 }] })
+  rig.heartbeat(5, A)
+  t.equal(rig.receiver.counters['stale-heartbeat'], 1)
+  rig.isUnchecked = true
+  rig.packet(eventPacket(10, 2, 2))
+  rig.receiver.onSequencerHeartbeat(B, 2, 12, [{ epoch: 2, sequence: 1 }], rig.clock.nowUs)
+  t.equal(rig.delivered, 11)
+  t.equal(rig.receiver.state, 'live')
+  const apart = new ReceiverRig({ nextSequence: 10, epochTable: REIGN_2 })
+  const causes: unknown[] = []
+  const output = {
+    ...quietOutput(),
+    revoked: (next: number, _reason: string, cause: string) => causes.push(next, cause),
+  }
+  const receiver = new Receiver(
+    { session: SESSION, nextSequence: 10, servers: 1, seed: 1, epochTable: REIGN_2 },
+    output,
+  )
+  receiver.onSequencerHeartbeat(B, 2, 12, [REIGN_2[0]!, { epoch: 2, sequence: 9 }], 0)
+  t.strictSame(causes, [7, 'other-branch'], 'its log holds events of a branch that the reign does not have')
+  apart.receiver.onSequencerHeartbeat(B, 2, 12, REIGN_2, apart.clock.nowUs)
+  t.equal(apart.receiver.counters.revocations, 0)
+  t.end()
+})
+
+test('history with several epochs can be read while no sequencer speaks', (t) => {
+  const opening = (sequence: number, epoch: number, type = EPOCH_OPENED): Uint8Array => {
+    const packet = eventPacket(sequence, 1, epoch)
+    packet[22] = 0
+    packet[23] = type
+    return packet
+  }
+  const rewound = (rig: ReceiverRig, first: number, packet: Uint8Array, count = 1): void =>
+    rig.receiver.onRewindRun(first, count, packet, 20, packet.length, rig.clock.nowUs)
+  const start = (): ReceiverRig => {
+    const rig = new ReceiverRig({ startRewinding: true })
+    rig.isUnchecked = true
+    rig.advance(1)
+    rig.receiver.onRewindStart(1, rig.clock.nowUs)
+    rewound(rig, 1, eventPacket(1, 6), 6)
+    return rig
+  }
+  const rig = start()
+  rewound(rig, 7, opening(7, 2))
+  rewound(rig, 8, eventPacket(8, 3, 2), 3)
+  t.equal(rig.delivered, 10)
+  t.equal(rig.receiver.counters['unknown-epoch'], 0)
+  rewound(rig, 7, opening(7, 3))
+  t.equal(rig.receiver.counters['unknown-epoch'], 1, 'what was delivered is for a sequencer to take back')
+  t.strictSame(rig.receiver.epochTable, REIGN_2)
+  rig.receiver.onSequencerHeartbeat(B, 3, 12, [...REIGN_2, { epoch: 3, sequence: 9 }], rig.clock.nowUs)
+  t.equal(rig.said.at(-1), 'revoked 9', 'a store may have had a branch that lost')
+
+  const other = start()
+  rewound(other, 7, opening(7, 2, 1))
+  t.equal(other.delivered, 6, 'only the event that opens an epoch does that')
+  const heard = start()
+  heard.receiver.onSequencerHeartbeat(B, 3, 9, [REIGN_2[0]!, { epoch: 3, sequence: 8 }], heard.clock.nowUs)
+  rewound(heard, 7, opening(7, 2))
+  t.equal(heard.delivered, 6, 'the table of a heartbeat stands')
+  t.equal(heard.receiver.counters['wrong-epoch'], 1)
+  t.end()
+})
+
+function quietOutput(): ReceiverOutput {
+  const nothing = (): void => {}
+  return {
+    deliver: nothing,
+    request: nothing,
+    startRewind: nothing,
+    stopRewind: nothing,
+    stateChanged: nothing,
+    lost: nothing,
+  }
+}

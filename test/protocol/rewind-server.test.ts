@@ -209,3 +209,22 @@ test('a client that sends bytes and never a whole login is closed all the same',
   t.strictSame(late.closed, [], 'the login counts as heard')
   t.end()
 })
+
+test('a log that takes its tail back ends the connections that have read it', (t) => {
+  for (const [from, closed] of [
+    [4, ['truncated']],
+    [5, []],
+  ] as const) {
+    const { session, log, closed: reasons } = createServer({ ended: true }, logOf('1', '2', '3'))
+    const waiting = createServer({}, log)
+    waiting.session.onTruncated(1, 0)
+    t.strictSame(waiting.closed, [], 'nothing was sent before the login')
+    log.commit(text('4'))
+    session.onTruncated(from, 0)
+    session.onBytes(login('TEST', 1), 0)
+    t.equal(session.nextSequence, 5)
+    session.onTruncated(from, 1)
+    t.strictSame(reasons, closed)
+  }
+  t.end()
+})
