@@ -76,6 +76,17 @@ export interface ReceiverOutput {
  */
 export type RevocationCause = 'other-branch' | 'restarted-behind'
 
+export const REVOCATION_REASONS: Readonly<Record<RevocationCause, string>> = {
+  'other-branch': 'the epoch table names another branch',
+  'restarted-behind': 'the sequencer restarted behind what was delivered',
+}
+
+/** How loud a change of state is: gaps come and go. */
+export function levelOf(next: ReceiverState, reason: string): 'error' | 'info' | 'debug' {
+  if (next === 'lost') return 'error'
+  return next === 'gap' || reason === 'gap-filled' ? 'debug' : 'info'
+}
+
 export const RECEIVER_COUNTERS = [
   'delivered-packets',
   'delivered-events',

@@ -11,9 +11,12 @@ import type { EpochTableEntry } from '../wire/control.js'
 import { MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
 import { DeliveryLine } from './delivery-line.js'
 import { GapRequester } from './gap-requester.js'
+import { Hole } from './hole.js'
 import { ReceiverInlet } from './receiver-inlet.js'
 import {
+  levelOf,
   RECEIVER_COUNTERS,
+  REVOCATION_REASONS,
   type ReceiverOptions,
   type ReceiverOutput,
   type ReceiverState,
@@ -26,11 +29,6 @@ import { RewindIntake } from './rewind-intake.js'
 import { RewindSchedule } from './rewind-schedule.js'
 import { StreamBranch } from './stream-branch.js'
 import { StreamExtent } from './stream-extent.js'
-
-const REVOCATIONS: Readonly<Record<RevocationCause, string>> = {
-  'other-branch': 'the epoch table names another branch',
-  'restarted-behind': 'the sequencer restarted behind what was delivered',
-}
 
 export class Receiver {
   readonly counters = createCounters(RECEIVER_COUNTERS)
@@ -45,10 +43,8 @@ export class Receiver {
   readonly #requests: RequestSchedule
   readonly #rewind: RewindSchedule
   readonly #intake: RewindIntake
+  readonly #hole: Hole
   #state: ReceiverState
-  #forgivenOverflows = 0
-  /** Since when something is known to be missing; infinity while nothing is. */
-  #behindSinceUs = Number.POSITIVE_INFINITY
 
   constructor(options: ReceiverOptions, output: ReceiverOutput) {
     const all = withDefaults(options)
@@ -58,6 +54,7 @@ export class Receiver {
     this.#inlet = new ReceiverInlet(all.session, all.opaque, this.#branch.epochs, this.counters)
     this.#buffer = new ReorderBuffer(all.reorderPackets, all.reorderBytes)
     this.#line = new DeliveryLine(all.nextSequence, this.#buffer, output, this.counters)
+    this.#hole = new Hole(this.#line, this.#extent, all)
     this.#requester = new GapRequester(this.#inlet.session, all.servers, all, new Prng(all.seed), output, this.counters)
     this.#requests = this.#requester.schedule
     this.#rewind = new RewindSchedule(all.rewindRetryMinUs, all.rewindRetryMaxUs, all.rewindStallUs)
@@ -141,14 +138,14 @@ export class Receiver {
     this.counters['rewind-failures']++
     this.#options.logger[this.#rewind.levelOf(reason)]({ reason, nextSequence: this.#line.next }, 'rewind ended early')
     const isBarren = this.#rewind.fail(this.#line.next, nowUs)
-    if (isBarren && this.#isBehind() && this.#options.servers > 0) this.#leaveRewinding('gap', 'rewind-failed', nowUs)
+    if (isBarren && this.#hole.isOpen && this.#options.servers > 0) this.#leaveRewinding('gap', 'rewind-failed', nowUs)
   }
 
   /** A bounded rewind (a local log) has no more for now: a small rest is asked for. */
   onRewindCaughtUp(nowUs: number): void {
     if (!this.#isRewindRunning()) return
     this.#proceed(nowUs)
-    if (this.#state === 'rewinding' && this.#isBehind() && this.#canAsk()) {
+    if (this.#state === 'rewinding' && this.#hole.isOpen && this.#hole.canBeAsked) {
       this.#leaveRewinding('gap', 'rewind-caught-up', nowUs)
     }
   }
@@ -190,11 +187,11 @@ export class Receiver {
   /** Does what is due. @returns the next deadline in microseconds, or infinity */
   tick(nowUs: number): number {
     if (this.#isOver()) return Number.POSITIVE_INFINITY
-    if (nowUs >= this.#lossAtUs()) {
-      this.#lose(this.#holeEnd(), `nobody had it within ${this.#options.lossTimeoutUs / 1000} ms`)
+    if (nowUs >= this.#hole.lostAtUs) {
+      this.#lose(this.#hole.end, `nobody had it within ${this.#options.lossTimeoutUs / 1000} ms`)
     } else if (this.#state === 'rewinding') {
       if (nowUs >= this.#rewind.dueAtUs) this.#startRewind(nowUs)
-      else if (nowUs >= this.#rewind.stalledAtUs(this.#behindSinceUs)) this.#breakRewind('stalled', nowUs)
+      else if (nowUs >= this.#rewind.stalledAtUs(this.#hole.sinceUs)) this.#breakRewind('stalled', nowUs)
     } else if (nowUs >= this.#requests.dueAtUs) {
       this.#onRequestDue(nowUs)
     }
@@ -203,12 +200,8 @@ export class Receiver {
 
   #deadlineUs(): number {
     if (this.#isOver()) return Number.POSITIVE_INFINITY
-    if (this.#state !== 'rewinding') return Math.min(this.#requests.dueAtUs, this.#lossAtUs())
-    return Math.min(this.#rewind.dueAtUs, this.#rewind.stalledAtUs(this.#behindSinceUs), this.#lossAtUs())
-  }
-
-  #lossAtUs(): number {
-    return Math.max(this.#behindSinceUs, this.#line.deliveredAtUs) + this.#options.lossTimeoutUs
+    if (this.#state !== 'rewinding') return Math.min(this.#requests.dueAtUs, this.#hole.lostAtUs)
+    return Math.min(this.#rewind.dueAtUs, this.#rewind.stalledAtUs(this.#hole.sinceUs), this.#hole.lostAtUs)
   }
 
   #onHeartbeat(sequence: number, nowUs: number): void {
@@ -247,9 +240,9 @@ export class Receiver {
       this.#onComplete(known, nowUs)
       return
     }
-    this.#behindSinceUs = Math.min(this.#behindSinceUs, nowUs)
+    this.#hole.open(nowUs)
     if (this.#state === 'rewinding') {
-      if (!isJoined || !this.#canAsk()) return
+      if (!isJoined || !this.#hole.canBeAsked) return
       this.#leaveRewinding('live', 'joined', nowUs)
     }
     this.#onHole(nowUs)
@@ -261,12 +254,12 @@ export class Receiver {
       return
     }
     if (this.#extent.forgetEnd()) this.counters['bad-end']++
-    this.#behindSinceUs = Number.POSITIVE_INFINITY
+    this.#hole.close()
     if (this.#state === 'live') {
       if (this.#requests.isOpen) this.#requests.close()
     } else if (this.#state === 'gap') {
       this.#requests.close()
-      this.#forgivenOverflows = this.#buffer.overflows
+      this.#hole.forgiveOverflows()
       this.#transition('live', 'gap-filled')
     } else if (known > 0) {
       this.#leaveRewinding('live', 'caught-up', nowUs)
@@ -275,9 +268,9 @@ export class Receiver {
 
   #onHole(nowUs: number): void {
     const canRewind = nowUs >= this.#rewind.dueAtUs
-    if (canRewind && this.#holeEnd() - this.#line.next > this.#options.gapRewindEvents) {
+    if (canRewind && this.#hole.isWide) {
       this.#startRewinding('wide-gap', nowUs)
-    } else if (canRewind && this.#buffer.overflows > this.#forgivenOverflows) {
+    } else if (canRewind && this.#hole.hasOverflowed) {
       this.#startRewinding('overflow', nowUs)
     } else if (!this.#requests.isOpen) {
       this.#requests.open(nowUs)
@@ -302,14 +295,6 @@ export class Receiver {
     this.#requester.ask(this.#line.next, this.knownNextSequence, this.#buffer, nowUs)
   }
 
-  #holeEnd(): number {
-    return this.#buffer.size > 0 ? this.#buffer.sequenceAt(0) : this.knownNextSequence
-  }
-
-  #canAsk(): boolean {
-    return this.#options.servers > 0 && this.#holeEnd() - this.#line.next <= this.#options.gapRewindEvents
-  }
-
   #startRewinding(reason: string, nowUs: number): void {
     this.#requests.close()
     this.#transition('rewinding', reason)
@@ -325,7 +310,7 @@ export class Receiver {
   }
 
   #leaveRewinding(state: 'live' | 'gap', reason: string, nowUs: number): void {
-    this.#forgivenOverflows = this.#buffer.overflows
+    this.#hole.forgiveOverflows()
     this.#transition(state, reason)
     if (state === 'gap') this.#requests.open(nowUs)
     this.#stopRewind()
@@ -359,14 +344,14 @@ export class Receiver {
 
   #revoke(nextSequence: number, cause: RevocationCause): void {
     this.counters.revocations++
-    const reason = REVOCATIONS[cause]
+    const reason = REVOCATION_REASONS[cause]
     this.#finish('lost', reason)
     if (this.#output.revoked !== undefined) this.#output.revoked(nextSequence, reason, cause)
     else this.#output.lost(nextSequence, this.#line.next - 1, reason)
   }
 
   #finish(state: 'ended' | 'lost', reason: string): void {
-    this.#behindSinceUs = Number.POSITIVE_INFINITY
+    this.#hole.close()
     this.#buffer.clear()
     this.#requests.close()
     this.#transition(state, reason)
@@ -376,14 +361,8 @@ export class Receiver {
   #transition(next: ReceiverState, reason: string): void {
     const fields = { from: this.#state, to: next, reason, nextSequence: this.#line.next }
     this.#state = next
-    if (next === 'lost') this.#options.logger.error(fields, 'receiver state')
-    else if (next === 'gap' || reason === 'gap-filled') this.#options.logger.debug(fields, 'receiver state')
-    else this.#options.logger.info(fields, 'receiver state')
+    this.#options.logger[levelOf(next, reason)](fields, 'receiver state')
     this.#output.stateChanged(next, reason)
-  }
-
-  #isBehind(): boolean {
-    return this.#behindSinceUs !== Number.POSITIVE_INFINITY
   }
 
   #isOver(): boolean {
