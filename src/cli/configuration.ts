@@ -22,6 +22,11 @@ import { flag, logLevel, name, oneOf, port, probability, text, voter, whole } fr
 import { createLogger } from './logger.js'
 import { toolFields } from './tool-fields.js'
 
+/** Ranks are a tenth of a second each. */
+const MAX_RANK = 50
+/** The active sequencer speaks every tenth of a second: less than two of these is no silence. */
+const MIN_SUSPECT_MS = 200
+
 /** Every field that a role may be configured with; the same names in the file, as flags in kebab case. */
 const commonFields = z.strictObject({
   session: text.default(DEFAULT_SESSION),
@@ -53,6 +58,9 @@ const roleFields = z.strictObject({
   rewindPort: port.optional(),
   tickMs: whole(0, 60_000).optional(),
   standby: flag.optional(),
+  rank: whole(0, MAX_RANK).optional(),
+  suspectMs: whole(MIN_SUSPECT_MS, 60_000).optional(),
+  manual: flag.optional(),
   instance: name.optional(),
   guard: flag.optional(),
   localStore: text.optional(),

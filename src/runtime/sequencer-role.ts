@@ -1,57 +1,51 @@
 /**
- * The sequencer as a process: sockets around the machine, and the start-up that keeps a session from being begun twice.
+ * The sequencer as a process. Without voters there is one sequencer, which begins the session or continues it. With voters
+ * each start is a claim, and a standby takes over when the active one falls silent.
  */
 import { type Clock, SystemClock } from '../core/clock.js'
 import { SeqcastError } from '../core/errors.js'
-import { Authenticator } from '../net/auth.js'
-import { MulticastReceiver, MulticastSender, UnicastSocket } from '../net/udp.js'
-import type { Peer } from '../protocol/peer.js'
-import { Sequencer } from '../protocol/sequencer.js'
+import type { Sequencer } from '../protocol/sequencer.js'
 import type { SequencerState } from '../protocol/sequencer-types.js'
 import { ControlLink } from './control-link.js'
-import { type Agent, DutyCycle } from './duty-cycle.js'
-import { withFaults } from './faults.js'
+import { DutyCycle } from './duty-cycle.js'
 import { type Role, type RoleOptions, randomIncarnation } from './options.js'
 import { Outcome } from './outcome.js'
-import { rebuildFrom, surveySession } from './session-start.js'
-
-/** Twenty chances for everybody to hear that a session is continued, and from where on. */
-const SETTLE_US = 200_000
-
-/** A sequencer that is stopped waits so long for what it has published to become stable. */
-const DRAIN_US = 5_000_000
-const DRAIN_POLL_MS = 2
-
-/** What the control stream dropped shows among the sequencer's own counters. */
-const DROPPED_CONTROL = {
-  unauthenticated: 'unauthenticated',
-  malformed: 'malformed-control',
-  foreignSession: 'foreign-control',
-} as const
+import { Reigning } from './reigning.js'
+import { SequencerCandidate } from './sequencer-candidate.js'
+import { type HeardStore, rebuildFrom, surveySession } from './session-start.js'
 
 export interface SequencerRoleOptions extends RoleOptions {
-  /** Names of the stores whose majority makes events stable; none: published is stable. */
+  /** Names of the stores whose majority makes events stable; none: published is stable, and there is no failover. */
   readonly voters: readonly string[]
   readonly requestPort: number
   /** A Tick event after this long without an event; 0: none. */
   readonly tickUs?: number
   /** How long to wait for a majority of the voters before refusing. */
   readonly startTimeoutUs?: number
+  /** Wait behind the active sequencer, and take over when it is silent. Needs voters. */
+  readonly standby?: boolean
+  /** Of several standbys the one of the least rank comes first; default 0. */
+  readonly rank?: number
+  /** The active sequencer is suspected after so long without a sign of it. */
+  readonly suspectUs?: number
+  /** Never take over by itself. */
+  readonly manual?: boolean
   readonly clock?: Clock
 }
 
 export interface SequencerRole extends Role {
+  /** The machine of now: a standby that reads anew, or steps down, makes another one. */
   readonly sequencer: Sequencer
 }
 
 /**
- * Starts a sequencer. It resolves when the session is open.
- * @throws SeqcastError E_SECOND_SEQUENCER, E_SESSION_NEEDS_STORE, E_PORT_IN_USE, E_GROUP, E_INTERFACE
+ * Starts a sequencer. It resolves when the session is open; that of a standby when it reads the session.
+ * @throws SeqcastError E_SECOND_SEQUENCER, E_SESSION_NEEDS_STORE, E_PORT_IN_USE, E_GROUP, E_INTERFACE, E_CONFIG
  */
 export async function startSequencer(options: SequencerRoleOptions): Promise<SequencerRole> {
+  requireVoters(options)
   const clock = options.clock ?? new SystemClock()
   const cycle = new DutyCycle(clock, options.idle)
-  const incarnation = randomIncarnation()
   const outcome = new Outcome()
   const fail = (error: SeqcastError): void => outcome.failed(error)
   const closers: (() => void)[] = [() => cycle.stop()]
@@ -60,102 +54,65 @@ export async function startSequencer(options: SequencerRoleOptions): Promise<Seq
   }
   try {
     cycle.start()
-    const control = await ControlLink.open(options, incarnation, cycle, fail)
+    const control = await ControlLink.open(options, randomIncarnation(), cycle, fail)
     closers.push(() => control.close())
-    const role = await openSequencer(options, cycle, control, incarnation, outcome, closers)
+    // Before any port is taken: a second sequencer hears the first one instead of meeting its ports.
+    const recorded = options.standby === true ? undefined : await surveySession(options, control)
+    const sockets = await Reigning.open(options, cycle, control, fail)
+    closers.push(() => sockets.close())
+    const parts = { options, cycle, control, sockets, outcome }
+    if (options.voters.length === 0) {
+      const sequencer = await openAlone(parts, recorded)
+      outcome.promise.then(closeAll, closeAll)
+      return roleOf(parts, () => sequencer)
+    }
+    const candidate = new SequencerCandidate(parts)
+    closers.push(() => candidate.close())
     outcome.promise.then(closeAll, closeAll)
-    return role
+    if (options.standby === true) await candidate.stand()
+    else await candidate.take()
+    return roleOf(parts, () => candidate.sequencer)
   } catch (error) {
     closeAll()
     throw error
   }
 }
 
-async function openSequencer(
-  options: SequencerRoleOptions,
-  cycle: DutyCycle,
-  control: ControlLink,
-  incarnation: number,
-  outcome: Outcome,
-  closers: (() => void)[],
-): Promise<SequencerRole> {
-  const fail = (error: SeqcastError): void => outcome.failed(error)
-  const recorded = await surveySession(options, control)
-  const at = { interfaceAddress: options.interfaceAddress, onError: fail }
-  const events = await MulticastSender.open({ ...options.eventGroup, ...at })
-  closers.push(() => events.close())
-  const eventAuth = new Authenticator(options.key, 'event')
-  const answerAuth = new Authenticator(options.key, 'answer')
-  const commandAuth = new Authenticator(options.key, 'command')
-  const requestAuth = new Authenticator(options.key, 'request')
+/** What the sequencer of a process works with. */
+export interface SequencerParts {
+  readonly options: SequencerRoleOptions
+  readonly cycle: DutyCycle
+  readonly control: ControlLink
+  readonly sockets: Reigning
+  readonly outcome: Outcome
+}
 
-  const requests = await openRequests(options, cycle, fail, (packet, peer, nowUs) => {
-    const request = requestAuth.open(packet)
-    if (request === undefined) sequencer.counters.unauthenticated += 1
-    else sequencer.onRequest(request, peer, nowUs)
+function requireVoters({ voters, standby, manual, session }: SequencerRoleOptions): void {
+  if (voters.length > 0 || (standby !== true && manual !== true)) return
+  throw new SeqcastError('E_CONFIG', `${standby === true ? 'a standby' : '--manual'} needs the voters of the session`, {
+    hint: 'name them as for the active sequencer: --voters a,b,c',
+    fields: { field: 'voters', session },
   })
-  closers.push(() => requests.close())
+}
 
-  const sequencer = new Sequencer(
-    {
-      session: options.session,
-      datagramBytes: options.datagramBytes,
-      tagBytes: eventAuth.tagBytes,
-      voters: options.voters,
-      incarnation,
-      requestPort: requests.port,
-      settleUs: SETTLE_US,
-      logger: options.logger,
-      ...(options.tickUs === undefined ? {} : { tickUs: options.tickUs }),
-    },
-    {
-      sendEvents: (packet) => {
-        events.send(eventAuth.seal(packet))
-        cycle.expectAnswer()
-      },
-      sendAnswer: (packet, peer) => requests.send(answerAuth.seal(packet), peer.address, peer.port),
-      sendControl: (kind, body) => control.send(kind, body),
-      stateChanged: (state, reason) => onState(state, reason, options.session, outcome),
-    },
-  )
-  if (recorded !== undefined) await rebuildFrom(sequencer, recorded, options, cycle)
+async function openAlone(parts: SequencerParts, recorded: HeardStore | undefined): Promise<Sequencer> {
+  const { options, cycle, sockets, outcome } = parts
+  const sequencer = sockets.create((state, reason) => onState(state, reason, options.session, outcome))
+  if (recorded !== undefined) await rebuildFrom(sequencer, recorded, recorded.committedSequence, options, cycle)
+  await sockets.listen()
+  sockets.reign(sequencer, (nowUs, wallUs) => sequencer.open(nowUs, wallUs))
+  return sequencer
+}
 
-  let isStopping = false
-  const commands = await MulticastReceiver.open(
-    { ...options.commandGroup, ...at },
-    withFaults(options.faults, 'command', cycle, (packet, nowUs) => {
-      const body = commandAuth.open(packet)
-      if (body === undefined) sequencer.counters.unauthenticated += 1
-      else if (!isStopping) sequencer.onCommandPacket(body, nowUs, cycle.wallUs)
-    }),
-  )
-  closers.push(() => commands.close())
-  control.listen((message, _address, nowUs) => sequencer.onControl(message, nowUs, cycle.wallUs))
-  control.onDropped = (reason) => {
-    sequencer.counters[DROPPED_CONTROL[reason]] += 1
-  }
-  const agent: Agent = {
-    flush: (nowUs, wallUs) => sequencer.flush(nowUs, wallUs),
-    tick: (nowUs, wallUs) => sequencer.tick(nowUs, wallUs),
-  }
-  const nowUs = cycle.enter()
-  sequencer.open(nowUs, cycle.wallUs)
-  cycle.add(agent)
-  options.logger.info(
-    { session: options.session, nextSequence: sequencer.nextSequence, receiveBufferBytes: commands.receiveBufferBytes },
-    'sequencer: session open',
-  )
+function roleOf({ options, sockets, outcome }: SequencerParts, machine: () => Sequencer): SequencerRole {
   return {
-    sequencer,
+    get sequencer() {
+      return machine()
+    },
     done: outcome.promise,
     async stop(reason) {
-      // A stopped sequencer leaves its session open: it, or another one, can go on from a store. Only this one can still
-      // give the stores what they lack, so it takes no more commands and stays until they have it.
-      isStopping = true
-      const untilUs = cycle.enter() + DRAIN_US
-      do await new Promise<void>((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
-      while (sequencer.stableSequence < sequencer.nextSequence - 1 && cycle.enter() < untilUs)
-      options.logger.info({ reason, nextSequence: sequencer.nextSequence }, 'sequencer: stopped')
+      await sockets.drain()
+      options.logger.info({ reason, nextSequence: machine().nextSequence }, 'sequencer: stopped')
       outcome.stopped()
       await outcome.promise
     },
@@ -177,20 +134,5 @@ function onState(state: SequencerState, reason: string, session: string, outcome
           },
         )
       : new SeqcastError('E_SECOND_SEQUENCER', `another sequencer runs session ${session}: this one stopped`, details),
-  )
-}
-
-async function openRequests(
-  options: SequencerRoleOptions,
-  cycle: DutyCycle,
-  onError: (error: SeqcastError) => void,
-  onRequest: (packet: Uint8Array, peer: Peer, nowUs: number) => void,
-): Promise<UnicastSocket> {
-  return UnicastSocket.open(
-    { port: options.requestPort, interfaceAddress: options.interfaceAddress, onError },
-    (packet, address, port) => {
-      const peer = { address, port }
-      onRequest(packet, peer, cycle.enter())
-    },
   )
 }

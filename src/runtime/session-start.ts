@@ -6,7 +6,9 @@
 import { SeqcastError } from '../core/errors.js'
 import { isPort } from '../net/interfaces.js'
 import type { Sequencer } from '../protocol/sequencer.js'
+import { isCandidate } from '../protocol/sequencer-states.js'
 import type { ControlMessage } from '../wire/control.js'
+import { skipBlocks } from '../wire/moldudp64.js'
 import type { ControlLink } from './control-link.js'
 import type { DutyCycle } from './duty-cycle.js'
 import { SILENCE_US } from './options.js'
@@ -17,14 +19,20 @@ const START_TIMEOUT_US = 10_000_000
 /** A store that sends nothing for so long is given up; how long all of it takes depends on the session. */
 const REBUILD_STALL_MS = 20_000
 
-/** A store that was heard, and where it serves rewinds. */
-export interface HeardStore {
+/** Where a session can be read from its beginning. */
+export interface RewindSource {
   readonly name: string
-  readonly voter: string
   readonly address: string
   readonly rewindPort: number
+}
+
+/** A store that was heard. */
+export interface HeardStore extends RewindSource {
+  readonly voter: string
   readonly durableSequence: number
   readonly committedSequence: number
+  /** The greatest epoch that it has promised to a sequencer; 0: none. */
+  readonly promised: number
 }
 
 /** What the control stream said while we listened. */
@@ -38,7 +46,7 @@ interface Heard {
 /**
  * Listens, and decides whether the session may be opened. To be called before any port is taken, so that a second
  * sequencer hears the first one instead of meeting its ports.
- * @returns the store to rebuild from; undefined for a session that is new
+ * @returns the store that has most of the session; undefined where none has any of it
  * @throws SeqcastError E_SECOND_SEQUENCER, E_SESSION_NEEDS_STORE
  */
 export async function surveySession(
@@ -47,10 +55,7 @@ export async function surveySession(
 ): Promise<HeardStore | undefined> {
   const heard = await listen(options, control)
   if (heard.otherSequencer !== undefined) {
-    throw new SeqcastError('E_SECOND_SEQUENCER', `session ${options.session} already has a sequencer`, {
-      hint: 'stop it first, or start this one with another --session',
-      fields: { session: options.session },
-    })
+    throw secondSequencer(options)
   }
   checkVoters(heard, options)
   const store = chooseStore(heard)
@@ -64,7 +69,20 @@ export async function surveySession(
   )
 }
 
-/** At least long enough to hear every heartbeat, at most until a majority of the voters has spoken or time is up. */
+/** The session is sequenced already. */
+export function secondSequencer({ session, voters }: SequencerRoleOptions): SeqcastError {
+  const others = 'stop it first, or start this one with another --session'
+  const behind = 'start this one with --standby, so that it takes over when the active one dies'
+  return new SeqcastError('E_SECOND_SEQUENCER', `session ${session} already has a sequencer`, {
+    hint: voters.length === 0 ? others : `${behind}; or ${others}`,
+    fields: { session },
+  })
+}
+
+/**
+ * At least long enough to hear every heartbeat, and for a standby to be faster; at most until the voters that are needed have
+ * spoken, or time is up.
+ */
 function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'listen'>): Promise<Heard> {
   const heard: Heard = { stores: new Map(), component: undefined, otherSequencer: undefined }
   const timeoutMs = (options.startTimeoutUs ?? START_TIMEOUT_US) / 1000
@@ -73,6 +91,7 @@ function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'liste
     const until = `up to ${timeoutMs / 1000} s`
     logger.info({ session }, `sequencer: waiting for a majority of the voters ${voters.join(', ')}, ${until}`)
   }
+  const silenceUs = options.voters.length === 0 ? SILENCE_US : Math.max(SILENCE_US, options.suspectUs ?? 0)
   return new Promise((resolve) => {
     let silenceOver = false
     const finish = (): void => {
@@ -91,13 +110,16 @@ function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'liste
     const silence = setTimeout(() => {
       silenceOver = true
       check()
-    }, SILENCE_US / 1000)
+    }, silenceUs / 1000)
     const timeout = setTimeout(finish, timeoutMs)
   })
 }
 
 function note(heard: Heard, message: ControlMessage, address: string): void {
-  if (message.kind === 'sequencer' && message.body.state !== 'stopped') heard.otherSequencer = message.sender
+  if (message.kind === 'sequencer') {
+    const { state } = message.body
+    if (state !== 'stopped' && !isCandidate(state)) heard.otherSequencer = message.sender
+  }
   if (message.kind === 'store') {
     // One that has stopped gives nothing, and is no voter that is there.
     if (message.body.state === 'stopped' || !isPort(message.body.rewindPort)) heard.stores.delete(message.body.name)
@@ -111,40 +133,57 @@ function note(heard: Heard, message: ControlMessage, address: string): void {
   }
 }
 
-/** How many voters more must be heard for a majority. */
+/** Nobody who was heard has promised or recorded anything. */
+function isUntouched(heard: Heard): boolean {
+  return ![...heard.stores.values()].some(({ committedSequence, promised }) => committedSequence > 0 || promised > 0)
+}
+
+/**
+ * How many voters more must be heard. A session is begun with all of them: afterwards one that has nothing knows that it has
+ * lost it. It is continued with a majority.
+ */
 function missingVoters(heard: Heard, options: SequencerRoleOptions): number {
   if (options.voters.length === 0) return 0
   const voters = new Set([...heard.stores.values()].map((store) => store.voter))
   const present = options.voters.filter((voter) => voters.has(voter)).length
-  return Math.max(0, Math.floor(options.voters.length / 2) + 1 - present)
+  const needed = isUntouched(heard) ? options.voters.length : Math.floor(options.voters.length / 2) + 1
+  return Math.max(0, needed - present)
 }
 
 function checkVoters(heard: Heard, options: SequencerRoleOptions): void {
-  if (missingVoters(heard, options) === 0) return
+  const missing = missingVoters(heard, options)
+  if (missing === 0) return
+  const { session, voters, controlGroup } = options
+  const who = voters.length > 1 && missing < voters.length && isUntouched(heard) ? 'not every one' : 'no majority'
   throw new SeqcastError(
     'E_SESSION_NEEDS_STORE',
-    `no majority of the voters (${options.voters.join(', ')}) of session ${options.session} answers on ${options.controlGroup.group}:${options.controlGroup.port}`,
+    `${who} of the voters (${voters.join(', ')}) of session ${session} answers on ${controlGroup.group}:${controlGroup.port}`,
     {
-      hint: 'start the stores first: seqcast store --dir DIR --voter ID; with --key-file, every role needs the same key',
-      fields: { session: options.session },
+      hint: 'start the stores first: seqcast store --dir DIR --voter ID, all of them for a new session; with --key-file, every role needs the same key',
+      fields: { session },
     },
   )
 }
 
-/** Voters decide: what a majority has not made durable may be missing from copies, and the other way round. */
 function chooseStore(heard: Heard): HeardStore | undefined {
   return [...heard.stores.values()].sort((a, b) => b.committedSequence - a.committedSequence)[0]
 }
 
-/** Reads the session from the store that has most of it. */
+/**
+ * Reads the session from a store into the machine: what it lacks, up to and with the event `through`.
+ * @throws SeqcastError E_SESSION_NEEDS_STORE where the store does not give it; what the machine says of what it reads
+ */
 export function rebuildFrom(
   sequencer: Sequencer,
-  store: HeardStore,
-  options: SequencerRoleOptions,
+  store: RewindSource,
+  through: number,
+  options: Pick<SequencerRoleOptions, 'session' | 'logger'>,
   cycle: DutyCycle,
 ): Promise<void> {
   const to = { address: store.address, port: store.rewindPort }
-  options.logger.info({ store: store.name, ...to, events: store.committedSequence }, 'sequencer: rebuilding')
+  const from = sequencer.nextSequence
+  if (from > through) return Promise.resolve()
+  options.logger.info({ store: store.name, ...to, from, through }, 'sequencer: rebuilding')
   return new Promise((resolve, reject) => {
     let isOver = false
     const end = (): void => {
@@ -155,6 +194,7 @@ export function rebuildFrom(
       queueMicrotask(() => link.stop())
     }
     const fail = (why: string): void => {
+      if (isOver) return
       end()
       reject(rebuildError(options.session, store.name, why))
     }
@@ -164,20 +204,22 @@ export function rebuildFrom(
       cycle,
       {
         started: (sequence) => {
-          if (sequence !== 1) fail(`its record begins at sequence ${sequence}`)
+          if (sequence !== from) fail(`its record begins at sequence ${sequence}`)
         },
         run: (sequence, count, bytes, start, stop) => {
           if (isOver) return
           timeout.refresh()
           try {
-            sequencer.rebuild(sequence, count, bytes, start, stop)
+            // What a store has beyond is not what was granted.
+            const taken = Math.min(count, through + 1 - sequence)
+            sequencer.rebuild(sequence, taken, bytes, start, taken < count ? skipBlocks(bytes, start, taken) : stop)
           } catch (error) {
             // Thrown on, it would end the process from inside a socket's handler.
             end()
             reject(error)
             return
           }
-          if (sequencer.nextSequence <= store.committedSequence) return
+          if (sequencer.nextSequence <= through) return
           end()
           resolve()
         },
@@ -188,7 +230,7 @@ export function rebuildFrom(
     )
     const agent = { flush: (): void => {}, tick: (nowUs: number): number => link.tick(nowUs) }
     cycle.add(agent)
-    link.start(1, to)
+    link.start(from, to)
   })
 }
 

@@ -54,7 +54,7 @@ async function rebuild(datagramBytes: number): Promise<Sequencer> {
   } as const
   const sequencer = sequencerOf(datagramBytes)
   try {
-    await rebuildFrom(sequencer, store, options, cycle)
+    await rebuildFrom(sequencer, store, committedSequence, options, cycle)
     return sequencer
   } finally {
     await listener.close()

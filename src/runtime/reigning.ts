@@ -1,0 +1,201 @@
+/**
+ * What the active sequencer does with the network: the sockets around the machine, and which machine they feed. The machine
+ * that reads a session passively has the same sockets; it hears and says nothing until it reigns.
+ */
+import type { SeqcastError } from '../core/errors.js'
+import { Authenticator } from '../net/auth.js'
+import { MulticastReceiver, MulticastSender, UnicastSocket } from '../net/udp.js'
+import { Sequencer } from '../protocol/sequencer.js'
+import type { SequencerState } from '../protocol/sequencer-types.js'
+import type { ControlLink } from './control-link.js'
+import type { Agent, DutyCycle } from './duty-cycle.js'
+import { withFaults } from './faults.js'
+import type { SequencerRoleOptions } from './sequencer-role.js'
+
+/** Twenty chances for everybody to hear that a session without voters is continued, and from where on. */
+const SETTLE_US = 200_000
+
+/** A sequencer that is stopped waits so long for what it has published to become stable. */
+const DRAIN_US = 5_000_000
+const DRAIN_POLL_MS = 2
+
+/** What the control stream dropped shows among the sequencer's own counters. */
+const DROPPED_CONTROL = {
+  unauthenticated: 'unauthenticated',
+  malformed: 'malformed-control',
+  foreignSession: 'foreign-control',
+} as const
+
+export class Reigning {
+  readonly #options: SequencerRoleOptions
+  readonly #cycle: DutyCycle
+  readonly #control: ControlLink
+  readonly #onError: (error: SeqcastError) => void
+  readonly #eventAuth: Authenticator
+  readonly #answerAuth: Authenticator
+  readonly #commandAuth: Authenticator
+  readonly #requestAuth: Authenticator
+  #events: MulticastSender | undefined
+  #requests: UnicastSocket | undefined
+  #commands: MulticastReceiver | undefined
+  /** The machine that is fed. */
+  #reigning: Sequencer | undefined
+  #agent: Agent | undefined
+  #unlisten: () => void = () => {}
+  #isDraining = false
+
+  private constructor(
+    options: SequencerRoleOptions,
+    cycle: DutyCycle,
+    control: ControlLink,
+    onError: (error: SeqcastError) => void,
+  ) {
+    this.#options = options
+    this.#cycle = cycle
+    this.#control = control
+    this.#onError = onError
+    this.#eventAuth = new Authenticator(options.key, 'event')
+    this.#answerAuth = new Authenticator(options.key, 'answer')
+    this.#commandAuth = new Authenticator(options.key, 'command')
+    this.#requestAuth = new Authenticator(options.key, 'request')
+  }
+
+  /**
+   * Opens what is sent through, and the port that requests come to; commands are received when somebody reigns.
+   * @throws SeqcastError E_PORT_IN_USE, E_INTERFACE, E_SEND
+   */
+  static async open(
+    options: SequencerRoleOptions,
+    cycle: DutyCycle,
+    control: ControlLink,
+    onError: (error: SeqcastError) => void,
+  ): Promise<Reigning> {
+    const reigning = new Reigning(options, cycle, control, onError)
+    const at = { interfaceAddress: options.interfaceAddress, onError }
+    try {
+      reigning.#events = await MulticastSender.open({ ...options.eventGroup, ...at })
+      reigning.#requests = await UnicastSocket.open({ port: options.requestPort, ...at }, (packet, address, port) =>
+        reigning.#onRequest(packet, address, port),
+      )
+    } catch (error) {
+      reigning.close()
+      throw error
+    }
+    return reigning
+  }
+
+  get requestPort(): number {
+    return this.#requests?.port ?? 0
+  }
+
+  /** A machine that speaks through these sockets once it is opened. */
+  create(stateChanged: (state: SequencerState, reason: string) => void): Sequencer {
+    const { options, cycle } = { options: this.#options, cycle: this.#cycle }
+    return new Sequencer(
+      {
+        session: options.session,
+        datagramBytes: options.datagramBytes,
+        tagBytes: this.#eventAuth.tagBytes,
+        voters: options.voters,
+        incarnation: this.#control.sender,
+        requestPort: this.requestPort,
+        settleUs: options.voters.length === 0 ? SETTLE_US : 0,
+        logger: options.logger,
+        ...(options.tickUs === undefined ? {} : { tickUs: options.tickUs }),
+      },
+      {
+        sendEvents: (packet) => {
+          this.#events?.send(this.#eventAuth.seal(packet))
+          cycle.expectAnswer()
+        },
+        sendAnswer: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port),
+        sendControl: (kind, body) => this.#control.send(kind, body),
+        stateChanged,
+      },
+    )
+  }
+
+  /** Receives commands from now on; they are dropped until a machine reigns. */
+  async listen(): Promise<void> {
+    const { options, cycle } = { options: this.#options, cycle: this.#cycle }
+    const at = { interfaceAddress: options.interfaceAddress, onError: this.#onError }
+    this.#commands ??= await MulticastReceiver.open(
+      { ...options.commandGroup, ...at },
+      withFaults(options.faults, 'command', cycle, (packet, nowUs) => this.#onCommands(packet, nowUs)),
+    )
+  }
+
+  /** Opens the machine, and feeds it until it is stopped; `listen` comes before. */
+  reign(sequencer: Sequencer, open: (nowUs: number, wallUs: number) => void): void {
+    const cycle = this.#cycle
+    this.#unlisten = this.#control.listen((message, _address, nowUs) =>
+      sequencer.onControl(message, nowUs, cycle.wallUs),
+    )
+    this.#control.onDropped = (reason) => {
+      sequencer.counters[DROPPED_CONTROL[reason]] += 1
+    }
+    this.#reigning = sequencer
+    const nowUs = cycle.enter()
+    open(nowUs, cycle.wallUs)
+    this.#agent = {
+      flush: (flushUs, wallUs) => sequencer.flush(flushUs, wallUs),
+      tick: (tickUs, wallUs) => sequencer.tick(tickUs, wallUs),
+    }
+    cycle.add(this.#agent)
+    const { session, logger } = this.#options
+    const receiveBufferBytes = this.#commands?.receiveBufferBytes ?? 0
+    logger.info({ session, nextSequence: sequencer.nextSequence, receiveBufferBytes }, 'sequencer: session open')
+  }
+
+  /** Feeds no machine any more, and leaves the command stream. */
+  rest(): void {
+    this.#unlisten()
+    this.#unlisten = () => {}
+    this.#control.onDropped = () => {}
+    if (this.#agent !== undefined) this.#cycle.remove(this.#agent)
+    this.#agent = undefined
+    this.#reigning = undefined
+    this.#commands?.close()
+    this.#commands = undefined
+  }
+
+  /**
+   * Takes no more commands, and waits until what was published is stable: only the one that sent it can still give the
+   * stores what they lack. Then the session is left open: this sequencer, or another one, can go on from a store.
+   */
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    const untilUs = this.#cycle.enter() + DRAIN_US
+    do await new Promise<void>((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+    while (this.#hasUnstable() && this.#cycle.enter() < untilUs)
+  }
+
+  close(): void {
+    this.rest()
+    this.#requests?.close()
+    this.#events?.close()
+  }
+
+  #hasUnstable(): boolean {
+    const sequencer = this.#reigning
+    if (sequencer === undefined || sequencer.state === 'stopped') return false
+    return sequencer.stableSequence < sequencer.nextSequence - 1
+  }
+
+  #onCommands(packet: Uint8Array, nowUs: number): void {
+    const sequencer = this.#reigning
+    if (sequencer === undefined) return
+    const body = this.#commandAuth.open(packet)
+    if (body === undefined) sequencer.counters.unauthenticated += 1
+    else if (!this.#isDraining) sequencer.onCommandPacket(body, nowUs, this.#cycle.wallUs)
+  }
+
+  #onRequest(packet: Uint8Array, address: string, port: number): void {
+    const nowUs = this.#cycle.enter()
+    const sequencer = this.#reigning
+    if (sequencer === undefined) return
+    const request = this.#requestAuth.open(packet)
+    if (request === undefined) sequencer.counters.unauthenticated += 1
+    else sequencer.onRequest(request, { address, port }, nowUs)
+  }
+}

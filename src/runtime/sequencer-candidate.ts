@@ -1,0 +1,287 @@
+/**
+ * A sequencer of a session with voters: it waits behind the active one, claims an epoch, adopts the log that lives on, reigns,
+ * and goes back to waiting when somebody else reigns. Who may do what when is decided by the machine `Reign`; here are its
+ * sockets, the reading, and the machine that sequences.
+ */
+import { SeqcastError } from '../core/errors.js'
+import { Prng } from '../core/prng.js'
+import { type Adoption, Reign, type ReignState } from '../protocol/reign.js'
+import type { Sequencer } from '../protocol/sequencer.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
+import type { ControlMessage } from '../wire/control.js'
+import type { Agent } from './duty-cycle.js'
+import { DEFAULT_SUSPECT_MS, STATUS_EVERY_US } from './options.js'
+import type { SequencerParts } from './sequencer-role.js'
+import { rebuildFrom, secondSequencer } from './session-start.js'
+import { StandbyReader } from './standby-reader.js'
+
+const START_TIMEOUT_US = 10_000_000
+/** A machine that never reigned has nothing that a process can do about these; another store, or another time, may be better. */
+const PASSING = new Set(['E_SESSION_NEEDS_STORE', 'E_STORE_CORRUPT'])
+
+/** In the heartbeat of a candidate; one that reigns speaks for itself. */
+const CANDIDATE_STATES = {
+  watching: 'standby',
+  claiming: 'claiming',
+  adopting: 'adopting',
+  reigning: 'adopting',
+} as const
+
+/** `adopting`: has a majority's grants, and reads what it lacks; `reigning`: sequences. */
+type CandidateState = 'standby' | 'adopting' | 'reigning' | 'over'
+
+export class SequencerCandidate implements Agent {
+  readonly #parts: SequencerParts
+  readonly #reign: Reign
+  readonly #unlisten: () => void
+  #state: CandidateState = 'standby'
+  #sequencer: Sequencer
+  #reader: StandbyReader | undefined
+  /** Counts what makes earlier work void: an adoption that was overtaken must not open its machine. */
+  #turn = 0
+  #statusAtUs = 0
+  /** As the active sequencer said last. */
+  #stableSequence = 0
+  /** Settles the start of one that claims at once. */
+  #started: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
+
+  constructor(parts: SequencerParts) {
+    this.#parts = parts
+    const { options, cycle, control, outcome } = parts
+    this.#sequencer = this.#createMachine()
+    this.#reign = new Reign(
+      {
+        voters: options.voters,
+        incarnation: control.sender,
+        name: `sequencer-${control.sender}`,
+        suspectUs: options.suspectUs ?? DEFAULT_SUSPECT_MS * 1000,
+        rank: options.rank ?? 0,
+        jitter: new Prng(control.sender),
+        manual: options.manual ?? false,
+        knownEpoch: 0,
+        logger: options.logger,
+      },
+      {
+        ownLog: () => this.#ownLog(),
+        sendClaim: (claim) => control.send('claim', claim),
+        adopt: (choice) => {
+          this.#adopt(choice).catch((error: Error) => outcome.failed(error))
+        },
+        suspected: (reason) => options.logger.warn({ reason, session: options.session }, 'sequencer: taking over'),
+        stateChanged: (state, reason) => this.#onReign(state, reason),
+        failed: (error) => outcome.failed(error),
+      },
+    )
+    this.#unlisten = control.listen((message, address, nowUs) => this.#onControl(message, address, nowUs))
+    cycle.add(this)
+  }
+
+  /** The machine of now. */
+  get sequencer(): Sequencer {
+    return this.#sequencer
+  }
+
+  /** Reads the session, and watches whoever sequences it. */
+  async stand(): Promise<void> {
+    await this.#watch('started as a standby')
+  }
+
+  /**
+   * Claims at once. Resolves when this one reigns.
+   * @throws SeqcastError E_SESSION_NEEDS_STORE where the voters do not let it, E_SECOND_SEQUENCER where another one was faster
+   */
+  async take(): Promise<void> {
+    const { options, cycle, outcome } = this.#parts
+    const timeoutMs = (options.startTimeoutUs ?? START_TIMEOUT_US) / 1000
+    let timer: NodeJS.Timeout | undefined
+    const started = new Promise<void>((resolve, reject) => {
+      this.#started = { resolve, reject }
+      timer = setTimeout(() => reject(notGranted(options.session, options.voters, timeoutMs)), timeoutMs)
+      outcome.promise.then(resolve, reject)
+    })
+    try {
+      this.#reign.takeOver('started', cycle.enter())
+      await started
+    } finally {
+      clearTimeout(timer)
+      this.#started = undefined
+    }
+  }
+
+  close(): void {
+    this.#state = 'over'
+    this.#turn++
+    this.#closeReader()
+    this.#unlisten()
+    this.#parts.cycle.remove(this)
+  }
+
+  flush(): void {}
+
+  tick(nowUs: number): number {
+    const reignUs = this.#reign.tick(nowUs)
+    // One that reigns speaks itself.
+    if (this.#state === 'reigning' || this.#state === 'over') return reignUs
+    if (nowUs >= this.#statusAtUs) this.#sendStatus(nowUs)
+    return Math.min(reignUs, this.#statusAtUs)
+  }
+
+  #createMachine(): Sequencer {
+    const sequencer = this.#parts.sockets.create((state, reason) => {
+      if (sequencer !== this.#sequencer) return
+      if (state === 'ended') this.#parts.outcome.stopped()
+      // Told from inside the machine, which is still at work.
+      if (state === 'stopped') queueMicrotask(() => this.#onStopped(sequencer, reason))
+    })
+    return sequencer
+  }
+
+  #ownLog(): { lastEpoch: number; lastSequence: number } {
+    const { epochTable, nextSequence } = this.#sequencer
+    return { lastEpoch: epochTable.at(-1)?.epoch ?? 0, lastSequence: nextSequence - 1 }
+  }
+
+  #onControl(message: ControlMessage, address: string, nowUs: number): void {
+    const reign = this.#reign
+    switch (message.kind) {
+      case 'sequencer': {
+        const { epoch, state, stableSequence } = message.body
+        if (isSequencing(state)) {
+          this.#stableSequence = stableSequence
+          this.#started?.reject(secondSequencer(this.#parts.options))
+          // A machine that only reads learns from it what is stable.
+          if (this.#state !== 'reigning') this.#sequencer.onControl(message, nowUs, this.#parts.cycle.wallUs)
+        }
+        reign.onHeartbeat(epoch, message.sender, state, nowUs)
+        break
+      }
+      case 'store':
+        reign.onStatus(message.body, nowUs)
+        break
+      case 'claim':
+        reign.onClaim(message.body.epoch, message.sender, nowUs)
+        break
+      case 'grant':
+        reign.onGrant(message.body, address, nowUs)
+        break
+      case 'claimRefused':
+        reign.onRefused(message.body, nowUs)
+        break
+    }
+  }
+
+  #onReign(state: ReignState, reason: string): void {
+    if (state !== 'watching' || this.#state === 'over') return
+    if (this.#state === 'reigning') {
+      const { session, logger } = this.#parts.options
+      logger.warn({ session, reason, nextSequence: this.#sequencer.nextSequence }, 'sequencer: stepped down')
+      this.#parts.sockets.rest()
+    }
+    this.#state = 'standby'
+    if (this.#reader === undefined) this.#watch(reason).catch((error: Error) => this.#parts.outcome.failed(error))
+  }
+
+  #onStopped(sequencer: Sequencer, reason: string): void {
+    if (sequencer === this.#sequencer && this.#state === 'reigning') {
+      this.#reign.steppedDown(reason, this.#parts.cycle.enter())
+    }
+  }
+
+  /** Reads the session from its first event, with a new machine. */
+  async #watch(reason: string): Promise<void> {
+    const { options, cycle, control, outcome } = this.#parts
+    this.#turn++
+    this.#closeReader()
+    this.#sequencer = this.#createMachine()
+    const reader = new StandbyReader(this.#sequencer, {
+      read: (nowUs) => this.#reign.onEvents(nowUs),
+      readAnew: (why) => {
+        this.#watch(why).catch((error: Error) => outcome.failed(error))
+      },
+      ended: () => outcome.stopped(),
+      failed: (error) => outcome.failed(error),
+    })
+    this.#reader = reader
+    options.logger.info({ session: options.session, reason }, 'sequencer: standby')
+    await reader.open(options, cycle, control)
+  }
+
+  #closeReader(): void {
+    this.#reader?.close()
+    this.#reader = undefined
+  }
+
+  /** Makes the log that lives on its own, and opens the epoch. */
+  async #adopt(choice: Adoption): Promise<void> {
+    const { options, cycle, sockets } = this.#parts
+    const turn = ++this.#turn
+    this.#state = 'adopting'
+    this.#closeReader()
+    const isVoid = (): boolean => turn !== this.#turn || this.#state !== 'adopting'
+    try {
+      if (choice.from === 'store') await this.#fetch(choice)
+      if (isVoid()) return
+      await sockets.listen()
+    } catch (error) {
+      if (isVoid()) return
+      if (!(error instanceof SeqcastError) || !PASSING.has(error.code)) throw error
+      this.#reign.adoptionFailed(error.message, cycle.enter())
+      return
+    }
+    if (isVoid()) return
+    const sequencer = this.#sequencer
+    const { epoch, lives } = choice
+    this.#state = 'reigning'
+    this.#reign.adopted(cycle.enter())
+    sockets.reign(sequencer, (nowUs, wallUs) => sequencer.open(nowUs, wallUs, epoch, 'claimed', lives))
+    options.logger.info({ session: options.session, epoch, adopted: choice.from }, 'sequencer: reigns')
+    this.#started?.resolve()
+  }
+
+  /** Reads what the store of the best grant has. What ends in the same epoch there as here is the same up to here. */
+  async #fetch(choice: Adoption & { from: 'store' }): Promise<void> {
+    const { options, cycle } = this.#parts
+    const own = this.#ownLog()
+    const isPart = own.lastEpoch === choice.lastEpoch && own.lastSequence <= choice.throughSequence
+    if (!isPart) this.#sequencer = this.#createMachine()
+    const sequencer = this.#sequencer
+    const { voter, address, rewindPort, throughSequence, lastEpoch } = choice
+    await rebuildFrom(sequencer, { name: voter, address, rewindPort }, throughSequence, options, cycle)
+    if (throughSequence > 0 && sequencer.epochTable.at(-1)?.epoch === lastEpoch) return
+    if (throughSequence === 0) return
+    throw new SeqcastError('E_SESSION_NEEDS_STORE', `the log of voter ${voter} is not any more what it granted`, {
+      hint: 'it is claimed again',
+      fields: { session: options.session, voter },
+    })
+  }
+
+  /** People see that a standby is there, and how far it has read. */
+  #sendStatus(nowUs: number): void {
+    this.#statusAtUs = nowUs + STATUS_EVERY_US
+    const { epochTable, nextSequence } = this.#sequencer
+    this.#parts.control.send('sequencer', {
+      epoch: this.#reign.epoch,
+      nextSequence,
+      stableSequence: this.#stableSequence,
+      publishedIsStable: false,
+      epochTable: [...epochTable],
+      state: CANDIDATE_STATES[this.#reign.state],
+      held: false,
+      requestPort: this.#parts.sockets.requestPort,
+      counters: this.#reader?.counters ?? {},
+      lives: {},
+    })
+  }
+}
+
+function notGranted(session: string, voters: readonly string[], timeoutMs: number): SeqcastError {
+  const who = `the voters (${voters.join(', ')}) of session ${session}`
+  return new SeqcastError(
+    'E_SESSION_NEEDS_STORE',
+    `${who} did not make this sequencer the active one within ${timeoutMs / 1000} s`,
+    {
+      hint: 'the logs of the stores say why; a voter that has lost its data recovers from a majority of the others first',
+      fields: { session },
+    },
+  )
+}
