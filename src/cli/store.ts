@@ -4,10 +4,12 @@ import { SeqcastError } from '../core/errors.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { DEFAULT_STORE_REQUEST_PORT, DEFAULT_STORE_REWIND_PORT, type RoleOptions } from '../runtime/options.js'
 import { startStore } from '../runtime/store-role.js'
+import { type PromiseKeeper, promiseInMemory } from '../runtime/store-voter.js'
 import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
 import { claimIdentity } from '../store/identity.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import { MemoryEventLog } from '../store/memory-event-log.js'
+import { PromiseFile } from '../store/promise-file.js'
 import { type Configuration, readConfiguration, roleOptions } from './configuration.js'
 import { checkStorePorts } from './ports.js'
 import { runRole } from './run-role.js'
@@ -37,7 +39,8 @@ export const storeCommand = new Command('store')
     if (configuration.dir !== undefined && configuration.memory !== true)
       claimIdentity(configuration.dir, { name, voter })
     const log = await openLog(configuration, options)
-    const role = await startStore({ ...options, name, voter, log, ...ports })
+    const promises = openPromises(configuration, options, voter)
+    const role = await startStore({ ...options, name, voter, log, promises, ...ports })
     await runRole(role, options.logger)
   })
 addStreamOptions(storeCommand)
@@ -48,6 +51,12 @@ function requireDirectory({ dir, memory }: Configuration): void {
   throw new SeqcastError('E_USAGE', 'a store needs a directory', {
     hint: 'give --dir DIR, or --memory to try things out',
   })
+}
+
+/** What a voter has promised is kept beside its log: who loses one loses both, and has to recover. */
+function openPromises({ dir, memory }: Configuration, { session }: RoleOptions, voter: string): PromiseKeeper {
+  if (memory === true || dir === undefined || voter === '') return promiseInMemory()
+  return PromiseFile.open({ directory: dir, session, voter })
 }
 
 async function openLog({ dir, memory }: Configuration, { session, logger }: RoleOptions): Promise<EventLog> {

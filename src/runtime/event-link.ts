@@ -8,9 +8,9 @@ import type { Logger } from '../core/log.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
 import { Receiver } from '../protocol/receiver.js'
-import { RECEIVER_COUNTERS, type ReceiverState } from '../protocol/receiver-options.js'
+import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../protocol/receiver-options.js'
 import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
-import type { SequencerHeartbeat } from '../wire/control.js'
+import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
@@ -32,8 +32,8 @@ export interface EventListener {
   mustWait?(): boolean
   /** Nobody has these events; nothing is delivered afterwards. */
   lost(from: number, to: number, reason: string): void
-  /** The sequencer has restarted behind what was delivered: what was delivered from `nextSequence` on is revoked. */
-  revoked(nextSequence: number, reason: string): void
+  /** What was delivered from `nextSequence` on is revoked: a newer reign goes on from there, or the sequencer restarted behind it. */
+  revoked(nextSequence: number, reason: string, cause: RevocationCause): void
   /** The sequencer of this stream speaks; what others say who claim to be it is not handed on. */
   sequencerHeard?(heartbeat: SequencerHeartbeat, nowUs: number): void
 }
@@ -44,6 +44,8 @@ export interface EventLinkOptions {
   /** True for a store: it may ask the sequencer for what is not yet stable. */
   readonly askSequencer: boolean
   readonly seed: number
+  /** What is known of the stream's epochs at the start: those of the events before `nextSequence`. */
+  readonly epochTable?: readonly EpochTableEntry[]
   readonly lossTimeoutUs?: number
   /** Directory of a store on this machine: rewinds read its files where they can, and go over TCP where they cannot. */
   readonly localStore?: string
@@ -98,28 +100,32 @@ export class EventLink implements Agent {
     this.#localRewind = this.#createLocalRewind(options, rewinds)
   }
 
-  /** The receiver of now: `reopen` puts another one in its place. */
   get receiver(): Receiver {
     return this.#receiver
   }
 
   /**
-   * Goes on from `nextSequence` with a new receiver, after the present one was told that what it had delivered is revoked. Sockets
-   * and servers stay. What the stream is known to be (its epoch table) and the counters are handed on.
+   * Goes on from `nextSequence` with a new receiver, after what was delivered from there on was revoked. Sockets, servers, counters
+   * and what is known of the epochs stay.
    * @param startRewinding true where much is missing: the state is `rewinding` until all of it is there
    */
   reopen(nextSequence: number, startRewinding: boolean, reason: string): void {
     this.#stopRewind()
     this.#localEnd = 0
     const last = this.#receiver
-    this.#receiver = this.#createReceiver({ ...this.#options, nextSequence, startRewinding })
+    this.#receiver = this.#createReceiver({
+      ...this.#options,
+      nextSequence,
+      startRewinding,
+      epochTable: last.epochTable,
+    })
     for (const name of RECEIVER_COUNTERS) this.#receiver.counters[name] += last.counters[name]
     this.#logger.info({ session: this.#options.session, nextSequence, reason }, 'event stream: reopened')
     this.#listener.stateChanged(this.#receiver.state, reason)
     this.#cycle.enter()
   }
 
-  #createReceiver({ nextSequence, startRewinding }: EventLinkOptions): Receiver {
+  #createReceiver({ nextSequence, startRewinding, epochTable }: EventLinkOptions): Receiver {
     const { session, seed, lossTimeoutUs, logger } = this.#options
     const listener = this.#listener
     return new Receiver(
@@ -130,6 +136,7 @@ export class EventLink implements Agent {
         seed,
         startRewinding,
         logger,
+        ...(epochTable === undefined || epochTable.length === 0 ? {} : { epochTable }),
         ...(lossTimeoutUs === undefined ? {} : { lossTimeoutUs }),
       },
       {
@@ -140,7 +147,7 @@ export class EventLink implements Agent {
         stopRewind: () => this.#stopRewind(),
         stateChanged: (state, reason) => listener.stateChanged(state, reason),
         lost: (from, to, reason) => listener.lost(from, to, reason),
-        revoked: (nextSequence, reason) => listener.revoked(nextSequence, reason),
+        revoked: (nextSequence, reason, cause) => listener.revoked(nextSequence, reason, cause),
       },
     )
   }

@@ -7,6 +7,7 @@ import { STORE_PENDING_PACKETS, STORE_REWIND_PENDING_PACKETS } from '../core/lim
 import type { Logger } from '../core/log.js'
 import { isEpochTable } from '../protocol/epoch-table.js'
 import type { EventLog } from '../protocol/event-log.js'
+import type { RevocationCause } from '../protocol/receiver-options.js'
 import type { SequencerHeartbeat } from '../wire/control.js'
 import type { DutyCycle } from './duty-cycle.js'
 import type { EventListener } from './event-link.js'
@@ -30,8 +31,6 @@ export interface StoreRecorderOptions {
 
 export interface StoreRecorderOutput {
   failed(error: SeqcastError): void
-  /** A run is accepted for recording; the bytes are valid during the call. */
-  recorded(sequence: number, bytes: Uint8Array, start: number, end: number): void
   /** The session's last event is accepted for recording. */
   sessionEnded(lastSequence: number): void
   /** The events from here on are no longer in the log. */
@@ -102,7 +101,6 @@ export class StoreRecorder implements EventListener {
       )
       return
     }
-    this.#output.recorded(sequence, bytes, start, end)
     if (!endOfRun(bytes, start, end)) return
     const lastSequence = sequence + count - 1
     this.#output.sessionEnded(lastSequence)
@@ -175,10 +173,10 @@ export class StoreRecorder implements EventListener {
     this.#fail(from, to, reason)
   }
 
-  revoked(nextSequence: number, reason: string): void {
+  revoked(nextSequence: number, reason: string, cause: RevocationCause): void {
     // An older reign than the promised one: whose events these are is for the next reign to say.
     if (this.#heardEpoch < this.#output.promised()) return
-    if (this.#isCompared && this.#heardEpoch === this.#epoch && this.#epoch > this.#toldEpoch && this.#epoch > 1) {
+    if (cause === 'other-branch' && this.#isCompared && this.#epoch > this.#toldEpoch) {
       this.#toldEpoch = this.#epoch
       this.#reopen('compared')
       return

@@ -4,19 +4,21 @@
  */
 import { type Clock, SystemClock } from '../core/clock.js'
 import { nonZero } from '../core/counters.js'
-import { messageOf, SeqcastError } from '../core/errors.js'
-import { STORE_PENDING_PACKETS, STORE_REWIND_PENDING_PACKETS } from '../core/limits.js'
+import type { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
 import { UnicastSocket } from '../net/udp.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { Retransmitter } from '../protocol/retransmitter.js'
+import type { VoterStatus } from '../protocol/voter.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
-import { EventLink, type EventListener } from './event-link.js'
-import { endOfRun } from './last-event.js'
-import { type Role, type RoleOptions, randomIncarnation, SILENCE_US, STATUS_EVERY_US } from './options.js'
+import { EventLink } from './event-link.js'
+import { type Role, type RoleOptions, randomIncarnation, STATUS_EVERY_US } from './options.js'
 import { Outcome } from './outcome.js'
 import { RewindListener } from './rewind-listener.js'
+import { StoreRecorder } from './store-recorder.js'
+import { refuseTwin } from './store-twin.js'
+import { type PromiseKeeper, promiseInMemory, StoreVoter } from './store-voter.js'
 
 /**
  * An acknowledgement goes out at once when the last one is older than this. Everybody hears it, so under load the syncs of a
@@ -35,6 +37,8 @@ export interface StoreRoleOptions extends RoleOptions {
   readonly rewindPort: number
   /** The open log to record into; the role closes it. */
   readonly log: EventLog
+  /** Where the voter's promises are kept; without it in memory, so that a restarted voter has to recover from the others. */
+  readonly promises?: PromiseKeeper
   readonly clock?: Clock
 }
 
@@ -56,7 +60,7 @@ export async function startStore(options: StoreRoleOptions): Promise<StoreRole> 
   return store
 }
 
-class StoreProcess implements StoreRole, Agent, EventListener {
+class StoreProcess implements StoreRole, Agent {
   readonly log: EventLog
   readonly #options: StoreRoleOptions
   readonly #cycle: DutyCycle
@@ -64,15 +68,16 @@ class StoreProcess implements StoreRole, Agent, EventListener {
   readonly #retransmitter: Retransmitter
   readonly #answerAuth: Authenticator
   readonly #requestAuth: Authenticator
+  readonly #recorder: StoreRecorder
+  readonly #voter: StoreVoter | undefined
   #control: ControlLink | undefined
   #events: EventLink | undefined
   #requests: UnicastSocket | undefined
   #rewinds: RewindListener | undefined
-  #durableChanged = false
+  #isNews = false
   #lastStatusUs = 0
   #lastAckUs = 0
-  #state = 'starting'
-  #overflow = 0
+  #isStopped = false
   #unauthenticatedRequests = 0
 
   constructor(options: StoreRoleOptions) {
@@ -91,6 +96,41 @@ class StoreProcess implements StoreRole, Agent, EventListener {
       this.log,
       { sendAnswer: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port) },
     )
+    this.#recorder = this.#createRecorder()
+    this.#voter = options.voter === '' ? undefined : this.#createVoter()
+  }
+
+  #createRecorder(): StoreRecorder {
+    const { session, logger } = this.#options
+    return new StoreRecorder(
+      { session, log: this.log, cycle: this.#cycle, logger },
+      {
+        failed: (error) => this.#outcome.failed(error),
+        sessionEnded: (lastSequence) => this.#rewinds?.onSessionEnded(lastSequence),
+        truncated: (fromSequence) => this.#rewinds?.onTruncated(fromSequence, this.#cycle.enter()),
+        promised: () => this.#voter?.promised ?? 0,
+      },
+    )
+  }
+
+  #createVoter(): StoreVoter {
+    const { session, voter, logger, promises } = this.#options
+    return new StoreVoter(
+      { session, voter, log: this.log, promises: promises ?? promiseInMemory(), cycle: this.#cycle, logger },
+      {
+        grant: (body) => this.#control?.send('grant', { ...body, ...this.#ports }),
+        refuse: (body) => this.#control?.send('claimRefused', body),
+        truncate: (fromSequence) => this.#recorder.truncate(fromSequence, this.#voter?.promised ?? 0),
+        changed: () => {
+          this.#isNews = true
+        },
+        failed: (error) => this.#outcome.failed(error),
+      },
+    )
+  }
+
+  get #ports(): { requestPort: number; rewindPort: number } {
+    return { requestPort: this.requestPort, rewindPort: this.rewindPort }
   }
 
   get done(): Promise<void> {
@@ -109,14 +149,15 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     const options = this.#options
     const fail = (error: SeqcastError): void => this.#outcome.failed(error)
     this.log.onDurable(() => {
-      this.#durableChanged = true
-      this.#cycle.enter()
+      this.#isNews = true
+      const nowUs = this.#cycle.enter()
+      this.#voter?.onDurable(nowUs)
     })
     this.log.onFailure((error) => this.#outcome.failed(error))
     this.#cycle.start()
     const incarnation = randomIncarnation()
     this.#control = await ControlLink.open(options, incarnation, this.#cycle, fail)
-    this.#refuseTwins(options)
+    refuseTwin(options, this.#control, this.#cycle.enter(), fail)
     this.#requests = await UnicastSocket.open(
       { port: options.requestPort, interfaceAddress: options.interfaceAddress, onError: fail },
       (packet, address, port) => this.#onRequest(packet, address, port),
@@ -127,6 +168,11 @@ class StoreProcess implements StoreRole, Agent, EventListener {
       this.#cycle,
       options.logger,
     )
+    // When claims can be answered with ports, and before the event link listens: it goes on from where the log was cut.
+    this.#control.listen((message, _address, nowUs) => {
+      if (message.kind === 'sequencer') this.#recorder.onSequencer(message.body)
+      this.#voter?.onControl(message, nowUs)
+    })
     this.#events = await EventLink.open(
       {
         ...options,
@@ -134,13 +180,14 @@ class StoreProcess implements StoreRole, Agent, EventListener {
         startRewinding: this.log.nextSequence > 1,
         askSequencer: true,
         seed: incarnation,
+        epochTable: this.log.epochTable,
       },
       this.#cycle,
       this.#control,
-      this,
+      this.#recorder,
       fail,
     )
-    this.#state = this.#events.receiver.state
+    this.#recorder.attach(this.#events)
     this.#cycle.add(this)
     this.#sendStatus(this.#cycle.enter(), true)
     options.logger.info(
@@ -149,8 +196,7 @@ class StoreProcess implements StoreRole, Agent, EventListener {
         name: options.name,
         voter: options.voter,
         nextSequence: this.log.nextSequence,
-        requestPort: this.requestPort,
-        rewindPort: this.rewindPort,
+        ...this.#ports,
         receiveBufferBytes: this.#events.receiveBufferBytes,
       },
       'store: recording',
@@ -168,82 +214,24 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     this.#events?.close()
     this.#requests?.close()
     await this.#rewinds?.close()
+    await this.#voter?.close()
     await this.log.close()
-    this.#state = 'stopped'
+    this.#isStopped = true
     this.#sendStatus(this.#cycle.enter(), true)
     this.#cycle.stop()
     this.#control?.close()
-  }
-
-  deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number): void {
-    if (this.log.pendingPackets >= STORE_PENDING_PACKETS) {
-      this.#overflow += 1
-      this.#outcome.failed(
-        new SeqcastError(
-          'E_STORE_IO',
-          `the disk does not keep up: ${this.log.pendingPackets} packets wait to be synced`,
-          {
-            hint: 'use a faster disk, or raise the datagram size so that packets hold more events',
-            fields: { session: this.#options.session, sequence },
-          },
-        ),
-      )
-      return
-    }
-    try {
-      this.log.append(sequence, count, bytes, start, end, this.#cycle.wallUs)
-    } catch (error) {
-      this.#outcome.failed(
-        error instanceof SeqcastError
-          ? error
-          : new SeqcastError('E_STORE_IO', `recording event ${sequence} failed: ${messageOf(error)}`, { cause: error }),
-      )
-    }
-    if (!endOfRun(bytes, start, end)) return
-    const lastSequence = sequence + count - 1
-    this.#rewinds?.onSessionEnded(lastSequence)
-    this.#options.logger.info(
-      { session: this.#options.session, lastSequence },
-      'store: the session has ended, nothing more will come; this store stays and serves it',
-    )
-  }
-
-  mustWait(): boolean {
-    return this.log.pendingPackets >= STORE_REWIND_PENDING_PACKETS
-  }
-
-  stateChanged(state: string, reason: string): void {
-    this.#state = state
-    this.#options.logger.debug({ state, reason }, 'store: stream')
-  }
-
-  lost(from: number, to: number, reason: string): void {
-    this.#outcome.failed(
-      new SeqcastError(
-        'E_LOST',
-        `events ${from} to ${to} of session ${this.#options.session} can't be recovered: ${reason}`,
-        {
-          hint: 'start a store that has them, or import the session from an export, then start this one again',
-          fields: { session: this.#options.session, from, to },
-        },
-      ),
-    )
-  }
-
-  revoked(nextSequence: number, reason: string): void {
-    this.lost(nextSequence, this.log.nextSequence - 1, `the sequencer was restarted without them (${reason})`)
   }
 
   flush(): void {}
 
   tick(nowUs: number): number {
     const dueUs = this.#lastStatusUs + STATUS_EVERY_US
-    const isAckDue = this.#durableChanged && nowUs - this.#lastAckUs >= ACKNOWLEDGE_EVERY_US
+    const isAckDue = this.#isNews && nowUs - this.#lastAckUs >= ACKNOWLEDGE_EVERY_US
     // One datagram for both, where both are due or nearly so: an idle session then wakes everybody once.
     if (isAckDue) this.#sendStatus(nowUs, nowUs >= dueUs - STATUS_EARLY_US)
     else if (nowUs >= dueUs) this.#sendStatus(nowUs, true)
     const statusAtUs = this.#lastStatusUs + STATUS_EVERY_US
-    return this.#durableChanged ? Math.min(statusAtUs, this.#lastAckUs + ACKNOWLEDGE_EVERY_US) : statusAtUs
+    return this.#isNews ? Math.min(statusAtUs, this.#lastAckUs + ACKNOWLEDGE_EVERY_US) : statusAtUs
   }
 
   #onRequest(packet: Uint8Array, address: string, port: number): void {
@@ -252,43 +240,22 @@ class StoreProcess implements StoreRole, Agent, EventListener {
     else this.#retransmitter.onRequest(request, { address, port }, this.#cycle.enter())
   }
 
-  /**
-   * UDP groups can be shared without an error, so a second store of the same name is noticed by its status. Of the two,
-   * the one that has just come goes.
-   */
-  #refuseTwins(options: StoreRoleOptions): void {
-    const untilUs = this.#cycle.enter() + SILENCE_US
-    this.#control?.listen((message, _address, nowUs) => {
-      if (message.kind !== 'store' || message.body.name !== options.name) return
-      if (message.body.state === 'stopped' || nowUs > untilUs) return
-      this.#outcome.failed(
-        new SeqcastError(
-          'E_SECOND_INSTANCE',
-          `another store named '${options.name}' runs on session ${options.session}`,
-          {
-            hint: 'give one of them another --name and --voter',
-            fields: { session: options.session, name: options.name },
-          },
-        ),
-      )
-    })
+  get #state(): string {
+    if (this.#isStopped) return 'stopped'
+    return this.#voter?.isRecovering === true ? 'recovering' : this.#recorder.state
   }
 
   /** An acknowledgement is a status without counters: those are for people, who look a few times a second. */
   #sendStatus(nowUs: number, withCounters: boolean): void {
     if (withCounters) this.#lastStatusUs = nowUs
     this.#lastAckUs = nowUs
-    this.#durableChanged = false
+    this.#isNews = false
     this.#control?.send('store', {
       name: this.#options.name,
       voter: this.#options.voter,
-      epoch: 1,
-      promised: 0,
-      lastEpoch: 1,
-      durableSequence: this.log.durableSequence,
+      ...(this.#voter?.status() ?? copyStatus(this.log)),
       committedSequence: this.log.committedSequence,
-      requestPort: this.requestPort,
-      rewindPort: this.rewindPort,
+      ...this.#ports,
       state: this.#state,
       counters: withCounters ? nonZero(this.counters()) : {},
     })
@@ -303,9 +270,14 @@ class StoreProcess implements StoreRole, Agent, EventListener {
       unauthenticatedRequests: this.#unauthenticatedRequests,
       rewindClients: this.#rewinds?.clients ?? 0,
       refusedClients: this.#rewinds?.refusedClients ?? 0,
-      overflow: this.#overflow,
+      ...this.#recorder.counters,
     }
   }
+}
+
+/** A copy acknowledges under no reign. */
+function copyStatus({ durableSequence, lastEpoch }: EventLog): VoterStatus {
+  return { epoch: 0, durableSequence, promised: 0, lastEpoch, life: 0, lives: {} }
 }
 
 function prefixed(prefix: string, counters: Readonly<Record<string, number>>): Record<string, number> {

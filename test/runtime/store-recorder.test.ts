@@ -35,7 +35,6 @@ class Rig {
       { session: SESSION, log: this.log, cycle, logger: silentLogger },
       {
         failed: (error) => this.errors.push(error),
-        recorded: () => {},
         sessionEnded: () => {},
         truncated: (fromSequence) => this.truncated.push(fromSequence),
         promised: () => this.promised,
@@ -91,7 +90,7 @@ test('an older reign takes nothing back: older than what is recorded, or than wh
   promised.heartbeat([[1, 1], [2, 6]]) // biome-ignore format: a table
   t.equal(promised.log.nextSequence, 11, 'epoch 2 speaks to a voter that promised 3')
   promised.recorder.stateChanged('lost', 'the table of epoch 2')
-  promised.recorder.revoked(6, 'the table of epoch 2')
+  promised.recorder.revoked(6, 'the table of epoch 2', 'other-branch')
   t.same([promised.errors, promised.reopened], [[], []], 'it waits for the next reign')
   promised.heartbeat([[1, 1], [3, 11]]) // biome-ignore format: a table
   t.same(promised.reopened, [{ nextSequence: 11, reason: 'new-reign' }])
@@ -135,10 +134,20 @@ test('a hole that nobody can fill is a loss where it was stable; else the next r
   t.end()
 })
 
+test('a receiver that knew less than the log is told what the log has, once', (t) => {
+  const rig = new Rig(5, 5)
+  rig.heartbeat([[1, 1], [2, 6]]) // biome-ignore format: a table
+  rig.recorder.revoked(6, 'the table of epoch 2', 'other-branch')
+  t.same(rig.reopened, [{ nextSequence: 11, reason: 'compared' }])
+  rig.recorder.revoked(6, 'the table of epoch 2', 'other-branch')
+  t.match(rig.errors, [{ code: 'E_LOST' }])
+  t.end()
+})
+
 test('a sequencer without voters that was restarted behind is a loss, as it says nothing of another branch', (t) => {
   const rig = new Rig(10)
   rig.heartbeat([[1, 1]], { publishedIsStable: true, nextSequence: 6 })
-  rig.recorder.revoked(6, 'it restarted')
+  rig.recorder.revoked(6, 'it restarted', 'restarted-behind')
   t.match(rig.errors, [{ code: 'E_LOST', fields: { from: 6, to: 10 } }])
   t.equal(rig.log.nextSequence, 11)
   t.end()

@@ -1,0 +1,251 @@
+/** A store as a voter, on real sockets: what it says, and when, to candidates and to the sequencer that reigns. */
+import { createSocket } from 'node:dgram'
+import { type Test, test } from 'tap'
+import { SystemClock } from '../../src/core/clock.js'
+import { silentLogger } from '../../src/core/log.js'
+import { MulticastSender } from '../../src/net/udp.js'
+import type { StoredPromise } from '../../src/protocol/voter.js'
+import { ControlLink } from '../../src/runtime/control-link.js'
+import { DutyCycle } from '../../src/runtime/duty-cycle.js'
+import { type RoleOptions, randomIncarnation, STATUS_EVERY_US } from '../../src/runtime/options.js'
+import { type StoreRole, startStore } from '../../src/runtime/store-role.js'
+import { type PromiseKeeper, promiseInMemory } from '../../src/runtime/store-voter.js'
+import { MemoryEventLog } from '../../src/store/memory-event-log.js'
+import type { ControlMessage, Grant, SequencerHeartbeat, StoreStatus } from '../../src/wire/control.js'
+import { eventBlocks, eventPacket, SESSION } from '../fixtures/event-packets.js'
+
+const GIVE_UP_MS = 5_000
+
+async function streams(): Promise<RoleOptions> {
+  const socket = createSocket('udp4')
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  const { port } = socket.address()
+  await new Promise<void>((resolve) => socket.close(() => resolve()))
+  return {
+    session: SESSION,
+    interfaceAddress: '127.0.0.1',
+    eventGroup: { group: '239.255.92.1', port },
+    commandGroup: { group: '239.255.92.2', port },
+    controlGroup: { group: '239.255.92.3', port },
+    stores: [],
+    datagramBytes: 1_400,
+    idle: 'block',
+    logger: silentLogger,
+  }
+}
+
+/** A candidate or sequencer, played by the test. */
+class Player {
+  readonly heard: ControlMessage[] = []
+  readonly control: ControlLink
+  readonly #events: MulticastSender
+  #wake: () => void = () => {}
+
+  private constructor(control: ControlLink, events: MulticastSender) {
+    this.control = control
+    this.#events = events
+    control.listen((message) => {
+      this.heard.push(message)
+      this.#wake()
+    })
+  }
+
+  static async open(t: Test, options: RoleOptions): Promise<Player> {
+    const cycle = new DutyCycle(new SystemClock(), 'block')
+    cycle.start()
+    const control = await ControlLink.open(options, randomIncarnation(), cycle, () => {})
+    const { interfaceAddress } = options
+    const events = await MulticastSender.open({ ...options.eventGroup, interfaceAddress, onError: () => {} })
+    t.teardown(() => {
+      control.close()
+      events.close()
+      cycle.stop()
+    })
+    return new Player(control, events)
+  }
+
+  claim(epoch: number): void {
+    this.control.send('claim', { epoch, name: 'test' })
+  }
+
+  /** @param table epochs with the sequences that open them */
+  reign(
+    table: readonly (readonly [number, number])[],
+    nextSequence: number,
+    more: Partial<SequencerHeartbeat> = {},
+  ): void {
+    const epochTable = table.map(([epoch, sequence]) => ({ epoch, sequence }))
+    const epoch = epochTable.at(-1)?.epoch ?? 0
+    const state = { state: 'open', held: false, requestPort: 0, counters: {}, lives: {} }
+    const stable = { stableSequence: 0, publishedIsStable: false }
+    this.control.send('sequencer', { epoch, nextSequence, epochTable, ...stable, ...state, ...more })
+  }
+
+  publish(first: number, count: number, epoch: number): void {
+    this.#events.send(eventPacket(first, count, epoch))
+  }
+
+  get grants(): Grant[] {
+    return this.heard.flatMap((message) => (message.kind === 'grant' ? [message.body] : []))
+  }
+
+  get statuses(): StoreStatus[] {
+    return this.heard.flatMap((message) => (message.kind === 'store' ? [message.body] : []))
+  }
+
+  /** Resolves when it holds. */
+  async until(holds: () => boolean): Promise<void> {
+    const timeout = setTimeout(() => this.#wake(), GIVE_UP_MS)
+    const deadline = performance.now() + GIVE_UP_MS
+    while (!holds()) {
+      if (performance.now() > deadline) throw new Error(`heard only ${JSON.stringify(this.heard.slice(-5))}`)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    clearTimeout(timeout)
+  }
+
+  async untilStatus(holds: (status: StoreStatus) => boolean): Promise<StoreStatus> {
+    await this.until(() => this.statuses.some(holds))
+    return this.statuses.find(holds) as StoreStatus
+  }
+}
+
+interface Voting {
+  readonly player: Player
+  readonly store: StoreRole
+  readonly log: MemoryEventLog
+}
+
+async function voting(t: Test, promises: PromiseKeeper, recorded = 0): Promise<Voting> {
+  const options = await streams()
+  const player = await Player.open(t, options)
+  const log = new MemoryEventLog({ session: SESSION })
+  const blocks = eventBlocks(1, recorded)
+  if (recorded > 0) log.append(1, recorded, blocks, 0, blocks.length, 1)
+  log.sync()
+  const ports = { requestPort: 0, rewindPort: 0 }
+  const store = await startStore({ ...options, name: 'a', voter: 'a', ...ports, log, promises })
+  t.teardown(() => store.stop('test').catch(() => {}))
+  return { player, store, log }
+}
+
+/** A voter that has its vote, and has promised this epoch. */
+function promised(epoch: number): PromiseKeeper {
+  return { ...promiseInMemory(), stored: { epoch, candidate: 7, life: 5, lives: { a: 5 } } }
+}
+
+test('a claim is answered when the promise is kept, not before, with the ports of the store', async (t) => {
+  const written: { promise: StoredPromise; done: () => void }[] = []
+  const promises: PromiseKeeper = { ...promised(1), write: (promise, done) => written.push({ promise, done }) }
+  const { player, store } = await voting(t, promises, 10)
+  player.claim(2)
+  await player.untilStatus(() => written.length > 0)
+  t.match(written[0]?.promise, { epoch: 2, candidate: player.control.sender })
+  player.claim(2)
+  const waited = player.statuses.length + 2
+  await player.until(() => player.statuses.length >= waited)
+  t.same(player.grants, [], 'the disk is busy: nothing is said')
+  t.ok(
+    player.statuses.slice(1).every(({ epoch }) => epoch === 0),
+    'and nothing is acknowledged',
+  )
+  written[0]?.done()
+  await player.until(() => player.grants.length > 0)
+  const { requestPort, rewindPort } = store
+  const grant = { epoch: 2, candidate: player.control.sender, voter: 'a', lastEpoch: 1, durableSequence: 10 }
+  t.match(player.grants[0], { ...grant, requestPort, rewindPort, epochTable: [{ epoch: 1, sequence: 1 }] })
+  player.claim(1)
+  await player.until(() =>
+    player.heard.some((message) => message.kind === 'claimRefused' && message.body.promised === 2),
+  )
+})
+
+test('a promise that cannot be kept stops the store', async (t) => {
+  const promises: PromiseKeeper = {
+    ...promised(1),
+    write: (_promise, done) => setImmediate(done, new Error('no room')),
+  }
+  const { player, store } = await voting(t, promises, 10)
+  player.claim(2)
+  await t.rejects(store.done, { code: 'E_STORE_IO', message: /promise of epoch 2/ })
+  t.same(player.grants, [])
+})
+
+test('acknowledgements name the reign: none before its table was heard, then at once', async (t) => {
+  const { player } = await voting(t, promised(1), 10)
+  await player.untilStatus(({ epoch, durableSequence }) => epoch === 0 && durableSequence === 10)
+  player.reign([[1, 1]], 11)
+  await player.untilStatus(
+    ({ epoch, promised, durableSequence }) => epoch === 1 && promised === 1 && durableSequence === 10,
+  )
+  const waits: number[] = []
+  for (let sequence = 11; sequence < 31; sequence++) {
+    const startMs = performance.now()
+    player.publish(sequence, 1, 1)
+    await player.untilStatus(({ epoch, durableSequence }) => epoch === 1 && durableSequence === sequence)
+    waits.push(performance.now() - startMs)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  const median = waits.sort((a, b) => a - b)[10] ?? 0
+  t.ok(median * 1_000 < STATUS_EVERY_US / 4, `an acknowledgement waits for no status: ${median} ms`)
+})
+
+test('the tail of a lost branch goes, and the branch that lives is recorded in its place', async (t) => {
+  const { player, store, log } = await voting(t, promised(1), 10)
+  player.claim(2)
+  await player.until(() => player.grants.length > 0)
+  const table = [[1, 1], [2, 6]] as const // biome-ignore format: a table
+  player.reign(table, 9)
+  const cut = await player.untilStatus(({ epoch, durableSequence }) => epoch === 2 && durableSequence === 5)
+  t.equal(cut.lastEpoch, 1)
+  player.publish(6, 3, 2)
+  const whole = await player.untilStatus(({ epoch, durableSequence }) => epoch === 2 && durableSequence === 8)
+  t.match(whole, { lastEpoch: 2, promised: 2 })
+  t.same(log.epochTable, [{ epoch: 1, sequence: 1 }, { epoch: 2, sequence: 6 }]) // biome-ignore format: a table
+  player.publish(9, 1, 1)
+  player.publish(9, 2, 2)
+  await player.untilStatus(({ epoch, durableSequence }) => epoch === 2 && durableSequence === 10)
+  t.equal(log.lastEpoch, 2, 'what the loser still sends is not recorded')
+  t.equal(store.log.nextSequence, 11)
+})
+
+test('a restarted voter that recorded several epochs goes on where it was', async (t) => {
+  const options = await streams()
+  const player = await Player.open(t, options)
+  const log = new MemoryEventLog({ session: SESSION })
+  for (const [first, epoch] of [
+    [1, 1],
+    [6, 2],
+  ] as const) {
+    // biome-ignore format: a table
+    const blocks = eventBlocks(first, 5, epoch)
+    log.append(first, 5, blocks, 0, blocks.length, 1)
+  }
+  log.sync()
+  const ports = { requestPort: 0, rewindPort: 0 }
+  const store = await startStore({ ...options, name: 'a', voter: 'a', ...ports, log, promises: promised(2) })
+  t.teardown(() => store.stop('test'))
+  player.reign([[1, 1]], 20)
+  player.reign([[1, 1], [2, 6]], 12) // biome-ignore format: a table
+  player.publish(11, 1, 2)
+  await player.untilStatus(({ epoch, durableSequence }) => epoch === 2 && durableSequence === 11)
+  t.equal(log.lastEpoch, 2)
+})
+
+test('a copy follows the branch that lives, and acknowledges nothing', async (t) => {
+  const options = await streams()
+  const player = await Player.open(t, options)
+  const log = new MemoryEventLog({ session: SESSION })
+  const blocks = eventBlocks(1, 10)
+  log.append(1, 10, blocks, 0, blocks.length, 1)
+  const store = await startStore({ ...options, name: 'c', voter: '', requestPort: 0, rewindPort: 0, log })
+  t.teardown(() => store.stop('test'))
+  player.claim(2)
+  player.reign([[1, 1], [2, 6]], 8) // biome-ignore format: a table
+  player.publish(6, 2, 2)
+  const status = await player.untilStatus(({ durableSequence }) => durableSequence === 7)
+  t.match(status, { voter: '', epoch: 0, promised: 0, lastEpoch: 2 })
+  t.same(player.grants, [])
+})
