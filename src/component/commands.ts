@@ -32,6 +32,7 @@ export class Commands {
   #outbox: Outbox | undefined
   #connected = false
   #held = false
+  #epoch = 0
 
   constructor(options: CommandsOptions, output: CommandsOutput) {
     this.#options = options
@@ -63,6 +64,13 @@ export class Commands {
       },
     )
     this.#outbox.onHeld(this.#held)
+    this.#outbox.setEpoch(this.#epoch, 0)
+  }
+
+  /** The reign of the newest event: what was sent under another one and is no event goes out again. */
+  setEpoch(epoch: number, nowUs: number): void {
+    this.#epoch = epoch
+    this.#outbox?.setEpoch(epoch, nowUs)
   }
 
   /**

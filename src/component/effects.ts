@@ -3,6 +3,10 @@
  * adds to it, `EffectDone` takes away. Only the active replica runs what is on it, one at a time and in order, and what
  * it finds there at its activation comes first, under the same keys: at least once.
  *
+ * An effect that may run after `published` may have run for an event that a failover then revokes. Nobody can take it back, so
+ * it is told by its key; whether that key was meant to be used again, for the event that has the number now, the outside world has
+ * to decide.
+ *
  * It is enabled only while the outside source is open. By then every `EffectDone` of the replica before has been
  * delivered, so nothing is repeated that is known to be done.
  */
@@ -13,6 +17,8 @@ import type { Effect, UntypedEffect } from './definition.js'
 export interface PendingEffect {
   readonly sequence: number
   readonly index: number
+  /** Of the event's birth: with it the sequence is unique over all branches. */
+  readonly epoch: number
   readonly timeUs: number
   readonly type: number
   readonly name: string
@@ -22,6 +28,16 @@ export interface PendingEffect {
 /** `waiting` -> `running` -> `done` (to be reported) -> `reported` (its `EffectDone` is under way). */
 interface Owed extends PendingEffect {
   progress: 'waiting' | 'running' | 'done' | 'reported'
+}
+
+/** An effect that was begun for an event that is no more. */
+export interface RevokedEffect {
+  /** The idempotency key under which it ran. */
+  readonly key: string
+  readonly sequence: number
+  readonly index: number
+  readonly epoch: number
+  readonly name: string
 }
 
 export interface EffectsOptions {
@@ -37,6 +53,8 @@ export interface EffectsOptions {
   /** One ended after its turn; what it reports has to be flushed. */
   readonly ended: () => void
   readonly capacity?: number
+  /** By `identityOf`: what this process has done already, as far as no `EffectDone` of it was delivered. */
+  readonly done?: ReadonlySet<string>
 }
 
 /** An effect has one handler for each event type, so its index is always the first. */
@@ -53,6 +71,8 @@ export class Effects {
   #queue: Owed[] = []
   #head = 0
   #toReport: Owed[] = []
+  /** Begun here for events that were not stable then, from the oldest on. */
+  #atRisk: Owed[] = []
   #running: Owed | undefined
   #enabled = false
   #stableSequence = 0
@@ -81,17 +101,40 @@ export class Effects {
   }
 
   /** @returns false where the bound is reached */
-  add(sequence: number, timeUs: number, type: number, name: string, payload: Uint8Array): boolean {
+  add(sequence: number, epoch: number, timeUs: number, type: number, name: string, payload: Uint8Array): boolean {
     if (this.#owed.size >= this.#capacity) return false
-    const owed: Owed = { sequence, index: ONLY_INDEX, timeUs, type, name, payload, progress: 'waiting' }
+    const owed: Owed = { sequence, index: ONLY_INDEX, epoch, timeUs, type, name, payload, progress: 'waiting' }
     this.#owed.set(sequence, owed)
-    if (this.#enabled) this.#queue.push(owed)
+    if (this.#options.done?.has(identityOf(owed)) === true) owed.progress = 'done'
+    else if (this.#enabled) this.#queue.push(owed)
     return true
   }
 
-  /** An `EffectDone` of this component was delivered. @returns whether it was owed */
-  onDone(sequence: number, index: number): boolean {
-    return index === ONLY_INDEX && this.#owed.delete(sequence)
+  /** An `EffectDone` of this component was delivered; its epoch may be 0. @returns whether it was owed */
+  onDone(sequence: number, index: number, epoch: number): boolean {
+    if (index !== ONLY_INDEX) return false
+    // One that was done for a revoked event of that number says nothing about this one.
+    if (epoch !== 0 && this.#owed.get(sequence)?.epoch !== epoch) return false
+    return this.#owed.delete(sequence)
+  }
+
+  /** Events from `fromSequence` on are revoked. @returns what was begun for one of them */
+  revoked(fromSequence: number): RevokedEffect[] {
+    return this.#atRisk
+      .filter(({ sequence }) => sequence >= fromSequence)
+      .map((owed) => ({
+        key: this.keyOf(owed),
+        sequence: owed.sequence,
+        index: owed.index,
+        epoch: owed.epoch,
+        name: owed.name,
+      }))
+  }
+
+  /** What was done here, and is not known to be done by the stream. */
+  done(): Set<string> {
+    const done = [...this.#owed.values()].filter(({ progress }) => progress === 'done' || progress === 'reported')
+    return new Set(done.map(identityOf))
   }
 
   /** The outside source is open: runs what is owed, first of all what was left by whoever was active before. */
@@ -118,6 +161,9 @@ export class Effects {
 
   onStable(stableSequence: number): void {
     this.#stableSequence = stableSequence
+    if (this.#atRisk.length === 0) return
+    const first = this.#atRisk.findIndex(({ sequence }) => sequence > stableSequence)
+    if (first !== 0) this.#atRisk.splice(0, first < 0 ? this.#atRisk.length : first)
   }
 
   /** Reports and runs what can be. Cheap where there is nothing to do. */
@@ -145,6 +191,7 @@ export class Effects {
   #run(owed: Owed): void {
     owed.progress = 'running'
     this.#running = owed
+    if (owed.sequence > this.#stableSequence) this.#atRisk.push(owed)
     let ending: unknown
     try {
       ending = this.#options.effects[owed.type]?.run(this.#effectOf(owed))
@@ -206,6 +253,11 @@ export class Effects {
       this.#options.report(owed)
     }
   }
+}
+
+/** One event of one branch. */
+function identityOf({ epoch, sequence, index }: PendingEffect): string {
+  return `${epoch}/${sequence}/${index}`
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

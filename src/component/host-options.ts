@@ -2,6 +2,8 @@
 import type { Clock } from '../core/clock.js'
 import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import type { RevokedEffect } from './effects.js'
+import type { KeptOutside } from './kept-outside.js'
 import type { ComponentState } from './lifecycle.js'
 
 /** `replica`: follows a live session, and may become active. `replay`: computes and verifies, and says nothing. */
@@ -31,6 +33,8 @@ export interface HostOptions {
   readonly outsideCommands?: number
   /** For latencies of what is issued between turns; absent: the time of the last turn. */
   readonly clock?: Clock
+  /** What `revoked` of the process's host before returned. */
+  readonly survivors?: Survivors
   readonly observer?: HostObserver
   readonly logger?: Logger
 }
@@ -47,6 +51,16 @@ export interface HostOutput {
   wantsFlush?(): void
 }
 
+/** What outlives a host whose events were revoked: the next host of the process is made with it. Opaque to applications. */
+export interface Survivors {
+  /** Commands from outside that are not stable. */
+  readonly outside: KeptOutside | undefined
+  /** Effects that this process has done, and that the stream does not know to be done. */
+  readonly effectsDone: ReadonlySet<string>
+  /** How many effects ran for events that were revoked, since the process began. */
+  readonly effectsRevoked: number
+}
+
 /** Looks on, in any mode. Bytes are valid during the call. */
 export interface HostObserver {
   /** A handler issued a command while event `sequence` was handled; every replica and every replay does. */
@@ -55,4 +69,6 @@ export interface HostObserver {
   digestTaken?(sequence: number, digest: Uint8Array): void
   /** The stream has the same digest of the state after event `sequence`. */
   digestVerified?(sequence: number, digest: Uint8Array): void
+  /** An effect after `published` was begun for an event that is no more. Its key may be used again, for another event. */
+  effectRevoked?(effect: RevokedEffect): void
 }

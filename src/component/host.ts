@@ -8,28 +8,28 @@
  */
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
-import { AUTH_TAG_BYTES, COMPONENT_COMMANDS, OUTBOX_COMMANDS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import { readU16 } from '../wire/bytes.js'
 import type { ComponentStatus } from '../wire/control.js'
-import { EVENT_HEADER_BYTES, eventSource, eventType, FIRST_APPLICATION_TYPE } from '../wire/event.js'
+import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType, FIRST_APPLICATION_TYPE } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
-import { DIGEST_TAKEN, EFFECT_DONE, effectDoneCodec, TICK } from '../wire/runtime-events.js'
-import { Application } from './application.js'
-import { Commands } from './commands.js'
+import { DIGEST_TAKEN, TICK } from '../wire/runtime-events.js'
+import type { Application } from './application.js'
+import type { Commands } from './commands.js'
 import type { Component } from './definition.js'
 import { digestHex } from './digest.js'
-import { Digests } from './digests.js'
-import { Effects, type PendingEffect } from './effects.js'
+import type { Digests } from './digests.js'
+import type { Effects, PendingEffect } from './effects.js'
 import { guard } from './guard.js'
-import { payloadError, secondInstanceError } from './host-errors.js'
-import type { HostObserver, HostOptions, HostOutput } from './host-options.js'
+import { secondInstanceError } from './host-errors.js'
+import type { HostObserver, HostOptions, HostOutput, Survivors } from './host-options.js'
+import { createParts } from './host-parts.js'
 import type { ComponentState } from './lifecycle.js'
-import { Messages } from './messages.js'
-import { Outside } from './outside.js'
-import { Role } from './role.js'
-import { SessionEvents } from './session-events.js'
-import { SourceRegistry } from './sources.js'
+import type { Messages } from './messages.js'
+import type { Outside } from './outside.js'
+import type { Role } from './role.js'
+import type { SessionEvents } from './session-events.js'
+import type { SourceRegistry } from './sources.js'
 import type { Timer } from './timers.js'
 
 const COUNTERS = ['events', 'malformed', 'commandsIssued', 'commandsVerified'] as const
@@ -39,10 +39,9 @@ export type HostCounter = (typeof COUNTERS)[number]
 export class ComponentHost {
   readonly counters: Counters<HostCounter> = createCounters(COUNTERS)
   /** Who speaks in this session, as far as its events were handled. */
-  readonly sources = new SourceRegistry()
+  readonly sources: SourceRegistry
   readonly #component: Component
   readonly #options: HostOptions
-  readonly #output: HostOutput
   readonly #observer: HostObserver
   readonly #logger: Logger
   readonly #application: Application
@@ -57,52 +56,34 @@ export class ComponentHost {
   #stableSequence = 0
   #applicationEvents = 0
   #nowUs = 0
+  #effectsRevoked: number
+  #isSucceeded = false
 
   constructor(component: Component, options: HostOptions, output: HostOutput) {
     this.#component = component
     this.#options = options
-    this.#output = output
     this.#observer = options.observer ?? {}
     this.#logger = options.logger ?? silentLogger
-    this.#application = new Application({
-      component,
-      session: options.session,
-      guard: options.guard ?? true,
-      issue: (type, payload) => this.#issue(type, payload),
-    })
-    this.#commands = this.#createCommands()
-    this.#outside = this.#createOutside()
-    this.#effects = this.#createEffects()
-    this.#messages = new Messages(component, this.#application, this.#effects)
-    this.#digests = new Digests({
-      component: component.name,
-      every: component.digestEvery,
-      compute: () => this.#application.digest(),
-      issue: (type, payload) => this.#commands.append(type, payload, this.#nowUs),
-      observer: this.#observer,
-    })
-    this.#role = new Role({
+    this.#effectsRevoked = options.survivors?.effectsRevoked ?? 0
+    const parts = createParts({
       component,
       options,
       output,
-      commands: this.#commands,
-      outside: this.#outside,
-      effects: this.#effects,
+      observer: this.#observer,
       logger: this.#logger,
-      state: this.#application.state,
+      nowUs: () => this.#nowUs,
+      issued: (type, payload) => this.#issue(type, payload),
+      failed: (error) => this.#fail(error),
     })
-    this.#sessionEvents = new SessionEvents({
-      component,
-      options,
-      sources: this.sources,
-      commands: this.#commands,
-      effects: this.#effects,
-      messages: this.#messages,
-      digests: this.#digests,
-      role: this.#role,
-      logger: this.#logger,
-      fail: (error) => this.#fail(error),
-    })
+    this.sources = parts.sources
+    this.#application = parts.application
+    this.#commands = parts.commands
+    this.#outside = parts.outside
+    this.#effects = parts.effects
+    this.#digests = parts.digests
+    this.#messages = parts.messages
+    this.#role = parts.role
+    this.#sessionEvents = parts.sessionEvents
   }
 
   /** The newest decision about the component is that no replica is active. */
@@ -167,6 +148,8 @@ export class ComponentHost {
         effectsDone: this.#sessionEvents.effectsDone,
         schemaMismatches: this.#sessionEvents.schemaMismatches,
         outsideClosed: this.#role.outsideClosed,
+        outsideDropped: this.#outside.droppedAfterRevocation,
+        effectsRevoked: this.#effectsRevoked,
         resentCommands: this.#commands.resent + this.#outside.resent,
       },
     }
@@ -178,6 +161,7 @@ export class ComponentHost {
    */
   onRun(sequence: number, count: number, bytes: Uint8Array, start: number, _end: number, nowUs: number): void {
     if (this.#role.isOver) return
+    if (this.#isSucceeded) throw new Error(`${this.#component.name}: event ${sequence} given after a revocation`)
     if (sequence !== this.#nextSequence) {
       throw new Error(`${this.#component.name}: event ${sequence} given where ${this.#nextSequence} is next`)
     }
@@ -217,6 +201,28 @@ export class ComponentHost {
   /** Live events were missed; they will come by rewind. An active component is silent until it has caught up. */
   onFellBehind(reason: string): void {
     this.#role.onFellBehind(reason)
+  }
+
+  /**
+   * Events that it has handled, from `fromSequence` on, are no more. It falls silent and stays `rewinding`; effects that ran for one
+   * of them are told to the log and the observer. A new host, made with what is returned, takes the session from its
+   * first event on, and goes on where this one was as soon as it has caught up.
+   */
+  revoked(fromSequence: number, reason: string): Survivors {
+    const stableSequence = Math.min(this.#stableSequence, this.#nextSequence - 1)
+    const outside = this.#outside.revoked(stableSequence)
+    const effectsDone = this.#effects.done()
+    for (const effect of this.#effects.revoked(fromSequence)) {
+      this.#effectsRevoked++
+      this.#logger.warn(
+        { component: this.#component.name, ...effect },
+        'an effect has run for an event that is revoked: what it did in the outside world stands',
+      )
+      this.#observer.effectRevoked?.(effect)
+    }
+    this.#role.onFellBehind(`events from ${fromSequence} on were revoked: ${reason}`)
+    this.#isSucceeded = true
+    return { outside, effectsDone, effectsRevoked: this.#effectsRevoked }
   }
 
   /** The sequencer will not grant a registration; refusals of others are ignored. */
@@ -274,7 +280,7 @@ export class ComponentHost {
     else if (type !== TICK && type !== DIGEST_TAKEN) {
       this.#application.rest()
       const payload = bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes)
-      this.#sessionEvents.onEvent(sequence, type, source, payload, nowUs)
+      this.#sessionEvents.onEvent(sequence, eventEpoch(bytes, at), type, source, payload, nowUs)
     }
   }
 
@@ -335,66 +341,5 @@ export class ComponentHost {
     this.#application.rest()
     this.#role.fail(error)
     return false
-  }
-
-  #onReturned(latencyUs: number): void {
-    if (this.#output.commandReturned === undefined) return
-    this.#application.rest()
-    this.#output.commandReturned(latencyUs)
-  }
-
-  #createCommands(): Commands {
-    const { session, outboxCommands: capacityCommands = COMPONENT_COMMANDS, tagBytes = AUTH_TAG_BYTES } = this.#options
-    const { name: component, schema } = this.#component
-    return new Commands(
-      { component, session, schema, capacityCommands, tagBytes, logger: this.#logger },
-      {
-        sendCommands: (packet) => this.#output.sendCommands(packet),
-        returned: (latencyUs) => this.#onReturned(latencyUs),
-      },
-    )
-  }
-
-  #createOutside(): Outside {
-    const {
-      session,
-      clock,
-      outsideCommands: capacityCommands = OUTBOX_COMMANDS,
-      tagBytes = AUTH_TAG_BYTES,
-    } = this.#options
-    const nowUs = (): number => clock?.nowUs() ?? this.#nowUs
-    return new Outside(
-      { component: this.#component, session, capacityCommands, tagBytes, logger: this.#logger, nowUs },
-      {
-        sendCommands: (packet) => this.#output.sendCommands(packet),
-        returned: (latencyUs) => this.#onReturned(latencyUs),
-        wantsFlush: () => this.#output.wantsFlush?.(),
-        failed: (error) => this.#fail(error),
-      },
-    )
-  }
-
-  #createEffects(): Effects {
-    const { name: component, schema, effects } = this.#component
-    return new Effects({
-      component,
-      session: this.#options.session,
-      effects,
-      decode: ({ sequence, type, name, payload }) => {
-        try {
-          return schema.decode(type, payload, 0, payload.length)
-        } catch (thrown) {
-          throw payloadError(sequence, type, name, thrown)
-        }
-      },
-      canReport: () => this.#role.hasEnded || this.#outside.canSend,
-      report: ({ sequence, index }) => {
-        if (this.#role.hasEnded) return // No command is sequenced any more.
-        this.#outside.append(EFFECT_DONE, effectDoneCodec.encode({ component, sequence, index }))
-        this.#output.wantsFlush?.()
-      },
-      failed: (error) => this.#fail(error),
-      ended: () => this.#role.settle(),
-    })
   }
 }

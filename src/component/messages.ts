@@ -4,7 +4,7 @@
  */
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
-import { EVENT_HEADER_BYTES, eventFlags, WHOLE_MESSAGE } from '../wire/event.js'
+import { EVENT_HEADER_BYTES, eventEpoch, eventFlags, WHOLE_MESSAGE } from '../wire/event.js'
 import type { Application } from './application.js'
 import type { Component } from './definition.js'
 import { nameOfType } from './describe.js'
@@ -55,12 +55,13 @@ export class Messages {
     const start = at + EVENT_HEADER_BYTES
     const end = at + lengthBytes
     const flags = eventFlags(bytes, at)
-    if (flags === WHOLE_MESSAGE) return this.#handle(sequence, source, type, bytes, start, end)
+    const epoch = eventEpoch(bytes, at)
+    if (flags === WHOLE_MESSAGE) return this.#handle(sequence, epoch, source, type, bytes, start, end)
     this.counters.fragments++
     switch (this.#fragments.add(source, type, flags, bytes, start, end)) {
       case 'complete': {
         const { message, messageBytes } = this.#fragments
-        return this.#handle(sequence, source, type, message, 0, messageBytes)
+        return this.#handle(sequence, epoch, source, type, message, 0, messageBytes)
       }
       case 'too-long': {
         const cause = new Error('its fragments exceed the bound of memory for them')
@@ -76,6 +77,7 @@ export class Messages {
 
   #handle(
     sequence: number,
+    epoch: number,
     source: number,
     type: number,
     bytes: Uint8Array,
@@ -87,7 +89,8 @@ export class Messages {
     if (error !== undefined || this.#component.effects[type] === undefined) return error
     const name = nameOfType(this.#component.schema, type)
     this.counters.effectsOwed++
-    if (this.#effects.add(sequence, this.#application.timeUs, type, name, bytes.slice(start, end))) return undefined
+    if (this.#effects.add(sequence, epoch, this.#application.timeUs, type, name, bytes.slice(start, end)))
+      return undefined
     return effectsBoundError(this.#component.name, sequence, this.#effects.size)
   }
 }

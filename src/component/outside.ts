@@ -4,13 +4,19 @@
  * everything that the earlier process ever got sequenced has been delivered too, so input and effects resume exactly
  * there.
  *
+ * Where events are revoked, the commands that are not stable are kept for the successor of the replica in this process, whose
+ * input and effects begin when all of them are events of the branch that lives.
+ *
  * `closed` -> `registering` -> `open` -> `closed`
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import { Outbox } from '../protocol/outbox.js'
 import type { OutboxVerdict } from '../protocol/outbox-types.js'
-import type { Component, UntypedPort } from './definition.js'
+import type { SourceRegistered } from '../wire/runtime-events.js'
+import type { Component } from './definition.js'
+import { KeptOutside, OutsideOutlet, type OutsideOutput, type OutsideSource } from './kept-outside.js'
+import { createPort } from './outside-port.js'
 import { Registration } from './registration.js'
 
 export interface OutsideOptions {
@@ -19,19 +25,13 @@ export interface OutsideOptions {
   readonly capacityCommands: number
   readonly tagBytes: number
   readonly logger: Logger
+  /** What an earlier host of this process had not seen to its end when events were revoked. */
+  readonly kept?: KeptOutside
   /** Monotonic microseconds, for what is issued outside of a turn of the host. */
   readonly nowUs: () => number
 }
 
-export interface OutsideOutput {
-  sendCommands(packet: Uint8Array): void
-  returned?(latencyUs: number): void
-  wantsFlush(): void
-  failed(error: SeqcastError): void
-}
-
-interface OpenOutside {
-  readonly outbox: Outbox
+interface OpenOutside extends OutsideSource {
   readonly aborter: AbortController
 }
 
@@ -45,13 +45,18 @@ export class Outside {
   readonly #output: OutsideOutput
   readonly #registration: Registration
   #open: OpenOutside | undefined
+  #kept: KeptOutside | undefined
   #held = false
+  #epoch = 0
   /** By outboxes that are closed. */
   #resentBefore = 0
+  /** Commands that were revoked and could not be sent again. */
+  droppedAfterRevocation = 0
 
   constructor(options: OutsideOptions, output: OutsideOutput) {
     this.#options = options
     this.#output = output
+    this.#kept = options.kept
     this.#registration = new Registration(options.session, (packet) => output.sendCommands(packet))
   }
 
@@ -60,9 +65,14 @@ export class Outside {
     return this.#registration.nonce === 0 ? 'closed' : 'registering'
   }
 
-  /** Its source; 0 while it is not open. */
+  /** The source of which events are expected; 0 where there is none. */
   get source(): number {
-    return this.#open?.outbox.source ?? 0
+    return this.#open?.outbox.source ?? this.#kept?.source ?? 0
+  }
+
+  /** It is open, and whatever was kept has become events: input and effects may begin. */
+  get isDrained(): boolean {
+    return this.#open !== undefined && this.#open.outbox.outstanding === 0
   }
 
   get nonce(): number {
@@ -70,7 +80,7 @@ export class Outside {
   }
 
   get commands(): number {
-    return this.#open?.outbox.commands ?? 0
+    return (this.#open ?? this.#kept)?.outbox.commands ?? 0
   }
 
   /** How many were sent again, because they did not come back in time. */
@@ -80,6 +90,17 @@ export class Outside {
 
   get canSend(): boolean {
     return this.#open !== undefined && !this.#open.outbox.isFull
+  }
+
+  /** The replica is active: goes on with what was kept, or asks for a source. @param nonce one that nobody else uses */
+  begin(nonce: number, nowUs: number): void {
+    const kept = this.#kept
+    const verdict = kept?.verdict()
+    if (kept === undefined || verdict === 'overtaken') {
+      this.#dropKept()
+      this.register(nonce, nowUs)
+    } else if (verdict === 'revoked') this.register(kept.nonce, nowUs)
+    else this.#openKept(kept, nowUs)
   }
 
   /** Asks for a source, closing what is open. @param nonce one that nobody else uses */
@@ -97,20 +118,43 @@ export class Outside {
     this.#registration.request(wanted, nowUs)
   }
 
-  /** The stream granted the source; the outbox can send. */
-  open(source: number, datagramBytes: number, fragmentBytes: number, nowUs: number): void {
+  /** A registration of the component's outside source, whoever's. */
+  onRegistered(event: SourceRegistered, nowUs: number): void {
+    if (this.#open === undefined) this.#kept?.onRegistered(event, nowUs)
+  }
+
+  /** The stream granted the source; the outbox can send. @param closedNonce of the registration that it closes, or 0 */
+  open(source: number, closedNonce: number, datagramBytes: number, fragmentBytes: number, nowUs: number): void {
+    const nonce = this.#registration.nonce
     this.#registration.end()
+    const kept = this.#kept
+    if (kept !== undefined && kept.nonce === nonce) {
+      this.#openKept(kept, nowUs)
+      return
+    }
     const { session, capacityCommands, tagBytes, logger } = this.#options
+    const outlet = new OutsideOutlet(this.#output)
     const outbox = new Outbox(
       { session, source, firstSourceSequence: 1, datagramBytes, tagBytes, fragmentBytes, capacityCommands, logger },
-      {
-        sendCommands: (packet) => this.#output.sendCommands(packet),
-        returned: (_, latencyUs) => this.#output.returned?.(latencyUs),
-      },
+      outlet,
     )
-    outbox.onHeld(this.#held)
-    outbox.connect(nowUs)
-    this.#open = { outbox, aborter: new AbortController() }
+    this.#connect({ outbox, outlet, nonce, closedNonce }, nowUs)
+  }
+
+  /**
+   * Events were revoked: input is told to end, and nothing more is sent from here.
+   * @param stableSequence events up to here can't be revoked
+   * @returns what the successor of this replica has to see to its end
+   */
+  revoked(stableSequence: number): KeptOutside | undefined {
+    this.#registration.end()
+    const last = this.#open ?? this.#kept?.from
+    if (last === undefined) return undefined
+    last.outbox.revoke(stableSequence + 1)
+    this.#open?.aborter.abort(new Error(`${this.#options.component.name} has to read another branch of the session`))
+    this.#open = undefined
+    this.#kept = undefined
+    return last.outbox.commands === 0 ? undefined : new KeptOutside(last)
   }
 
   /** Starts the component's input, where it has one. */
@@ -122,7 +166,9 @@ export class Outside {
       if (!open.aborter.signal.aborted) this.#output.failed(inputError(component.name, thrown))
     }
     try {
-      Promise.resolve(component.input(this.#portOf(open), state)).catch(ended)
+      const { nowUs } = this.#options
+      const port = createPort(component, open.outbox, open.aborter.signal, nowUs, () => this.#output.wantsFlush())
+      Promise.resolve(component.input(port, state)).catch(ended)
     } catch (thrown) {
       ended(thrown)
     }
@@ -148,11 +194,19 @@ export class Outside {
   }
 
   onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): OutboxVerdict {
-    return this.#open?.outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs) ?? 'unknown'
+    const taker = this.#open?.outbox ?? this.#kept
+    return taker?.onEvent(sequence, bytes, at, lengthBytes, nowUs) ?? 'unknown'
   }
 
   onStable(stableSequence: number): void {
-    this.#open?.outbox.onStable(stableSequence)
+    const last = this.#open ?? this.#kept
+    last?.outbox.onStable(stableSequence)
+  }
+
+  /** The reign of the newest event: what was sent under another one and is no event goes out again. */
+  setEpoch(epoch: number, nowUs: number): void {
+    this.#epoch = epoch
+    this.#open?.outbox.setEpoch(epoch, nowUs)
   }
 
   onHeld(held: boolean): void {
@@ -169,35 +223,34 @@ export class Outside {
     return Math.min(deadlineUs, this.#open?.outbox.tick(nowUs) ?? Number.POSITIVE_INFINITY)
   }
 
-  #portOf({ outbox, aborter: { signal } }: OpenOutside): UntypedPort {
-    const { component, nowUs } = this.#options
-    const { name: componentName, schema } = component
-    return {
-      signal,
-      send: (name, payload) => {
-        if (signal.aborted) throw new Error(`${componentName} is no longer active: its input must end`)
-        const type = schema.typeOf(name)
-        if (type === undefined) throw new Error(`${componentName}: '${name}' is no event of its schema`)
-        if (outbox.isFull) throw new Error(`${componentName}: the outbox is full; await ready() before send`)
-        outbox.append(type, schema.encode(name, payload), nowUs())
-        this.#output.wantsFlush()
-      },
-      ready: () => (outbox.isFull ? untilSpace(outbox, signal) : Promise.resolve()),
-    }
+  #openKept({ from, outbox }: KeptOutside, nowUs: number): void {
+    this.#kept = undefined
+    this.#options.logger.info(
+      { component: this.#options.component.name, source: outbox.source, commands: outbox.outstanding },
+      'commands from outside that were revoked are sent again',
+    )
+    from.outlet.to = this.#output
+    this.#connect(from, nowUs)
   }
-}
 
-/** Resolves at an abort, too: the caller's next `send` or look at the signal ends it. */
-async function untilSpace(outbox: Outbox, signal: AbortSignal): Promise<void> {
-  while (outbox.isFull && !signal.aborted) {
-    await new Promise<void>((resolve) => {
-      const aborted = (): void => resolve()
-      signal.addEventListener('abort', aborted, { once: true })
-      void outbox.space().then(() => {
-        signal.removeEventListener('abort', aborted)
-        resolve()
-      })
-    })
+  #connect(source: OutsideSource, nowUs: number): void {
+    const { outbox } = source
+    outbox.onHeld(this.#held)
+    outbox.setEpoch(this.#epoch, nowUs)
+    outbox.connect(nowUs)
+    this.#open = { ...source, aborter: new AbortController() }
+  }
+
+  /** Another process has spoken for the component: its input went on after the last key that it had found in the stream. */
+  #dropKept(): void {
+    const dropped = this.#kept?.outbox.outstanding ?? 0
+    this.#kept = undefined
+    if (dropped === 0) return
+    this.droppedAfterRevocation += dropped
+    this.#options.logger.warn(
+      { component: this.#options.component.name, commands: dropped },
+      'commands from outside are not sent again after a revocation, because another process was active since',
+    )
   }
 }
 

@@ -2,8 +2,8 @@
  * The role of a replica: rewinding, standby or active, and what follows from each change. Only an `Activated` event that
  * names this component, instance and incarnation makes it active; any other one, or `Passivated`, makes it passive.
  *
- * Becoming active connects the outbox of the handlers' commands and asks for a new outside source; once that is granted,
- * effects and input begin. Becoming passive takes all of it back at once.
+ * Becoming active connects the outbox of the handlers' commands and asks for a new outside source, or goes on with the one that was
+ * kept over a revocation; once that is granted, and what was kept is sequenced, effects and input begin. Becoming passive takes all of it back at once.
  */
 import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
@@ -41,6 +41,8 @@ export class Role {
   #isNamed = false
   #isPassivated = false
   #reason = ''
+  /** Effects and input have begun. */
+  #isOutward = false
   #ended: string | undefined
   outsideClosed = 0
 
@@ -85,6 +87,7 @@ export class Role {
     else this.#lifecycle.transition('standby', 'caught up')
   }
 
+  /** Events were missed, or revoked. */
   onFellBehind(reason: string): void {
     if (this.#lifecycle.isOver || this.#lifecycle.state === 'rewinding') return
     this.#silence()
@@ -116,18 +119,24 @@ export class Role {
     this.#parts.commands.bind(event.source, nowUs)
   }
 
-  /** Somebody registered the outside source of this component. */
-  onOutsideRegistered(event: SourceRegistered, datagramBytes: number, fragmentBytes: number, nowUs: number): void {
+  /** Somebody registered the outside source of this component. @param closedNonce of the registration that it closes, or 0 */
+  onOutsideRegistered(
+    event: SourceRegistered,
+    closedNonce: number,
+    datagramBytes: number,
+    fragmentBytes: number,
+    nowUs: number,
+  ): void {
     if (this.#lifecycle.state !== 'active') return
-    const { outside, effects, state } = this.#parts
+    const { outside, effects } = this.#parts
     if (event.nonce === outside.nonce) {
-      outside.open(event.source, datagramBytes, fragmentBytes, nowUs)
-      effects.enable()
-      outside.startInput(state)
+      outside.open(event.source, closedNonce, datagramBytes, fragmentBytes, nowUs)
+      this.#turnOutwards()
     } else if (outside.state === 'open') {
       // A late packet of an earlier activation closed the present source: what is not sequenced by now never will be.
       this.outsideClosed++
       effects.disable()
+      this.#isOutward = false
       outside.register(this.#nextNonce(), nowUs)
     }
   }
@@ -150,6 +159,7 @@ export class Role {
 
   /** Runs the effects that can be run; after the session's end, stops when none is left. */
   settle(): void {
+    this.#turnOutwards()
     this.#parts.effects.pump()
     if (this.#ended !== undefined && this.#parts.effects.isIdle) this.stop(this.#ended)
   }
@@ -190,7 +200,16 @@ export class Role {
       this.#sharedRegistration.request(wanted, nowUs)
     }
     commands.connect(nowUs)
-    outside.register(this.#nextNonce(), nowUs)
+    outside.begin(this.#nextNonce(), nowUs)
+  }
+
+  /** Effects and input begin where all is known that the process ever got sequenced. */
+  #turnOutwards(): void {
+    const { outside, effects, state } = this.#parts
+    if (this.#isOutward || !outside.isDrained) return
+    this.#isOutward = true
+    effects.enable()
+    outside.startInput(state)
   }
 
   #deactivate(reason: string): void {
@@ -201,6 +220,7 @@ export class Role {
   }
 
   #silence(): void {
+    this.#isOutward = false
     this.#parts.effects.disable()
     this.#sharedRegistration.end()
     this.#parts.outside.close()

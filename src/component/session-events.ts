@@ -22,7 +22,7 @@ import type { Effects } from './effects.js'
 import { datagramError, foreignSessionError, payloadError, schemaError } from './host-errors.js'
 import type { HostOptions } from './host-options.js'
 import type { Messages } from './messages.js'
-import { outsideSourceName } from './outside.js'
+import { type Outside, outsideSourceName } from './outside.js'
 import type { Role } from './role.js'
 import { type RuntimeEventVisitor, readRuntimeEvent } from './runtime-event-reader.js'
 import type { SourceRegistry } from './sources.js'
@@ -32,6 +32,7 @@ export interface SessionEventsParts {
   readonly options: HostOptions
   readonly sources: SourceRegistry
   readonly commands: Commands
+  readonly outside: Outside
   readonly effects: Effects
   readonly messages: Messages
   readonly digests: Digests
@@ -43,6 +44,7 @@ export interface SessionEventsParts {
 export class SessionEvents implements RuntimeEventVisitor {
   readonly #parts: SessionEventsParts
   #sequence = 0
+  #epoch = 0
   #nowUs = 0
   /** Constants of the session, from its first event. */
   #datagramBytes = 0
@@ -55,8 +57,9 @@ export class SessionEvents implements RuntimeEventVisitor {
   }
 
   /** Takes event `sequence`, of a type below 256. */
-  onEvent(sequence: number, type: number, source: number, payload: Uint8Array, nowUs: number): void {
+  onEvent(sequence: number, epoch: number, type: number, source: number, payload: Uint8Array, nowUs: number): void {
     const { component, sources, fail } = this.#parts
+    if (epoch !== this.#epoch && source === 0) this.#enterEpoch(epoch, nowUs)
     // A component answers for its own effects only; another's is not even decoded.
     if (source !== 0 && sources.numbered(source)?.component !== component.name) return
     this.#sequence = sequence
@@ -82,14 +85,16 @@ export class SessionEvents implements RuntimeEventVisitor {
   }
 
   sourceRegistered(event: SourceRegistered): void {
-    const { component, sources, messages, role } = this.#parts
+    const { component, sources, messages, role, outside } = this.#parts
     const { name, schema } = component
+    const closedNonce = sources.numbered(event.closes)?.nonce ?? 0
     sources.register(event)
     if (event.closes !== 0) messages.onSourceClosed(event.closes)
     if (event.component === name && event.schemaHash !== schema.hash && !this.#toleratesSchema(event)) return
     if (event.name === name && !event.exclusive) role.onSharedRegistered(event, this.#nowUs)
     else if (event.name === outsideSourceName(name)) {
-      role.onOutsideRegistered(event, this.#datagramBytes, this.#fragmentBytes, this.#nowUs)
+      outside.onRegistered(event, this.#nowUs)
+      role.onOutsideRegistered(event, closedNonce, this.#datagramBytes, this.#fragmentBytes, this.#nowUs)
     }
   }
 
@@ -107,7 +112,7 @@ export class SessionEvents implements RuntimeEventVisitor {
 
   effectDone(event: EffectDone): void {
     if (event.component !== this.#parts.component.name) return
-    if (this.#parts.effects.onDone(event.sequence, event.index)) this.effectsDone++
+    if (this.#parts.effects.onDone(event.sequence, event.index, event.epoch)) this.effectsDone++
   }
 
   digestRequested({ component }: DigestRequested): void {
@@ -118,6 +123,13 @@ export class SessionEvents implements RuntimeEventVisitor {
 
   sessionEnded({ reason }: SessionEnded): void {
     this.#parts.role.onSessionEnded(reason)
+  }
+
+  /** The sequencer's own events come first in an epoch. What it adopted has come before; what it lacks was not sequenced. */
+  #enterEpoch(epoch: number, nowUs: number): void {
+    this.#epoch = epoch
+    this.#parts.commands.setEpoch(epoch, nowUs)
+    this.#parts.outside.setEpoch(epoch, nowUs)
   }
 
   /** A replay with newer code goes on and is compared; a replica must not. */

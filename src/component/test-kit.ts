@@ -18,7 +18,8 @@ import type { Component } from './definition.js'
 import { ComponentHost } from './host.js'
 import type { ComponentState } from './lifecycle.js'
 import type { EventName } from './schema.js'
-import { type TestReplica, TestSession, type TestSessionOptions } from './test-session.js'
+import type { TestReplica } from './test-replica.js'
+import { TestSession, type TestSessionOptions } from './test-session.js'
 
 export interface TestKitOptions extends TestSessionOptions {
   /** `active` (default): commands are sent and become events, effects run. `standby`: commands are only computed. */

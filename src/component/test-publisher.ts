@@ -40,7 +40,18 @@ export class TestPublisher {
     return this.#packets.splice(0)
   }
 
-  /** Learns its source number, and lets go of what was sequenced. */
+  /** A sequencer reigns that has not the events from `fromSequence` on: what was published in them is published again. */
+  revoked(fromSequence: number, epoch: number, nowUs: number): void {
+    this.#outbox.revoke(fromSequence)
+    this.#outbox.setEpoch(epoch, nowUs)
+    this.#outbox.flush(nowUs)
+  }
+
+  onStable(stableSequence: number): void {
+    this.#outbox.onStable(stableSequence)
+  }
+
+  /** Learns its source number, and what was sequenced. */
   onRun(sequence: number, count: number, bytes: Uint8Array, nowUs: number): void {
     for (let i = 0, at = 0; i < count; i++) {
       const lengthBytes = readU16(bytes, at)
@@ -50,7 +61,6 @@ export class TestPublisher {
       else if (eventSource(bytes, at) === source) this.#outbox.onEvent(sequence + i, bytes, at, lengthBytes, nowUs)
       at += lengthBytes
     }
-    this.#outbox.onStable(sequence + count - 1)
   }
 
   /** The publisher registers first, so the first registration of the session is its own. */

@@ -5,7 +5,6 @@
  * `settle` runs until nothing is under way. Tests of failures use the finer steps: `sequence` takes the commands that are
  * under way, `deliver` gives one replica what it has not handled yet.
  */
-import type { SeqcastError } from '../core/errors.js'
 import { DEFAULT_DATAGRAM_BYTES } from '../core/limits.js'
 import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
 import { Sequencer } from '../protocol/sequencer.js'
@@ -19,9 +18,9 @@ import {
   skipBlocks,
 } from '../wire/moldudp64.js'
 import type { Component } from './definition.js'
-import { ComponentHost } from './host.js'
-import type { HostObserver, HostOptions } from './host-options.js'
+import type { HostOptions } from './host-options.js'
 import { TestPublisher } from './test-publisher.js'
+import { ReplicaProcess, type TestReplica, type TestReplicaOptions } from './test-replica.js'
 
 export interface TestSessionOptions {
   readonly session?: string
@@ -30,29 +29,6 @@ export interface TestSessionOptions {
   readonly startUs?: number
   /** True: events become stable when `stable` is called. False (default): at once. */
   readonly manualStability?: boolean
-}
-
-export interface TestReplicaOptions {
-  readonly instance?: string
-  readonly incarnation?: number
-  readonly nonce?: () => number
-  readonly guard?: boolean
-  readonly observer?: HostObserver
-  readonly outboxCommands?: number
-  readonly outsideCommands?: number
-  readonly datagramBytes?: number
-}
-
-/** One replica in a session, with what it said. */
-export interface TestReplica {
-  readonly host: ComponentHost
-  readonly instance: string
-  readonly incarnation: number
-  readonly errors: SeqcastError[]
-  /** Each as `state: reason`. */
-  readonly states: string[]
-  /** Packets that it has sent. */
-  sentPackets: number
 }
 
 interface Run {
@@ -72,18 +48,17 @@ const RESEND_US = 1_000_000
 
 export class TestSession {
   readonly session: string
-  readonly sequencer: Sequencer
   /** Everything that was sequenced, as a recorded session. */
   readonly log: EventLogReader
-  readonly replicas: TestReplica[] = []
   /** Packets on their way to the sequencer; a test may drop, repeat or reorder them. */
   readonly commandsUnderWay: Uint8Array[] = []
   readonly #manualStability: boolean
+  readonly #processes: ReplicaProcess[] = []
   readonly #runs: Run[] = []
-  /** By replica, how many runs it was given. */
-  readonly #cursors = new Map<TestReplica, number>()
   readonly #publisher: TestPublisher
   readonly #startUs: number
+  readonly #datagramBytes: number
+  #sequencer: Sequencer
   #elapsedUs = 0
   #nextNonce = 1
   #refusal = ''
@@ -95,19 +70,20 @@ export class TestSession {
     this.#startUs = startUs
     this.#manualStability = options.manualStability ?? false
     this.log = { read: (from, maxPackets, visit) => this.#read(from, maxPackets, visit), sequenceAtTime: () => 1 }
-    const voters = this.#manualStability ? [VOTER] : []
-    this.sequencer = new Sequencer(
-      { session, datagramBytes, voters, incarnation: Number.MAX_SAFE_INTEGER, requestPort: 1, tickUs: 1 },
-      {
-        sendEvents: (packet) => this.#record(packet),
-        sendAnswer: () => {},
-        sendControl: (kind, body) => this.#onControl(kind, body),
-        stateChanged: () => {},
-      },
-    )
+    this.#datagramBytes = datagramBytes
     this.#publisher = new TestPublisher(session, datagramBytes)
+    this.#sequencer = this.#createSequencer()
     this.sequencer.open(this.nowUs, this.wallUs)
     this.#publish()
+  }
+
+  /** The one that reigns: another one after `failOver`. */
+  get sequencer(): Sequencer {
+    return this.#sequencer
+  }
+
+  get replicas(): readonly TestReplica[] {
+    return this.#processes
   }
 
   /** Monotonic microseconds. */
@@ -124,29 +100,17 @@ export class TestSession {
   addReplica(component: Component, options: TestReplicaOptions = {}): TestReplica {
     const incarnation = options.incarnation ?? this.#nextIncarnation++
     const instance = options.instance ?? `replica-${this.replicas.length + 1}`
-    const errors: SeqcastError[] = []
-    const states: string[] = []
     const { session } = this
     const hostOptions: HostOptions = { ...options, session, instance, incarnation, mode: 'replica' }
-    const host = new ComponentHost(component, hostOptions, {
-      sendCommands: (packet) => {
-        replica.sentPackets++
-        this.commandsUnderWay.push(packet.slice())
-      },
-      stateChanged: (state, reason) => states.push(`${state}: ${reason}`),
-      failed: (error) => errors.push(error),
-    })
-    const replica: TestReplica = { host, instance, incarnation, errors, states, sentPackets: 0 }
-    this.replicas.push(replica)
-    this.#cursors.set(replica, 0)
+    const replica = new ReplicaProcess(component, hostOptions, (packet) => this.commandsUnderWay.push(packet))
+    this.#processes.push(replica)
     return replica
   }
 
   /** The replica is gone, as after a kill: it hears and says nothing more. */
   removeReplica(replica: TestReplica): void {
-    const index = this.replicas.indexOf(replica)
-    if (index >= 0) this.replicas.splice(index, 1)
-    this.#cursors.delete(replica)
+    const process = this.#processOf(replica)
+    if (process !== undefined) this.#processes.splice(this.#processes.indexOf(process), 1)
   }
 
   /** Sequences an event that comes from outside of every component. @returns its sequence */
@@ -205,6 +169,30 @@ export class TestSession {
     this.sequencer.flush(this.nowUs, this.wallUs)
   }
 
+  /**
+   * The sequencer is gone, and another one reigns, which has the events up to `lastSequence` only. Replicas hear of it when they are given
+   * events next: those that had handled more begin again, as the same process. For `manualStability`.
+   * @throws Error where a stable event would be revoked, or the session's own first two events
+   */
+  failOver(lastSequence = this.sequencer.nextSequence - 1): void {
+    const { stableSequence, epoch } = this.sequencer
+    const least = Math.max(2, stableSequence)
+    if (!this.#manualStability || lastSequence < least) throw new Error(`events up to ${least} stay`)
+    const runs = this.#runs.splice(0)
+    this.#sequencer = this.#createSequencer()
+    for (const { sequence, count, bytes } of runs) {
+      const kept = Math.min(count, lastSequence + 1 - sequence)
+      if (kept <= 0) break
+      const run = { sequence, count: kept, bytes: bytes.subarray(0, skipBlocks(bytes, 0, kept)) }
+      this.#runs.push(run)
+      this.#sequencer.rebuild(sequence, kept, run.bytes, 0, run.bytes.length)
+    }
+    for (const replica of this.#processes) replica.revoke(lastSequence + 1)
+    this.#sequencer.open(this.nowUs, this.wallUs, epoch + 1, 'test')
+    this.#publisher.revoked(lastSequence + 1, epoch + 1, this.nowUs)
+    this.#publish()
+  }
+
   /** The sequencer takes all commands that are under way. @returns how many packets */
   sequence(): number {
     const packets = this.commandsUnderWay.splice(0)
@@ -215,18 +203,19 @@ export class TestSession {
 
   /** Gives a replica at most so many of the packets that it has not handled. @returns how many it got */
   deliver(replica: TestReplica, maxPackets = Number.POSITIVE_INFINITY): number {
-    const from = this.#cursors.get(replica)
-    if (from === undefined) return 0
-    let next = from
-    for (; next < this.#runs.length && next - from < maxPackets; next++) {
-      const { sequence, count, bytes } = this.#runs[next]!
-      this.#cursors.set(replica, next + 1)
-      replica.host.onRun(sequence, count, bytes, 0, bytes.length, this.nowUs)
+    const known = this.#processOf(replica)
+    if (known === undefined) return 0
+    known.learn()
+    const from = known.cursor
+    while (known.cursor < this.#runs.length && known.cursor - from < maxPackets) {
+      const { sequence, count, bytes } = this.#runs[known.cursor]!
+      known.cursor++
+      known.host.onRun(sequence, count, bytes, 0, bytes.length, this.nowUs)
     }
-    replica.host.onStable(this.sequencer.stableSequence, this.nowUs)
-    if (next === this.#runs.length) replica.host.onCaughtUp(this.nowUs)
-    replica.host.flush(this.nowUs)
-    return next - from
+    known.host.onStable(this.sequencer.stableSequence, this.nowUs)
+    if (known.cursor === this.#runs.length) known.host.onCaughtUp(this.nowUs)
+    known.host.flush(this.nowUs)
+    return known.cursor - from
   }
 
   /** Runs until nothing is under way any more. Does not wait for promises, and no time passes. */
@@ -262,8 +251,28 @@ export class TestSession {
     }
   }
 
+  #createSequencer(): Sequencer {
+    const voters = this.#manualStability ? [VOTER] : []
+    const { session } = this
+    const incarnation = Number.MAX_SAFE_INTEGER
+    return new Sequencer(
+      { session, datagramBytes: this.#datagramBytes, voters, incarnation, requestPort: 1, tickUs: 1 },
+      {
+        sendEvents: (packet) => this.#record(packet),
+        sendAnswer: () => {},
+        sendControl: (kind, body) => this.#onControl(kind, body),
+        stateChanged: () => {},
+      },
+    )
+  }
+
+  #processOf(replica: TestReplica): ReplicaProcess | undefined {
+    return this.#processes.find((each) => each === replica)
+  }
+
   #publish(): void {
     for (;;) {
+      this.#publisher.onStable(this.sequencer.stableSequence)
       const packets = this.#publisher.takePackets()
       if (packets.length === 0) return
       for (const packet of packets) this.sequencer.onCommandPacket(packet, this.nowUs, this.wallUs)

@@ -7,6 +7,7 @@ import { sessionBytes } from '../core/session.js'
 import { copyBytes, writeU16, writeU32 } from '../wire/bytes.js'
 import {
   COMMAND_COUNT_AT,
+  COMMAND_EPOCH_AT,
   COMMAND_FIRST_AT,
   COMMAND_HEADER_BYTES,
   COMMAND_SOURCE_AT,
@@ -27,6 +28,10 @@ export class CommandPacker {
 
   setSource(source: number): void {
     writeU16(this.#packet, COMMAND_SOURCE_AT, source)
+  }
+
+  setEpoch(epoch: number): void {
+    writeU16(this.#packet, COMMAND_EPOCH_AT, epoch)
   }
 
   /**

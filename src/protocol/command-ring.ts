@@ -22,16 +22,25 @@ export class CommandRing {
   #sentUs: Float64Array = new Float64Array(INITIAL_COMMANDS)
   #events: Float64Array = new Float64Array(INITIAL_COMMANDS)
   #first: number
+  #nextReturned: number
   #next: number
+  /** Of the newest command that was let go. */
+  #releasedSequence = 0
 
   constructor(firstSourceSequence: number) {
     this.#first = firstSourceSequence
+    this.#nextReturned = firstSourceSequence
     this.#next = firstSourceSequence
   }
 
   /** The oldest command held. */
   get first(): number {
     return this.#first
+  }
+
+  /** The first command that has not come back as an event. */
+  get nextReturned(): number {
+    return this.#nextReturned
   }
 
   /** The number of the next command appended. */
@@ -67,8 +76,21 @@ export class CommandRing {
     return this.#events[sourceSequence & this.#mask]!
   }
 
-  setEventSequence(sourceSequence: number, sequence: number): void {
-    this.#events[sourceSequence & this.#mask] = sequence
+  /** The command that was next to come back is event `sequence`. */
+  returned(sequence: number): void {
+    this.#events[this.#nextReturned & this.#mask] = sequence
+    this.#nextReturned++
+  }
+
+  /**
+   * Events from `fromSequence` on are no more: the commands that had become one of them have not come back.
+   * @returns false where one of them is held no longer
+   */
+  revoke(fromSequence: number): boolean {
+    while (this.#nextReturned > this.#first && this.eventSequence(this.#nextReturned - 1) >= fromSequence) {
+      this.#nextReturned--
+    }
+    return this.#releasedSequence < fromSequence
   }
 
   /** Adds one block with `payload[start, end)`, numbered `next`. */
@@ -126,8 +148,10 @@ export class CommandRing {
     return at + BLOCK_LENGTH_BYTES + readU16(this.#bytes, at)
   }
 
-  /** Lets go of all commands below `sourceSequence`. */
+  /** Lets go of all commands below `sourceSequence`, which have come back. */
   release(sourceSequence: number): void {
+    if (sourceSequence === this.#first) return
+    this.#releasedSequence = this.eventSequence(sourceSequence - 1)
     this.#first = sourceSequence
   }
 

@@ -43,6 +43,7 @@ export const OUTBOX_COUNTERS = [
   'timeouts',
   'returned',
   'released',
+  'revoked',
   'diverged',
   'unknown',
 ] as const

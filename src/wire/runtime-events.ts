@@ -88,6 +88,8 @@ export interface EffectDone {
   component: string
   sequence: number
   index: number
+  /** The epoch of birth of that event, which tells it from one of that number on another branch; 0: not said. */
+  epoch: number
 }
 
 /** Every replica takes its digest after this event. */
@@ -150,7 +152,7 @@ export const RUNTIME_EVENT_SCHEMA = {
     Tick: message({}),
     Activated: message({ component: string, instance: string, incarnation: uint64, term: uint32, reason: string }),
     Passivated: message({ component: string, term: uint32, reason: string }),
-    EffectDone: message({ component: string, sequence: uint64, index: uint32 }),
+    EffectDone: message({ component: string, sequence: uint64, index: uint32, epoch: uint32 }),
     DigestRequested: message({ component: string, nonce: uint64 }),
     DigestTaken: message({ component: string, sequence: uint64, digest: { type: 'bytes' } }),
     SessionEnded: message({ reason: string }),

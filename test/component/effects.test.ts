@@ -2,7 +2,8 @@ import { equal } from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type Component, defineComponent, type Effect, type EffectAfter } from '../../src/component/definition.js'
-import { type TestReplica, TestSession } from '../../src/component/test-session.js'
+import type { TestReplica } from '../../src/component/test-replica.js'
+import { TestSession } from '../../src/component/test-session.js'
 import { EFFECT_DONE, effectDoneCodec } from '../../src/wire/runtime-events.js'
 import { deskDefinition, deskSchema } from './desk.js'
 
@@ -208,7 +209,7 @@ test('another component cannot close an effect', (t) => {
   const session = new TestSession({ manualStability: true })
   const [, a] = active(world.component('stable'), session)
   const sequence = session.publish(256, order(1))
-  session.publish(EFFECT_DONE, effectDoneCodec.encode({ component: 'desk', sequence, index: 0 }))
+  session.publish(EFFECT_DONE, effectDoneCodec.encode({ component: 'desk', sequence, index: 0, epoch: 1 }))
   session.settle()
   t.equal(owed(a), 1)
   t.end()

@@ -1,7 +1,8 @@
 import { test } from 'tap'
 import { type Component, defineComponent } from '../../src/component/definition.js'
 import { defineSchema } from '../../src/component/schema.js'
-import { type TestReplica, TestSession } from '../../src/component/test-session.js'
+import type { TestReplica } from '../../src/component/test-replica.js'
+import { TestSession } from '../../src/component/test-session.js'
 import { registerSourceCodec } from '../../src/wire/runtime-events.js'
 import { type DeskDefinition, type DeskState, desk, deskDefinition, deskSchema } from './desk.js'
 

@@ -2,7 +2,8 @@ import { deepStrictEqual, equal } from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type Component, defineComponent } from '../../src/component/definition.js'
-import { type TestReplica, TestSession } from '../../src/component/test-session.js'
+import type { TestReplica } from '../../src/component/test-replica.js'
+import { TestSession } from '../../src/component/test-session.js'
 import { type DeskState, desk, deskDefinition, deskSchema } from './desk.js'
 
 const order = (id: number): Uint8Array => deskSchema.encode('Order', { id, shares: id })

@@ -2,7 +2,8 @@ import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type Component, defineComponent, type Port } from '../../src/component/definition.js'
-import { type TestReplica, TestSession } from '../../src/component/test-session.js'
+import type { TestReplica } from '../../src/component/test-replica.js'
+import { TestSession } from '../../src/component/test-session.js'
 import { type DeskDefinition, type DeskMessages, type DeskState, deskDefinition, deskSchema } from './desk.js'
 
 type Input = (port: Port<DeskMessages>, state: DeskState) => Promise<void>

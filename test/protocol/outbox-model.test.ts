@@ -1,4 +1,7 @@
-/** An outbox against a lossy, duplicating, reordering way to the sequencer: every command once, in order, whatever happens. */
+/**
+ * An outbox against a lossy, duplicating, reordering way to the sequencer, and against failovers that revoke what is not stable:
+ * every command once, in order, whatever happens.
+ */
 import fc from 'fast-check'
 import { test } from 'tap'
 import { createOutbox, FRAGMENT_BYTES, type Sent, SequencerStub } from './outbox-stub.js'
@@ -10,8 +13,10 @@ type Step =
   | { readonly kind: 'wait'; readonly us: number }
   | { readonly kind: 'held'; readonly held: boolean }
   | { readonly kind: 'reconnect' }
+  | { readonly kind: 'failover'; readonly revoked: number }
 
-const which = fc.nat(50)
+/** Mostly the oldest packet: only that can be the next one of its source. */
+const which = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(50) })
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
@@ -24,15 +29,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('carry' as const), which }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('drop' as const, 'duplicate' as const), which }) },
   {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constantFrom('events' as const, 'stable' as const),
-      count: fc.integer({ min: 1, max: 80 }),
-    }),
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('events' as const), count: fc.integer({ min: 1, max: 80 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('stable' as const), count: fc.integer({ min: 1, max: 60 }) }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('wait' as const), us: fc.integer({ min: 1, max: 50_000 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('held' as const), held: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reconnect' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('failover' as const), revoked: fc.nat(60) }) },
 )
 
 /** The network, the sequencer and what was issued, beside the outbox. */
@@ -41,9 +48,18 @@ class World {
   readonly sequencer = new SequencerStub()
   readonly issued: { type: number; payload: Buffer }[] = []
   nowUs = 0
+  /** Commands that had come back, and had not, once their events were revoked. */
+  revoked = 0
+  readonly #releasesAt: 'stability' | 'publication'
   #stable = 0
+  /** From here on events were revoked, and the outbox does not know yet. */
+  #revokedFrom = Number.POSITIVE_INFINITY
   /** Events and their release, as plainly as possible. */
   #releasedCommands = 0
+
+  constructor(releasesAt: 'stability' | 'publication' = 'stability') {
+    this.#releasesAt = releasesAt
+  }
 
   apply(step: Step): void {
     const { outbox, packets } = this.sent
@@ -56,6 +72,7 @@ class World {
     else if (step.kind === 'stable') this.stabilise(step.count)
     else if (step.kind === 'wait') this.nowUs += step.us
     else if (step.kind === 'held') outbox.onHeld(step.held)
+    else if (step.kind === 'failover') this.#failOver(step.revoked)
     else {
       outbox.disconnect()
       outbox.connect(this.nowUs)
@@ -67,15 +84,34 @@ class World {
   }
 
   deliver(count: number): void {
+    this.#learnOfFailover()
     for (const verdict of this.sequencer.deliver(this.sent.outbox, count, this.nowUs)) {
       if (verdict !== 'expected') throw new Error(`verdict ${verdict}`)
     }
+    if (this.#releasesAt === 'publication') this.sent.outbox.onStable(this.sequencer.delivered)
   }
 
   stabilise(count: number): void {
-    this.#stable += count
+    this.#stable = Math.min(this.#stable + count, this.sequencer.events.length)
     this.#releasedCommands = Math.max(this.#releasedCommands, Math.min(this.#stable, this.sequencer.delivered))
     this.sent.outbox.onStable(this.#stable)
+  }
+
+  #failOver(revoked: number): void {
+    const from = Math.max(this.#stable, this.sequencer.events.length - revoked) + 1
+    this.#revokedFrom = Math.min(this.#revokedFrom, from)
+    this.sequencer.revoke(from)
+  }
+
+  #learnOfFailover(): void {
+    if (this.#revokedFrom === Number.POSITIVE_INFINITY) return
+    const { outbox } = this.sent
+    const outstanding = outbox.outstanding
+    const isWhole = outbox.revoke(this.#revokedFrom)
+    if (!isWhole) throw new Error('a command that was let go is revoked')
+    this.revoked += outbox.outstanding - outstanding
+    this.#revokedFrom = Number.POSITIVE_INFINITY
+    outbox.setEpoch(this.sequencer.epoch, this.nowUs)
   }
 
   #append(lengthBytes: number, times: number): void {
@@ -94,13 +130,16 @@ class World {
     )
     const { outbox } = this.sent
     if (outbox.nextSourceSequence !== blocks + 1) throw new Error('numbering')
-    if (outbox.outstanding !== blocks - this.sequencer.delivered) throw new Error('outstanding')
+    const knows = this.#revokedFrom === Number.POSITIVE_INFINITY
+    if (knows && outbox.outstanding !== blocks - this.sequencer.delivered) throw new Error('outstanding')
+    if (this.#releasesAt === 'publication') return
     if (outbox.commands !== blocks - this.#releasedCommands) throw new Error('commands held')
   }
 
   /** Without further loss everything arrives within a few waits. */
   drain(): void {
     this.apply({ kind: 'held', held: false })
+    this.#learnOfFailover()
     for (let turn = 0; this.sent.outbox.outstanding > 0; turn++) {
       if (turn > 200) throw new Error('it does not come to an end')
       for (const packet of this.sent.packets.splice(0)) this.sequencer.onPacket(packet)
@@ -132,19 +171,37 @@ class World {
   }
 }
 
+function runToTheEnd(steps: readonly Step[], world: World): void {
+  world.sent.outbox.setEpoch(1, 0)
+  world.sent.outbox.connect(0)
+  for (const each of steps) world.apply(each)
+  world.drain()
+  world.compare()
+}
+
 test('every command becomes one event, in order', (t) => {
+  let revoked = 0
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
       const world = new World()
-      world.sent.outbox.connect(0)
-      for (const each of steps) world.apply(each)
-      world.drain()
+      runToTheEnd(steps, world)
       t.strictSame(world.sequencer.refused, [])
       t.equal(world.sent.outbox.commands, 0)
-      world.compare()
+      revoked += world.revoked
     }),
     { numRuns: 300 },
   )
+  t.ok(revoked > 100, `${revoked} commands had come back and were revoked`)
+  t.end()
+})
+
+test('an outbox that lets go of commands at their publication would lose them', (t) => {
+  const property = fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
+    runToTheEnd(steps, new World('publication'))
+  })
+  const { failed, errorInstance } = fc.check(property, { numRuns: 300 })
+  t.ok(failed)
+  t.match(errorInstance, /let go|messages of|does not come to an end|differs/)
   t.end()
 })
 

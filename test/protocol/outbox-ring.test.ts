@@ -58,7 +58,7 @@ test('the ring holds what an array holds', (t) => {
             const payload = payloadOf(ring.next, lengthBytes)
             held.push({ number: ring.next, payload })
             ring.append(300, 9, 3, payload, 0, payload.length, ring.next * 10)
-            ring.setEventSequence(ring.next - 1, (ring.next - 1) * 3)
+            ring.returned((ring.next - 1) * 3)
           }
           // Mostly something stays, so that the ring does not start over at its beginning.
           const released = Math.floor(held.length * releasePart)

@@ -2,7 +2,13 @@
 import { Outbox } from '../../src/protocol/outbox.js'
 import type { OutboxOptions, OutboxVerdict } from '../../src/protocol/outbox-types.js'
 import { readU16 } from '../../src/wire/bytes.js'
-import { COMMAND_HEADER_BYTES, checkCommandPacket, commandCount, commandFirst } from '../../src/wire/command.js'
+import {
+  COMMAND_HEADER_BYTES,
+  checkCommandPacket,
+  commandCount,
+  commandEpoch,
+  commandFirst,
+} from '../../src/wire/command.js'
 import { stampEvent } from '../../src/wire/event.js'
 
 export const DATAGRAM_BYTES = 300
@@ -54,6 +60,7 @@ export class SequencerStub {
   /** Events in order; `events[0]` has sequence 1. */
   readonly events: Uint8Array[] = []
   readonly refused: string[] = []
+  epoch = 1
   #next: number
   #delivered = 0
 
@@ -64,6 +71,8 @@ export class SequencerStub {
   onPacket(packet: Uint8Array): void {
     const reason = packet.length > DATAGRAM_BYTES - 16 ? 'too long' : checkCommandPacket(packet)
     if (reason !== undefined) this.refused.push(reason)
+    const epoch = commandEpoch(packet)
+    if (epoch !== 0 && epoch !== this.epoch) return
     let sourceSequence = commandFirst(packet)
     for (const block of blocksOf(packet)) {
       if (sourceSequence++ !== this.#next) continue
@@ -71,6 +80,13 @@ export class SequencerStub {
       stampEvent(block, 0, { high: 1, low: this.events.length }, 1)
       this.events.push(block)
     }
+  }
+
+  /** A successor reigns, which has the events before `fromSequence` only. */
+  revoke(fromSequence: number): void {
+    this.epoch++
+    this.#next -= this.events.splice(fromSequence - 1).length
+    this.#delivered = Math.min(this.#delivered, fromSequence - 1)
   }
 
   /** Gives the outbox at most `count` events that it has not seen. @returns the verdicts */

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { type Component, defineComponent } from '../../src/component/definition.js'
 import { defineSchema } from '../../src/component/schema.js'
-import { type TestReplica, TestSession } from '../../src/component/test-session.js'
+import type { TestReplica } from '../../src/component/test-replica.js'
+import { TestSession } from '../../src/component/test-session.js'
 import { replayComponent } from '../../src/replay/replay.js'
 import {
   type DeskMessages,

@@ -60,7 +60,7 @@ const LAYOUTS: Readonly<Record<string, readonly number[]>> = {
   'Command packet': [
     0,
     command.COMMAND_SOURCE_AT,
-    command.COMMAND_ZERO_AT,
+    command.COMMAND_EPOCH_AT,
     command.COMMAND_FIRST_AT,
     command.COMMAND_COUNT_AT,
     command.COMMAND_HEADER_BYTES,
@@ -111,7 +111,7 @@ test('byte tables: what the code writes is found where the table says', (t) => {
   command.writeCommandPacketHeader(packet, session, 0x0102, 0x0304_0506, 0x0708)
   const commandField = (word: string): string => fieldOf('Command packet', word, packet).toString('hex')
   t.strictSame(
-    [commandField('source'), commandField('zero'), commandField('source sequence'), commandField('count')],
+    [commandField('source'), commandField('epoch'), commandField('source sequence'), commandField('count')],
     ['0102', '0000', '03040506', '0708'],
   )
   event.writeCommandHeader(packet, 0, 0x0102, 0x0304, 0x0506_0708, 0x0003)
