@@ -5,8 +5,9 @@
  * Before a heartbeat was heard the table is provisional: what a log has, or what a rewind shows to open an epoch. The table of
  * a heartbeat of that epoch, or of a newer one, overrules it.
  */
-import { MAX_EPOCH, MAX_SEQUENCE } from '../core/limits.js'
+import { MAX_SEQUENCE } from '../core/limits.js'
 import type { EpochTableEntry } from '../wire/control.js'
+import { isEpochTable } from '../wire/epoch-entries.js'
 
 export class EpochTable {
   #epochs: number[] = [1]
@@ -82,17 +83,4 @@ export class EpochTable {
       if (theirs.epoch !== this.#epochs[i] || theirs.sequence !== ours) return Math.min(theirs.sequence, ours)
     }
   }
-}
-
-/** True where the first entry is at sequence 1 and both columns rise. */
-export function isEpochTable(entries: readonly EpochTableEntry[]): boolean {
-  let epoch = 0
-  let sequence = 0
-  for (const entry of entries) {
-    if (!(entry.epoch > epoch && entry.epoch <= MAX_EPOCH)) return false
-    if (!(Number.isSafeInteger(entry.sequence) && entry.sequence > sequence)) return false
-    epoch = entry.epoch
-    sequence = entry.sequence
-  }
-  return entries[0]?.sequence === 1
 }

@@ -5,10 +5,11 @@
 import type { Counters } from '../core/counters.js'
 import { readU16 } from '../wire/bytes.js'
 import type { EpochTableEntry } from '../wire/control.js'
+import { isEpochTable } from '../wire/epoch-entries.js'
 import { EVENT_HEADER_BYTES, eventEpoch, eventType } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { EPOCH_OPENED, SESSION_STARTED } from '../wire/runtime-events.js'
-import { EpochTable, isEpochTable } from './epoch-table.js'
+import { EpochTable } from './epoch-table.js'
 import type { ReceiverCounter, RevocationCause } from './receiver-options.js'
 import { SequencerWatch } from './sequencer-watch.js'
 

@@ -2,9 +2,9 @@
  * Where each epoch begins in a log. Noted as events are appended; of a log that is opened it is found by halving, since epochs
  * only grow along a stream: nothing has to be kept beside the events, and nothing can contradict them.
  */
-import { isEpochTable } from '../protocol/epoch-table.js'
 import { readU16 } from '../wire/bytes.js'
 import type { EpochTableEntry } from '../wire/control.js'
+import { isEpochTable } from '../wire/epoch-entries.js'
 import { EVENT_HEADER_BYTES, eventEpoch } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import type { RecordReader } from './record-reader.js'
