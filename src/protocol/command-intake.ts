@@ -54,7 +54,7 @@ export class CommandIntake {
     if (!bytesEqualAt(packet, 0, session)) return this.#drop('foreign-session')
     // A command that was decided on another branch of the stream is not what its source would say on this one.
     const epoch = commandEpoch(packet)
-    return epoch === 0 || epoch === this.epoch ? true : this.#drop('other-epoch')
+    return epoch === 0 || epoch === this.epoch ? true : this.#drop('other-reign')
   }
 
   /** Batches what is new in a packet that was admitted, which is handed over. @returns how many commands that is */

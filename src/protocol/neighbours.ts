@@ -50,14 +50,15 @@ export class Neighbours {
   }
 
   /** A store's status, which is an acknowledgement where it has a vote. Only after `begin`. */
-  onStore({ name, voter, epoch, durableSequence, promised }: StoreStatus): void {
+  onStore(status: StoreStatus): void {
+    const { name, voter, epoch, durableSequence, promised } = status
     const { stability, firstUnsent } = this.#publication
     if (stability.isVoter(voter) && promised > this.#epoch) {
       this.#output.stop('newer-epoch', { store: name, promised })
     } else if (epoch === this.#epoch && durableSequence >= firstUnsent) {
       this.#output.stop('behind-store', { store: name, durableSequence, nextSequence: firstUnsent })
     } else if (voter !== '' && stability.hasVoters) {
-      if (this.#publication.acknowledge(voter, epoch, durableSequence)) this.#output.stabilityAdvanced()
+      if (this.#publication.acknowledge(status)) this.#output.stabilityAdvanced()
     }
   }
 

@@ -6,11 +6,12 @@ import type { Counters } from '../core/counters.js'
 import { type MOLD_END_OF_SESSION, MOLD_HEADER_BYTES, type MOLD_HEARTBEAT, writeMoldHeader } from '../wire/moldudp64.js'
 import { EventBatch } from './event-batch.js'
 import type { EventWindow } from './event-window.js'
+import type { LifeEntries } from './lives.js'
 import type { Peer } from './peer.js'
 import { Retransmitter, type RetransmitterOutput } from './retransmitter.js'
 import type { SequencerCounterName, SequencerOptions } from './sequencer-types.js'
 import { createWindow, hasRoomForCommands, protectAdopted } from './sequencer-window.js'
-import { Stability } from './stability.js'
+import { type Acknowledgement, Stability } from './stability.js'
 
 export interface PublicationOutput extends RetransmitterOutput {
   /** Multicasts a packet on the event stream; it is valid during the call. */
@@ -67,21 +68,22 @@ export class Publication {
   /**
    * From now on what is added is sent. What was read and is not known to be stable is kept until it is.
    * @param stableSequence what an earlier reign is known to have made stable
+   * @param lives of the voters, as far as they are known
    */
-  begin(epoch: number, stableSequence: number): void {
+  begin(epoch: number, stableSequence: number, lives: LifeEntries): void {
     this.batch.flush()
     this.#isReading = false
     const opening = this.firstUnsent
-    this.stability.open(epoch, opening, Math.min(stableSequence, opening - 1))
+    this.stability.open(epoch, opening, Math.min(stableSequence, opening - 1), lives)
     this.stability.published(opening - 1)
     protectAdopted(this.#window, this.stability.stableSequence, this.#packetBytes)
   }
 
   /** A voter says how far its log is durable. @returns true where more is stable now */
-  acknowledge(voter: string, epoch: number, durableSequence: number): boolean {
+  acknowledge(acknowledgement: Acknowledgement): boolean {
     const { stability } = this
     const before = stability.stableSequence
-    const reason = stability.acknowledge(voter, epoch, durableSequence)
+    const reason = stability.acknowledge(acknowledgement)
     if (reason !== undefined) this.#counters[reason]++
     if (stability.stableSequence === before) return false
     this.#window.stable(stability.stableSequence)

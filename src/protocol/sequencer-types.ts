@@ -54,7 +54,11 @@ export interface SequencerOutput extends RetransmitterOutput {
   stateChanged(state: SequencerState, reason: string): void
 }
 
-const ACKNOWLEDGEMENT_REASONS = ['unknown-voter', 'other-reign'] as const satisfies readonly AcknowledgementReason[]
+const ACKNOWLEDGEMENT_REASONS = [
+  'unknown-voter',
+  'other-epoch',
+  'earlier-life',
+] as const satisfies readonly AcknowledgementReason[]
 
 /** Packets and commands in and out, then one counter for each reason to drop something. */
 export const SEQUENCER_COUNTERS = [
@@ -65,7 +69,7 @@ export const SEQUENCER_COUNTERS = [
   ...COMMAND_REASONS,
   'oversize-packet',
   'foreign-session',
-  'other-epoch',
+  'other-reign',
   'unregistered-source',
   'closed-source',
   'repeated-commands',

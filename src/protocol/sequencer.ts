@@ -23,6 +23,7 @@ import { ActivationTable } from './activation-table.js'
 import { AdminDesk, encodeWithReason } from './admin-desk.js'
 import { Announcer, END_FOR_US, STABLE_NOTICE_US } from './announcer.js'
 import { CommandIntake } from './command-intake.js'
+import type { LifeEntries } from './lives.js'
 import { Neighbours, type StopReason } from './neighbours.js'
 import { OwnEvents } from './own-events.js'
 import type { Peer } from './peer.js'
@@ -156,9 +157,10 @@ export class Sequencer {
    * own, which a majority has granted.
    * @param epoch above that of the last event; without voters always 1
    * @param reason why the reign begins, for the event that opens it
+   * @param lives of the voters, as the grants told them
    * @throws SeqcastError E_SESSION_EXISTS where the session has ended, E_SECOND_SEQUENCER where another one runs it
    */
-  open(nowUs: number, wallUs: number, epoch = FIRST_EPOCH, reason = ''): void {
+  open(nowUs: number, wallUs: number, epoch = FIRST_EPOCH, reason = '', lives: LifeEntries = {}): void {
     requireRebuilding(this.#state, this.#options.session)
     this.#rebuild.requireOpen()
     const nextSequence = this.#nextSequence
@@ -167,7 +169,7 @@ export class Sequencer {
     const opening = openingOf({ started: this.#started, incarnation, epoch, lastEpoch, nextSequence, reason })
     this.#nowUs = nowUs
     this.#sequencedAtUs = nowUs
-    this.#beginReign(epoch)
+    this.#beginReign(epoch, lives)
     this.#announcer.start(nowUs)
     if (opening.event === undefined) this.#announcer.settle(nowUs + (settleUs ?? 0))
     this.#transition(this.#isReady() ? 'open' : 'held', opening.reason)
@@ -274,11 +276,11 @@ export class Sequencer {
     else this.#output.sendControl('adminReply', this.#admin.decide(request, nowUs, wallUs))
   }
 
-  #beginReign(epoch: number): void {
+  #beginReign(epoch: number, lives: LifeEntries): void {
     this.#epoch = epoch
     this.#intake.epoch = epoch
     this.#own.epoch = epoch
-    this.#publication.begin(epoch, this.#neighbours.begin(epoch))
+    this.#publication.begin(epoch, this.#neighbours.begin(epoch), lives)
   }
 
   /** Appends an event of the sequencer's own to the batch. @returns its sequence */
@@ -361,6 +363,7 @@ export class Sequencer {
       state: this.#state,
       held: this.#state === 'held',
       requestPort: this.#options.requestPort,
+      lives: this.#publication.stability.lives,
       counters: withCounters ? { ...nonZero(this.counters), ...nonZero(this.#publication.retransmitter.counters) } : {},
     }
   }

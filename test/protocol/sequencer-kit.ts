@@ -6,7 +6,7 @@
 import type { Peer } from '../../src/protocol/peer.js'
 import { Sequencer } from '../../src/protocol/sequencer.js'
 import type { SequencerOptions, SequencerState } from '../../src/protocol/sequencer-types.js'
-import type { ControlBodies, ControlKind } from '../../src/wire/control.js'
+import type { ControlBodies, ControlKind, StoreStatus } from '../../src/wire/control.js'
 import { type RegisterSource, registerSourceCodec } from '../../src/wire/runtime-events.js'
 
 export const SESSION = 'TEST01'
@@ -141,8 +141,8 @@ export class Bench {
     )
   }
 
-  open(): this {
-    this.sequencer.open(this.nowUs, this.wallUs)
+  open(epoch?: number, reason?: string): this {
+    this.sequencer.open(this.nowUs, this.wallUs, epoch, reason)
     return this
   }
 
@@ -175,7 +175,7 @@ export class Bench {
     this.sequencer.onRequest(requestPacket(from, count), { address: '127.0.0.1', port }, this.nowUs)
   }
 
-  acknowledge(voter: string, durableSequence: number, epoch = 1): void {
+  acknowledge(voter: string, durableSequence: number, epoch = 1, more: Partial<StoreStatus> = {}): void {
     const body = {
       name: voter,
       voter,
@@ -188,6 +188,7 @@ export class Bench {
       counters: {},
       promised: 0,
       lastEpoch: epoch,
+      ...more,
     }
     this.sequencer.onControl({ session: SESSION, sender: 99, kind: 'store', body }, this.nowUs, this.wallUs)
   }

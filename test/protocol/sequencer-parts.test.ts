@@ -192,13 +192,13 @@ test('stable is what a majority has', (t) => {
     ['e', 300, 80],
     ['c', 400, 100],
   ] as const) {
-    stability.acknowledge(voter, 1, sequence)
+    stability.acknowledge({ voter, epoch: 1, durableSequence: sequence })
     t.equal(stability.stableSequence, stable, `${voter} ${sequence}`)
   }
   const alone = new Stability([])
   alone.published(3)
   t.equal(alone.stableSequence, 3)
-  t.equal(alone.acknowledge('a', 1, 1), 'unknown-voter')
+  t.equal(alone.acknowledge({ voter: 'a', epoch: 1, durableSequence: 1 }), 'unknown-voter')
   t.end()
 })
 

@@ -13,7 +13,7 @@ import { Sequencer } from '../../src/protocol/sequencer.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
 import { readU16 } from '../../src/wire/bytes.js'
 import type { ControlMessage, SequencerHeartbeat } from '../../src/wire/control.js'
-import { EVENT_HEADER_BYTES, eventSource, eventType } from '../../src/wire/event.js'
+import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType } from '../../src/wire/event.js'
 import { SOURCE_REGISTERED, sourceRegisteredCodec } from '../../src/wire/runtime-events.js'
 import { bytes, registration, SESSION } from './sequencer-kit.js'
 
@@ -146,7 +146,6 @@ class Spine {
         datagramBytes: DATAGRAM_BYTES,
         voters: ['a'],
         incarnation,
-        settleUs: 200_000,
         requestPort: 1,
         windowPackets: 12,
         tickUs: 20_000,
@@ -183,7 +182,7 @@ class Spine {
         this.sequencer.rebuild(sequence, count, run, start, end)
         return true
       })
-      this.sequencer.open(this.nowUs, wallUs)
+      this.sequencer.open(this.nowUs, wallUs, this.restarts + 1, 'the first one is gone')
     }
     this.sequencer.flush(this.nowUs, wallUs)
     this.sequencer.tick(this.nowUs, wallUs)
@@ -230,7 +229,8 @@ class Spine {
     if (this.nowUs < this.#statusAtUs) return
     this.#statusAtUs = this.nowUs + (this.prng.chance(0.1) ? 100_000 : 1_500)
     const { durableSequence, committedSequence } = this.log
-    const name = { name: 'a', voter: 'a', epoch: 1, requestPort: 2, rewindPort: 3, state: 'live', counters: {} }
+    const epoch = this.store.epochTable.at(-1)?.epoch ?? 0
+    const name = { name: 'a', voter: 'a', epoch, requestPort: 2, rewindPort: 3, state: 'live', counters: {} }
     const body = { ...name, durableSequence, committedSequence, promised: 0, lastEpoch: 1 }
     const message: ControlMessage = { session: SESSION, sender: 2, kind: 'store', body }
     this.#toSequencer(() => this.sequencer.onControl(message, this.nowUs, this.nowUs + 1e12))
@@ -345,9 +345,10 @@ class SpineComponent {
   #onEvent(sequence: number, run: Uint8Array, at: number, lengthBytes: number): void {
     const { nowUs } = this.#spine
     this.events[sequence] = Buffer.from(run.buffer, run.byteOffset + at, lengthBytes).toString('latin1')
+    this.outbox?.setEpoch(eventEpoch(run, at), nowUs)
     if (eventType(run, at) === SOURCE_REGISTERED) {
       const registered = sourceRegisteredCodec.decode(run.slice(at + EVENT_HEADER_BYTES, at + lengthBytes))
-      if (registered?.name === `c${this.#index}`) this.#connect(registered.source)
+      if (registered?.name === `c${this.#index}`) this.#connect(registered.source, eventEpoch(run, at))
     } else if (this.outbox !== undefined && eventSource(run, at) === this.outbox.source) {
       const verdict = this.outbox.onEvent(sequence, run, at, lengthBytes, nowUs)
       if (verdict !== 'expected') throw new Error(`component ${this.#index}: event ${sequence} is ${verdict}`)
@@ -356,7 +357,7 @@ class SpineComponent {
     }
   }
 
-  #connect(source: number): void {
+  #connect(source: number, epoch: number): void {
     const fragmentBytes = DATAGRAM_BYTES - 58
     this.outbox = new Outbox(
       {
@@ -371,6 +372,7 @@ class SpineComponent {
     // The same after each restart, as a handler's commands are. Some are longer than a fragment.
     const { commands } = this.#spine.plan
     for (let i = 0; i < commands; i++) this.outbox.append(256, bytes(i % 10 === 7 ? 700 : 20, i & 0xff), 0)
+    this.outbox.setEpoch(epoch, this.#spine.nowUs)
     this.outbox.connect(this.#spine.nowUs)
   }
 }
