@@ -75,7 +75,7 @@ class Walk {
   readonly #kind: BlockKind
   readonly #tables: SessionTables
   readonly #first: number
-  readonly #last: number
+  #last: number
   readonly #problems: Problem[] = []
   readonly #checker: EventChecker
   /** The next sequence that is due; where none is recorded there, the walk goes on at the next record. */
@@ -103,7 +103,12 @@ class Walk {
       if (this.sequence > this.#last) return false
       let record = this.#tables.packets.get(this.sequence)
       if (record === undefined) {
-        const next = this.#tables.packets.ceilingKey(this.sequence) ?? this.#last + 1
+        const next = this.#tables.packets.ceilingKey(this.sequence)
+        // The walk was to end at the last record: where that is gone, the store that records the session took its tail back.
+        if (next === undefined) {
+          this.#last = this.sequence - 1
+          return false
+        }
         this.#problem(this.sequence, 'missing', `${next - this.sequence} events up to ${next - 1} are not recorded`)
         this.#checker.hole()
         this.sequence = next
