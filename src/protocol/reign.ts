@@ -124,7 +124,7 @@ export class Reign {
     if (isLate && epoch >= this.#claimed) this.#watch(`sequencer ${sender} reigns in epoch ${epoch}`, nowUs)
   }
 
-  /** Events come from the sequencer, new or asked for. */
+  /** A packet of the event stream itself. What was asked for, answered by whomever, is no sign of life. */
   onEvents(nowUs: number): void {
     this.#suspicion.heard(nowUs)
   }
@@ -144,7 +144,7 @@ export class Reign {
     if (promised !== this.#claimed) this.#knows(promised)
   }
 
-  onGrant(grant: Grant, address: string, nowUs: number): void {
+  onGrant(grant: Grant, address: string, _nowUs: number): void {
     const { incarnation, voters } = this.#options
     if (this.#state !== 'claiming' || grant.epoch !== this.#claimed || grant.candidate !== incarnation) return
     if (!voters.includes(grant.voter) || grant.life < 1 || grant.lastEpoch >= grant.epoch) return
