@@ -22,6 +22,8 @@ export interface AdminDeskOutput {
   endSession(reason: string, nowUs: number, wallUs: number): number
 }
 
+export type NoReplyReason = 'admin-without-nonce' | 'admin-not-open'
+
 /** Replies that are remembered, so that a repeated request gets the same one. */
 const MAX_REPLIES = 1_024
 
@@ -39,14 +41,19 @@ export class AdminDesk {
     this.#output = output
   }
 
-  /** The reply to a request that was carried out before, or undefined. */
-  earlier(nonce: number): AdminReply | undefined {
+  /**
+   * Carries out a request once; while the session is not open, none.
+   * @returns the reply, or why there is none
+   */
+  handle(request: AdminRequest, isOpen: boolean, nowUs: number, wallUs: number): AdminReply | NoReplyReason {
+    const { nonce } = request
+    if (nonce < 1) return 'admin-without-nonce'
     const sequence = this.#decisions.get(nonce)
-    return sequence === undefined ? undefined : { nonce, error: '', sequence }
+    if (sequence !== undefined) return { nonce, error: '', sequence }
+    return isOpen ? this.#decide(request, nowUs, wallUs) : 'admin-not-open'
   }
 
-  /** Carries out a request that was not carried out before. */
-  decide(request: AdminRequest, nowUs: number, wallUs: number): AdminReply {
+  #decide(request: AdminRequest, nowUs: number, wallUs: number): AdminReply {
     const outcome = this.#carryOut(request, nowUs, wallUs)
     if (typeof outcome === 'string') return { nonce: request.nonce, error: outcome, sequence: 0 }
     this.#remember(request.nonce, outcome)

@@ -19,7 +19,9 @@ export interface AnnouncerOutput {
 
 /** Pace and least duration of the end of session packets. */
 export const END_EVERY_US = 50_000
-export const END_FOR_US = 1_000_000
+const END_FOR_US = 1_000_000
+/** The end waits so long for stability, at most. */
+const END_UNSTABLE_FOR_US = 10_000_000
 /** Stability is told at most so often: everybody hears it. */
 export const STABLE_NOTICE_US = 1_000
 /** A control heartbeat that is sent this shortly before the steady pace would ask for one takes its place. */
@@ -86,9 +88,9 @@ export class Announcer {
     this.#endedAtUs = nowUs
   }
 
-  /** How long the end has been announced; NaN before it is. */
-  endedForUs(nowUs: number): number {
-    return nowUs - this.#endedAtUs
+  /** True where the end was announced long enough: when all is stable, or when that takes too long. */
+  isEndHeard(nowUs: number, isAllStable: boolean): boolean {
+    return nowUs - this.#endedAtUs >= (isAllStable ? END_FOR_US : END_UNSTABLE_FOR_US)
   }
 
   /** Sends the control heartbeat if it is due. */

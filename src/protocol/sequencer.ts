@@ -21,7 +21,7 @@ import {
 } from '../wire/runtime-events.js'
 import { ActivationTable } from './activation-table.js'
 import { AdminDesk, encodeWithReason } from './admin-desk.js'
-import { Announcer, END_FOR_US, STABLE_NOTICE_US } from './announcer.js'
+import { Announcer, STABLE_NOTICE_US } from './announcer.js'
 import { CommandIntake } from './command-intake.js'
 import type { LifeEntries } from './lives.js'
 import { Neighbours, type StopReason } from './neighbours.js'
@@ -41,8 +41,6 @@ import { firstEvent, SessionRebuild } from './session-rebuild.js'
 import { OWN_SOURCE, SourceTable } from './source-table.js'
 import { Timestamper } from './timestamper.js'
 
-/** The end of a session waits so long for stability, at most. */
-const END_UNSTABLE_FOR_US = 10_000_000
 const NO_PAYLOAD = new Uint8Array(0)
 
 export class Sequencer {
@@ -266,20 +264,15 @@ export class Sequencer {
 
   #onAdmin(request: AdminRequest, nowUs: number, wallUs: number): void {
     this.counters['admin-requests']++
-    if (request.nonce < 1) {
-      this.counters['admin-without-nonce']++
-      return
-    }
-    const decided = this.#admin.earlier(request.nonce)
-    if (decided !== undefined) this.#output.sendControl('adminReply', decided)
-    else if (this.#state !== 'open') this.counters['admin-not-open']++
-    else this.#output.sendControl('adminReply', this.#admin.decide(request, nowUs, wallUs))
+    const outcome = this.#admin.handle(request, this.#state === 'open', nowUs, wallUs)
+    if (typeof outcome === 'string') this.counters[outcome]++
+    else this.#output.sendControl('adminReply', outcome)
   }
 
   #beginReign(epoch: number, lives: LifeEntries): void {
-    this.#epoch = epoch
     this.#intake.epoch = epoch
     this.#own.epoch = epoch
+    this.#epoch = epoch
     this.#publication.begin(epoch, this.#neighbours.begin(epoch), lives)
   }
 
@@ -329,11 +322,9 @@ export class Sequencer {
     return sequence
   }
 
-  /** The end was announced long enough when all is stable, or when that takes too long. */
   #finish(nowUs: number): void {
-    const endedForUs = this.#announcer.endedForUs(nowUs)
     const unstable = this.#nextSequence - 1 - this.#publication.stability.stableSequence
-    if (endedForUs < END_FOR_US || (unstable > 0 && endedForUs < END_UNSTABLE_FOR_US)) return
+    if (!this.#announcer.isEndHeard(nowUs, unstable === 0)) return
     this.#transition('ended', unstable === 0 ? 'all events are stable' : `${unstable} events are not stable`)
     this.#output.sendControl('sequencer', this.#heartbeat(true))
   }
