@@ -49,17 +49,25 @@ export class EventBatch {
     if (packet.length + BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES > this.#limitBytes) this.flush()
   }
 
-  /** Adds `count` stamped blocks by copying them; each fits a packet. */
+  /** Adds `count` stamped blocks by copying them; each fits a packet. Every packet takes as many as fit. */
   addBlocks(bytes: Uint8Array, start: number, end: number, count: number): void {
-    if (this.#shares(end - start)) {
-      this.#builder.append(bytes, start, end, count)
-      return
+    let from = start
+    let left = count
+    while (!this.#shares(end - from)) {
+      const roomBytes = this.#roomBytes()
+      let at = from
+      let fitting = 0
+      for (let next = at; fitting < left; fitting++, at = next) {
+        next = at + BLOCK_LENGTH_BYTES + readU16(bytes, at)
+        if (next - from > roomBytes) break
+      }
+      if (fitting > 0 && this.#shares(at - from)) this.#builder.append(bytes, from, at, fitting)
+      else if (!this.#hasOpen()) throw new Error(`a block at ${at} fits no packet`)
+      this.flush()
+      from = at
+      left -= fitting
     }
-    for (let at = start, next = 0; at < end; at = next) {
-      next = at + BLOCK_LENGTH_BYTES + readU16(bytes, at)
-      if (!this.#shares(next - at)) this.flush()
-      this.#builder.append(bytes, at, next, 1)
-    }
+    this.#builder.append(bytes, from, end, left)
   }
 
   /** Emits what is batched. */
@@ -84,6 +92,11 @@ export class EventBatch {
 
   #hasOpen(): boolean {
     return this.#whole !== undefined || this.#builder.count > 0
+  }
+
+  /** How many more bytes of blocks the open packet takes. */
+  #roomBytes(): number {
+    return this.#whole === undefined ? this.#builder.roomBytes : this.#limitBytes - this.#whole.length
   }
 
   /** Makes the open packet a gathered one if so many more bytes fit it; otherwise leaves it and says false. */

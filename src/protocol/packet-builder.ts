@@ -27,6 +27,11 @@ export class PacketBuilder {
     return this.#count
   }
 
+  /** How many more bytes of blocks fit the open packet. */
+  get roomBytes(): number {
+    return this.#limitBytes - (this.#end - this.#start)
+  }
+
   /** True where so many more bytes of blocks fit the open packet. */
   fits(lengthBytes: number): boolean {
     return this.#end - this.#start + lengthBytes <= this.#limitBytes

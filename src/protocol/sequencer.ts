@@ -331,7 +331,9 @@ export class Sequencer {
 
   #stop(reason: StopReason, fields: Readonly<Record<string, unknown>>): void {
     this.#publication.batch.discard()
-    this.#logger.error({ ...fields, reason }, 'this sequencer must not go on')
+    // A newer reign is how it should be; everything else is a mistake of somebody's.
+    const level = reason === 'newer-epoch' ? 'warn' : 'error'
+    this.#logger[level]({ ...fields, reason }, 'this sequencer must not go on')
     this.#transition('stopped', reason)
   }
 
