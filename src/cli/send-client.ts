@@ -1,7 +1,9 @@
 /**
  * A source outside of any component: registers itself, sends commands, and sees each come back as an event and become stable.
+ *
+ * Where a failover revokes events, it reads the stream again from the first one that was not stable, and its outbox sends again what
+ * is not there: each command becomes one event of the branch that lives.
  */
-
 import { Registration } from '../component/registration.js'
 import { type Clock, SystemClock } from '../core/clock.js'
 import { SeqcastError } from '../core/errors.js'
@@ -15,8 +17,8 @@ import { EventLink, type EventListener } from '../runtime/event-link.js'
 import { type RoleOptions, randomIncarnation } from '../runtime/options.js'
 import { Outcome } from '../runtime/outcome.js'
 import { readU16 } from '../wire/bytes.js'
-import type { ControlMessage } from '../wire/control.js'
-import { EVENT_HEADER_BYTES, eventSource, eventType, fragmentBytes } from '../wire/event.js'
+import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
+import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType, fragmentBytes } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
 import { SESSION_ENDED, SOURCE_REGISTERED, sourceRegisteredCodec } from '../wire/runtime-events.js'
 import { readSessionStart } from './session-begin.js'
@@ -51,6 +53,14 @@ export class SendClient implements Agent, EventListener {
   #sizes = { datagramBytes: MIN_DATAGRAM_BYTES, fragmentBytes: 0 }
   #heardSequencerUs = 0
   #publishedIsStable = false
+  /** Events up to here can't be revoked. */
+  #stableSequence = 0
+  /** Of the newest event. */
+  #epoch = 0
+  /** Of the event that registered the source; 0 while it is not registered. */
+  #registeredSequence = 0
+  /** Of the registration; the same where the event is revoked, so that a late packet of it does no harm. */
+  readonly #nonce = randomIncarnation()
   /** Of the events that came back. */
   firstSequence = 0
   lastSequence = 0
@@ -145,7 +155,37 @@ export class SendClient implements Agent, EventListener {
   }
 
   revoked(nextSequence: number, reason: string): void {
-    this.#fail('E_LOST', `events from ${nextSequence} on were revoked (${reason})`)
+    const from = Math.min(nextSequence, this.#stableSequence + 1)
+    const { session, logger } = this.#options
+    logger.warn(
+      { session, nextSequence, from, reason },
+      'send: events were revoked; what is not in the stream is sent again',
+    )
+    const outbox = this.#outbox
+    const isWhole = outbox?.revoke(from) ?? true
+    if (!isWhole || this.#events === undefined) {
+      this.#fail(
+        'E_LOST',
+        `events from ${nextSequence} on were revoked (${reason}), and commands that had become stable with them`,
+      )
+      return
+    }
+    if (outbox !== undefined) this.events = outbox.nextSourceSequence - 1 - outbox.outstanding
+    if (this.firstSequence >= from) this.firstSequence = 0
+    this.lastSequence = Math.min(this.lastSequence, from - 1)
+    if (this.#registeredSequence >= from) {
+      this.#registeredSequence = 0
+      outbox?.unbind()
+      this.#register(this.#cycle.enter())
+    }
+    this.#events.reopen(from, false, reason)
+  }
+
+  sequencerHeard({ stableSequence, publishedIsStable, held }: SequencerHeartbeat): void {
+    this.#publishedIsStable = publishedIsStable
+    this.#stableSequence = Math.max(this.#stableSequence, stableSequence)
+    this.#outbox?.onStable(publishedIsStable ? MAX_SEQUENCE : stableSequence)
+    this.#outbox?.onHeld(held)
   }
 
   flush(nowUs: number): void {
@@ -188,10 +228,13 @@ export class SendClient implements Agent, EventListener {
     const registered = new Promise<void>((resolve) => {
       this.#registered = resolve
     })
-    const { name, schemaHash } = options
-    const wanted = { name, nonce: randomIncarnation(), exclusive: true, component: '', schemaHash }
-    this.#registration.request(wanted, this.#cycle.enter())
+    this.#register(this.#cycle.enter())
     await Promise.race([registered, this.failed])
+  }
+
+  #register(nowUs: number): void {
+    const { name, schemaHash } = this.#options
+    this.#registration.request({ name, nonce: this.#nonce, exclusive: true, component: '', schemaHash }, nowUs)
   }
 
   /** Where the beginning is out of reach, the smallest sizes that any session has are right as well. */
@@ -208,8 +251,11 @@ export class SendClient implements Agent, EventListener {
 
   #onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): void {
     const type = eventType(bytes, at)
+    const epoch = eventEpoch(bytes, at)
+    if (epoch !== this.#epoch) this.#enterEpoch(epoch, nowUs)
     if (type === SESSION_ENDED) this.#fail('E_REFUSED', `session ${this.#options.session} has ended`)
-    if (type === SOURCE_REGISTERED) this.#onRegistered(bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes), nowUs)
+    if (type === SOURCE_REGISTERED)
+      this.#onRegistered(sequence, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes), nowUs)
     const outbox = this.#outbox
     if (outbox === undefined || eventSource(bytes, at) !== outbox.source) return
     if (outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs) !== 'expected') {
@@ -224,19 +270,32 @@ export class SendClient implements Agent, EventListener {
     this.events += 1
   }
 
-  #onRegistered(payload: Uint8Array, nowUs: number): void {
+  /** What was sent in another reign and is not here is sent again at once: nobody will take that any more. */
+  #enterEpoch(epoch: number, nowUs: number): void {
+    this.#epoch = epoch
+    this.#outbox?.setEpoch(epoch, nowUs)
+  }
+
+  #onRegistered(sequence: number, payload: Uint8Array, nowUs: number): void {
     const event = sourceRegisteredCodec.decode(payload)
     if (event === undefined) return
-    const { session, name, logger } = this.#options
-    if (this.#outbox !== undefined && event.closes === this.#outbox.source) {
+    if (event.nonce === this.#nonce) {
+      this.#registration.end()
+      this.#registeredSequence = sequence
+      if (this.#outbox === undefined) this.#openOutbox(event.source, nowUs)
+      else this.#outbox.bind(event.source, nowUs)
+    } else if (event.closes !== 0 && event.closes === this.#outbox?.source) {
+      const { name } = this.#options
       this.#fail('E_REFUSED', `another process has registered source '${name}', which closed this one`)
     }
-    if (event.nonce !== this.#registration.nonce || event.nonce === 0) return
-    this.#registration.end()
+  }
+
+  #openOutbox(source: number, nowUs: number): void {
+    const { session, logger } = this.#options
     this.#outbox = new Outbox(
       {
         session,
-        source: event.source,
+        source,
         firstSourceSequence: 1,
         ...this.#sizes,
         tagBytes: this.#auth.tagBytes,
@@ -248,6 +307,7 @@ export class SendClient implements Agent, EventListener {
         returned: (_, latencyUs) => this.#options.onReturned(latencyUs),
       },
     )
+    this.#outbox.setEpoch(this.#epoch, nowUs)
     this.#outbox.connect(nowUs)
     this.#registered()
   }
@@ -255,9 +315,6 @@ export class SendClient implements Agent, EventListener {
   #onControl(message: ControlMessage, nowUs: number): void {
     if (message.kind === 'sequencer') {
       this.#heardSequencerUs = nowUs
-      this.#publishedIsStable = message.body.publishedIsStable
-      this.#outbox?.onStable(this.#publishedIsStable ? MAX_SEQUENCE : message.body.stableSequence)
-      this.#outbox?.onHeld(message.body.held)
     } else if (message.kind === 'refused' && message.body.nonce === this.#registration.nonce) {
       this.#fail('E_REFUSED', `the sequencer refused source '${this.#options.name}': ${message.body.reason}`)
     }

@@ -59,6 +59,8 @@ export interface Survivors {
   readonly effectsDone: ReadonlySet<string>
   /** How many effects ran for events that were revoked, since the process began. */
   readonly effectsRevoked: number
+  /** Goes on with the numbers for registrations. */
+  readonly nonce: () => number
 }
 
 /** Looks on, in any mode. Bytes are valid during the call. */

@@ -222,7 +222,7 @@ export class ComponentHost {
     }
     this.#role.onFellBehind(`events from ${fromSequence} on were revoked: ${reason}`)
     this.#isSucceeded = true
-    return { outside, effectsDone, effectsRevoked: this.#effectsRevoked }
+    return { outside, effectsDone, effectsRevoked: this.#effectsRevoked, nonce: this.#role.nextNonce }
   }
 
   /** The sequencer will not grant a registration; refusals of others are ignored. */

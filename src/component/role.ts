@@ -35,7 +35,8 @@ export class Role {
   readonly #parts: RoleParts
   readonly #lifecycle: Lifecycle
   readonly #sharedRegistration: Registration
-  readonly #nextNonce: () => number
+  /** Numbers for registrations that nobody else uses. */
+  readonly nextNonce: () => number
   #term = 0
   /** The newest `Activated` of the component names this process. */
   #isNamed = false
@@ -51,7 +52,8 @@ export class Role {
     this.#parts = parts
     this.#lifecycle = new Lifecycle(logger, (state, reason) => output.stateChanged(state, reason))
     this.#sharedRegistration = new Registration(options.session, (packet) => output.sendCommands(packet))
-    this.#nextNonce = options.nonce ?? noncesOf(options.incarnation + hashOf(`${component.name}/${options.instance}`))
+    const { survivors, nonce, incarnation, instance } = options
+    this.nextNonce = survivors?.nonce ?? nonce ?? noncesOf(incarnation + hashOf(`${component.name}/${instance}`))
   }
 
   get state(): ComponentState {
@@ -137,7 +139,7 @@ export class Role {
       this.outsideClosed++
       effects.disable()
       this.#isOutward = false
-      outside.register(this.#nextNonce(), nowUs)
+      outside.register(this.nextNonce(), nowUs)
     }
   }
 
@@ -196,11 +198,12 @@ export class Role {
     const { name, schema } = component
     this.#lifecycle.transition('active', this.#reason)
     if (commands.source === 0) {
-      const wanted = { name, nonce: this.#nextNonce(), exclusive: false, component: name, schemaHash: schema.hash }
+      const wanted = { name, nonce: this.nextNonce(), exclusive: false, component: name, schemaHash: schema.hash }
       this.#sharedRegistration.request(wanted, nowUs)
     }
     commands.connect(nowUs)
-    outside.begin(this.#nextNonce(), nowUs)
+    outside.begin(this.nextNonce(), nowUs)
+    this.#turnOutwards()
   }
 
   /** Effects and input begin where all is known that the process ever got sequenced. */

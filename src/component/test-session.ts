@@ -59,6 +59,8 @@ export class TestSession {
   readonly #startUs: number
   readonly #datagramBytes: number
   #sequencer: Sequencer
+  /** What the sequencers before the present one had made stable. */
+  #stableBefore = 0
   #elapsedUs = 0
   #nextNonce = 1
   #refusal = ''
@@ -84,6 +86,11 @@ export class TestSession {
 
   get replicas(): readonly TestReplica[] {
     return this.#processes
+  }
+
+  /** Events up to here can't be revoked. */
+  get stableSequence(): number {
+    return Math.max(this.#stableBefore, this.sequencer.stableSequence)
   }
 
   /** Monotonic microseconds. */
@@ -175,8 +182,9 @@ export class TestSession {
    * @throws Error where a stable event would be revoked, or the session's own first two events
    */
   failOver(lastSequence = this.sequencer.nextSequence - 1): void {
-    const { stableSequence, epoch } = this.sequencer
-    const least = Math.max(2, stableSequence)
+    const { epoch } = this.sequencer
+    const least = Math.max(2, this.stableSequence)
+    this.#stableBefore = this.stableSequence
     if (!this.#manualStability || lastSequence < least) throw new Error(`events up to ${least} stay`)
     const runs = this.#runs.splice(0)
     this.#sequencer = this.#createSequencer()

@@ -6,6 +6,7 @@
 
 import type { Component } from '../component/definition.js'
 import { ComponentHost } from '../component/host.js'
+import type { HostObserver, Survivors } from '../component/host-options.js'
 import { type Clock, SystemClock } from '../core/clock.js'
 import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
@@ -35,6 +36,8 @@ export interface ComponentRoleOptions extends RoleOptions {
   /** Told how long each command took to come back as an event. */
   readonly onCommandReturned?: (latencyUs: number) => void
   readonly onStateChanged?: (state: string, reason: string) => void
+  /** Looks on: also at effects that ran for events that a failover has revoked. */
+  readonly observer?: HostObserver
 }
 
 export interface ComponentRole extends Role {
@@ -74,8 +77,9 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   #restarts = 0
   /** The component's term when this process first had the whole stream. */
   #termWhenCaughtUp: number | undefined
-  /** Which opening of the event stream counts; an earlier one that is still under way is closed when it is done. */
-  #opening = 0
+  /** Why the stream is to be read again from its beginning, where that was learnt while it was being opened. */
+  #revokedWhileOpening = ''
+  #isClosed = false
 
   constructor(component: Component, options: ComponentRoleOptions) {
     this.#component = component
@@ -132,7 +136,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   close(): void {
-    this.#opening += 1
+    this.#isClosed = true
     this.#cycle.stop()
     this.#events?.close()
     this.#commands?.close()
@@ -177,16 +181,18 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#host.onHeld(held)
   }
 
-  /** What was handled is partly revoked: the state is built again from the beginning. */
+  /**
+   * What was handled is partly revoked: the state is built again from the beginning. The same process may still be the active one: that
+   * is for the branch that lives to say.
+   */
   revoked(nextSequence: number, reason: string): void {
     this.#restarts += 1
     this.#options.logger.warn({ nextSequence, reason }, 'component: events were revoked, rewinding from the beginning')
-    this.#host.stop(`events from ${nextSequence} on were revoked`)
-    this.#events?.close()
     this.#termWhenCaughtUp = undefined
-    this.#host = this.#createHost()
     this.#caughtUpUs = Number.POSITIVE_INFINITY
-    this.#openEvents().catch((error: Error) => this.#outcome.failed(error))
+    this.#host = this.#createHost(this.#host.revoked(nextSequence, reason))
+    if (this.#events === undefined) this.#revokedWhileOpening = reason
+    else this.#events.reopen(1, true, reason)
   }
 
   flush(nowUs: number): void {
@@ -201,8 +207,6 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
 
   async #openEvents(): Promise<void> {
     if (this.#control === undefined) return
-    this.#opening += 1
-    const opening = this.#opening
     const events = await EventLink.open(
       { ...this.#options, nextSequence: 1, startRewinding: true, askSequencer: false, seed: this.#incarnation },
       this.#cycle,
@@ -210,12 +214,16 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
       this,
       (error) => this.#outcome.failed(error),
     )
-    if (opening === this.#opening) this.#events = events
-    else events.close()
+    if (this.#isClosed) {
+      events.close()
+      return
+    }
+    this.#events = events
+    if (this.#revokedWhileOpening !== '') events.reopen(1, true, this.#revokedWhileOpening)
   }
 
-  #createHost(): ComponentHost {
-    const { session, instance, guard, datagramBytes, logger } = this.#options
+  #createHost(survivors?: Survivors): ComponentHost {
+    const { session, instance, guard, datagramBytes, logger, observer } = this.#options
     return new ComponentHost(
       this.#component,
       {
@@ -230,6 +238,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         mode: 'replica',
         logger,
         clock: this.#clock,
+        ...(observer === undefined ? {} : { observer }),
+        ...(survivors === undefined ? {} : { survivors }),
       },
       {
         sendCommands: (packet) => this.#sendCommands(packet),

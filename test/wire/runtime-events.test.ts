@@ -57,7 +57,7 @@ const sent: fc.Arbitrary<readonly [number, object, Uint8Array]> = fc.oneof(
     .record({ component: text, term: u32, reason: text })
     .map((body) => [PASSIVATED, body, passivatedCodec.encode(body)] as const),
   fc
-    .record({ component: text, sequence: u64, index: u32 })
+    .record({ component: text, sequence: u64, index: u32, epoch: u32 })
     .map((body) => [EFFECT_DONE, body, effectDoneCodec.encode(body)] as const),
   fc
     .record({ component: text, nonce: u64 })
