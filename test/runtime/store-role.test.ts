@@ -232,6 +232,10 @@ test('a restarted voter that recorded several epochs goes on where it was', asyn
   player.publish(11, 1, 2)
   await player.untilStatus(({ epoch, durableSequence }) => epoch === 2 && durableSequence === 11)
   t.equal(log.lastEpoch, 2)
+  const after = player.statuses.length
+  const isWhole = ({ counters }: StoreStatus): boolean => counters['delivered-events'] === 1
+  await player.until(() => player.statuses.slice(after).some(isWhole))
+  t.equal(player.statuses.find(isWhole)?.counters.revocations, undefined, 'it knew its epochs, and revoked nothing')
 })
 
 test('a copy follows the branch that lives, and acknowledges nothing', async (t) => {
