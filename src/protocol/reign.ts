@@ -112,7 +112,7 @@ export class Reign {
   onHeartbeat(epoch: number, sender: number, state: string, nowUs: number): void {
     if (sender === this.#options.incarnation || !(epoch >= 1 && epoch <= MAX_EPOCH)) return
     if (!isSequencing(state)) {
-      if (state === 'adopting' && epoch > this.#known) this.#suspicion.heard(nowUs)
+      if (state === 'adopting' && epoch >= this.#known) this.#suspicion.heard(nowUs)
       return
     }
     if (epoch > this.#reigning) this.#wish = undefined

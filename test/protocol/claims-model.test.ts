@@ -120,10 +120,10 @@ test('five voters', (t) => runSeeds(t, 5, seeds / 2, [...EXERCISED, 'recovered v
 test('one voter', (t) => runSeeds(t, 1, seeds / 4, ['reigns', 'stable events']))
 
 test('the model notices what would be unsafe', (t) => {
-  const mutants: readonly Mutant[] = ['promise-not-kept', 'any-branch-counts', 'empty-votes']
+  const mutants: readonly Mutant[] = ['promise-not-kept', 'fence-off', 'empty-votes']
   for (const mutant of mutants) {
     let caught = 0
-    for (let seed = 1; seed <= 300 && caught === 0; seed++) {
+    for (let seed = 1; seed <= 100 && caught === 0; seed++) {
       try {
         runSeed(seed, 3, mutant, new Map())
       } catch (error) {

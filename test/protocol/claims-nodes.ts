@@ -14,13 +14,7 @@ import type {
 import { type Event, Process, type World } from './claims-world.js'
 
 /** What a test breaks, to see that the model notices. */
-export type Mutant =
-  | 'none'
-  | 'earlier-lives-count'
-  | 'any-branch-counts'
-  | 'promise-not-kept'
-  | 'opening-not-needed'
-  | 'empty-votes'
+export type Mutant = 'none' | 'fence-off' | 'promise-not-kept' | 'empty-votes'
 
 export interface Cluster {
   readonly world: World
@@ -128,6 +122,7 @@ export class VoterNode extends Node {
   #diskLog: readonly Event[] = []
   #diskPromise: StoredPromise | undefined
   #durable = 0
+  #syncedAtUs = 0
   #generation = 0
   /** It has lost its disk and does not vote again yet. */
   hasLost = false
@@ -219,7 +214,8 @@ export class VoterNode extends Node {
   #say(): void {
     if (!this.isUp) return
     const status = this.machine.status()
-    if (this.cluster.mutant === 'any-branch-counts') status.epoch = this.table.at(-1)?.epoch ?? 0
+    if (this.cluster.mutant === 'fence-off')
+      Object.assign(status, { epoch: this.table.at(-1)?.epoch ?? 0, promised: 0 })
     const rest = {
       name: this.name,
       voter: this.name,
@@ -240,7 +236,10 @@ export class VoterNode extends Node {
   protected appended(): void {
     const written = [...this.log]
     const generation = this.#generation
-    this.later(this.world.random.chance(0.05) ? 40_000 : 1_500, () => {
+    const { nowUs, random } = this.world
+    // One write after the other.
+    this.#syncedAtUs = Math.max(this.#syncedAtUs + 1, nowUs + (random.chance(0.05) ? 40_000 : 1_500))
+    this.later(this.#syncedAtUs - nowUs, () => {
       this.#diskLog = written
       if (generation !== this.#generation || written.length < this.#durable) return
       this.#durable = written.length
@@ -359,12 +358,12 @@ export class CandidateNode extends Node {
     }
     const { lives = {}, life = 0, voter, epoch, durableSequence } = status
     for (const name of rule.lives.merge(lives)) rule.acknowledged.set(name, 0)
-    const isCurrent = rule.lives.isCurrent(voter, life) || this.cluster.mutant === 'earlier-lives-count'
+    const isCurrent = rule.lives.isCurrent(voter, life)
     if (epoch !== rule.epoch || !isCurrent) return
     rule.acknowledged.set(voter, durableSequence)
     const descending = this.cluster.voters.map(({ name }) => rule.acknowledged.get(name) ?? 0).sort((a, b) => b - a)
     const stable = descending[Math.floor(descending.length / 2)] ?? 0
-    if (stable < rule.opening && this.cluster.mutant !== 'opening-not-needed') return
+    if (stable < rule.opening) return
     for (; rule.stable < stable; rule.stable++) this.cluster.stable(rule.epoch, this.log[rule.stable]!)
   }
 
