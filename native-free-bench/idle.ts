@@ -6,6 +6,7 @@ import type { RoleOptions } from '../src/runtime/options.js'
 import { Child } from './support/children.js'
 import { median } from './support/latency.js'
 import { readOptions } from './support/options.js'
+import { endProgress, showProgress } from './support/progress.js'
 import type { RoleChildArgument } from './support/role-child.js'
 import { type Usage, usageOf } from './support/usage.js'
 
@@ -13,7 +14,10 @@ import { type Usage, usageOf } from './support/usage.js'
 const SETTLE_MS = 10_000
 const DEFAULT_TICK_US = 100_000
 
-const options = readOptions({ rounds: 5, messages: 100, idle: 'block' }, { seconds: { value: 2, low: 1, high: 600 } })
+const options = readOptions(
+  { rounds: 5, messages: 100, idle: 'block' },
+  { seconds: { what: 'length of a round', value: 2, low: 1, high: 600 } },
+)
 const roundMs = (options.more.seconds ?? 2) * 1000
 const role: Omit<RoleOptions, 'logger'> = {
   session: `I${Date.now().toString(36).toUpperCase()}`.slice(0, 10),
@@ -33,15 +37,18 @@ const sequencer = await start({ role: 'sequencer', voters: ['a'], tickUs: DEFAUL
 const active = await start({ role: 'component', instance: '1' })
 const standby = await start({ role: 'component', instance: '2' })
 const processes: Readonly<Record<string, Child>> = { floor, sequencer, store, active, standby }
+showProgress(options, `settling for ${SETTLE_MS / 1000} s`)
 await sleep(SETTLE_MS)
 
 const rounds: Record<string, number>[] = []
 for (let i = 0; i < options.rounds; i++) {
+  showProgress(options, `round ${i + 1} of ${options.rounds}`)
   const before = await usages()
   await sleep(roundMs)
   const after = await usages()
   rounds.push(Object.fromEntries(Object.keys(processes).map((name) => [name, cpuMsASecond(before[name], after[name])])))
 }
+endProgress(options)
 const rss = Object.fromEntries(Object.entries(await usages()).map(([name, usage]) => [name, usage.rssBytes]))
 for (const child of Object.values(processes)) await child.stop()
 

@@ -18,6 +18,7 @@ import {
 } from './support/latency.js'
 import { assertNativeFree } from './support/native-free.js'
 import { readOptions } from './support/options.js'
+import { endProgress, showProgress } from './support/progress.js'
 import { RawLoad } from './support/raw-load.js'
 
 const RATES = [10_000, 50_000, 100_000, 250_000]
@@ -36,7 +37,10 @@ interface Round {
   readonly gaps: number
 }
 
-const options = readOptions({ rounds: 5, messages: 100 }, { rate: { value: 0, low: 0, high: 1_000_000 } })
+const options = readOptions(
+  { rounds: 5, messages: 100 },
+  { rate: { what: 'events a second, 0 for four rates in turn', value: 0, low: 0, high: 1_000_000 } },
+)
 const onlyRate = options.more.rate ?? 0
 const rates = onlyRate > 0 ? [onlyRate] : RATES
 const measuredHistogram = createHistogram()
@@ -70,6 +74,8 @@ async function measureRate(rate: number): Promise<{ floor: Quantiles; measured: 
   const rounds = []
   for (let i = 0; i <= options.rounds; i++) {
     // Round 0 warms up.
+    const what = i === 0 ? 'warming up' : `round ${i} of ${options.rounds}`
+    showProgress(options, `${rate} a second: ${what}`)
     if (i === 1) for (const histogram of [measuredHistogram, raw.histogram]) histogram.reset()
     const measured = await loadRound(rate)
     const perPacket = measured.events / measured.packets
@@ -81,9 +87,8 @@ async function measureRate(rate: number): Promise<{ floor: Quantiles; measured: 
     client.cycle.start()
     sequencer.resume()
     if (i > 0) rounds.push({ floor: floor.quantiles, measured })
-    if (!options.json) process.stderr.write(`\r${rate} a second: round ${i} of ${options.rounds} `)
   }
-  if (!options.json) process.stderr.write('\r')
+  endProgress(options)
   return rounds
 }
 
@@ -162,6 +167,6 @@ function report(rate: number, rounds: readonly { floor: Quantiles; measured: Rou
     `load: ${rate.toLocaleString('en-US')} events a second in ${packetsPerSecond.toLocaleString('en-US')} datagrams, ${bytes} bytes, idle ${idle}\n`,
   )
   console.log(quantileTable({ raw: summary.floor, measured: summary.measured }))
-  console.log(`\nratio  p50 ${summary.ratio.p50.toFixed(3)}  p99 ${summary.ratio.p99.toFixed(3)}`)
+  console.log(`\nratio, median of the rounds  p50 ${summary.ratio.p50.toFixed(3)}  p99 ${summary.ratio.p99.toFixed(3)}`)
   console.log(`${counts.lost} lost, ${counts.gaps} gaps\n`)
 }

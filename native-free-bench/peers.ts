@@ -13,6 +13,7 @@ import { assertNativeFree } from './support/native-free.js'
 import { openNats } from './support/nats-peer.js'
 import { readOptions } from './support/options.js'
 import type { Peer, Rates } from './support/peers.js'
+import { endProgress, showProgress } from './support/progress.js'
 import { openRedis } from './support/redis-peer.js'
 
 const APPLICATION_TYPE = 256
@@ -21,7 +22,7 @@ const KEYS: readonly (keyof Quantiles)[] = ['p50', 'p90', 'p99', 'p99.9', 'p99.9
 
 const options = readOptions(
   { rounds: 5, messages: 2_000, idle: 'block' },
-  { stored: { value: 50_000, low: 0, high: 10_000_000 } },
+  { stored: { what: 'messages to store and read again', value: 50_000, low: 0, high: 10_000_000 } },
 )
 const payload = new Uint8Array(options.bytes).fill(1)
 const role: Omit<RoleOptions, 'logger'> = {
@@ -44,7 +45,11 @@ client.cycle.stop()
 sequencer.pause()
 
 const measured = new Map<string, { rounds: Quantiles[]; all: ReturnType<typeof createHistogram> }>()
-for (let i = -1; i < options.rounds; i++) await round(i < 0)
+for (let i = 0; i <= options.rounds; i++) {
+  showProgress(options, i === 0 ? 'warming up' : `round ${i} of ${options.rounds}`)
+  await round(i === 0)
+}
+endProgress(options)
 const rates: Record<string, Rates> = {}
 for (const peer of peers) {
   if (peer.rates !== undefined && (options.more.stored ?? 0) > 0) {

@@ -11,8 +11,12 @@ import { writeHistograms } from './support/histogram-files.js'
 import { createHistogram, type Quantiles, quantilesUs, quantileTable, recordUs, summarise } from './support/latency.js'
 import { assertNativeFree } from './support/native-free.js'
 import { readOptions } from './support/options.js'
+import { endProgress, showProgress } from './support/progress.js'
 
-const options = readOptions({ rounds: 11, messages: 10_000 }, { standbys: { value: 0, low: 0, high: 8 } })
+const options = readOptions(
+  { rounds: 11, messages: 10_000 },
+  { standbys: { what: 'passive replicas that listen', value: 0, low: 0, high: 8 } },
+)
 const standbyCount = options.more.standbys ?? 0
 const role: Omit<RoleOptions, 'logger'> = {
   session: `R${Date.now().toString(36).toUpperCase()}`.slice(0, 10),
@@ -24,6 +28,8 @@ const role: Omit<RoleOptions, 'logger'> = {
   datagramBytes: options.datagram,
   idle: options.idle,
 }
+/** Round trips before the first round, at least: until then code is compiled. */
+const WARM_UP_MESSAGES = 2_000
 const APPLICATION_TYPE = 256
 /** The session's first event, and the source's. */
 const REGISTRATION_EVENTS = 2
@@ -38,17 +44,19 @@ for (let i = 0; i < standbyCount; i++)
   standbys.push(await Child.start('./listener-child.js', { ...role, idle: 'block' }))
 const measuredHistogram = createHistogram()
 
-await measure(options.messages)
-await floorRound()
+showProgress(options, 'warming up')
+const warmUpMessages = Math.max(WARM_UP_MESSAGES, options.messages)
+await measure(warmUpMessages)
+await floorRound(warmUpMessages)
 measuredHistogram.reset()
 floor.histogram.reset()
 const rounds = []
 for (let i = 0; i < options.rounds; i++) {
-  const floorQuantiles = await floorRound()
+  showProgress(options, `round ${i + 1} of ${options.rounds}`)
+  const floorQuantiles = await floorRound(options.messages)
   rounds.push({ floor: floorQuantiles, measured: await measure(options.messages) })
-  if (!options.json) process.stderr.write(`\rround ${i + 1} of ${options.rounds} `)
 }
-if (!options.json) process.stderr.write('\r')
+endProgress(options)
 assertNativeFree()
 const behind = await eventsBehind()
 client.close()
@@ -67,15 +75,15 @@ if (options.json) {
     `rtt: command to event through the sequencer, ${options.bytes} bytes, idle ${options.idle}, ${standbyCount} standbys, medians of ${rounds.length} rounds\n`,
   )
   console.log(quantileTable({ floor: summary.floor, measured: summary.measured }))
-  console.log(`\nratio  p50 ${summary.ratio.p50.toFixed(3)}  p99 ${summary.ratio.p99.toFixed(3)}`)
+  console.log(`\nratio, median of the rounds  p50 ${summary.ratio.p50.toFixed(3)}  p99 ${summary.ratio.p99.toFixed(3)}`)
 }
 process.exit(0)
 
 /** The sequencer spins on its own core, so it must be away while the floor is measured, and so must the client's loop. */
-async function floorRound(): Promise<Quantiles> {
+async function floorRound(messages: number): Promise<Quantiles> {
   for (const child of [sequencer, ...standbys]) child.pause()
   client.cycle.stop()
-  const quantiles = await floor.round(options.messages)
+  const quantiles = await floor.round(messages)
   client.cycle.start()
   for (const child of [sequencer, ...standbys]) child.resume()
   return quantiles

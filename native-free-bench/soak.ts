@@ -10,6 +10,7 @@ import { writeHistograms } from './support/histogram-files.js'
 import { createHistogram, median, quantilesUs, recordUs } from './support/latency.js'
 import { assertNativeFree } from './support/native-free.js'
 import { readOptions } from './support/options.js'
+import { endProgress, showProgress } from './support/progress.js'
 import { type Usage, usageOf } from './support/usage.js'
 
 const APPLICATION_TYPE = 256
@@ -24,7 +25,10 @@ interface Slice {
 
 const options = readOptions(
   { rounds: 1, messages: 2_000 },
-  { minutes: { value: 1, low: 1, high: 600 }, events: { value: 0, low: 0, high: 2_000_000_000 } },
+  {
+    minutes: { what: 'how long', value: 1, low: 1, high: 600 },
+    events: { what: 'run until so many events instead, 0 for --minutes', value: 0, low: 0, high: 2_000_000_000 },
+  },
 )
 const { minutes = 1, events: targetEvents = 0 } = options.more
 const role: Omit<RoleOptions, 'logger'> = {
@@ -50,9 +54,9 @@ do {
   await load(LOAD_MS)
   const medianUs = await roundTrips(options.messages)
   slices.push({ events: returned, medianUs, usage: await usageOf(sequencer) })
-  if (!options.json) process.stderr.write(`\r${(returned / 1e6).toFixed(1)} million events `)
+  showProgress(options, `${(returned / 1e6).toFixed(1)} million events`)
 } while (!isOver())
-if (!options.json) process.stderr.write('\r')
+endProgress(options)
 assertNativeFree()
 client.close()
 await sequencer.stop()

@@ -8,21 +8,35 @@ ensureBuilt()
 const [name = '', ...args] = process.argv.slice(2)
 const folder = join(root, 'dist', 'native-free-bench')
 const program = join(folder, `${name}.js`)
+// Without a name the list is what was asked for.
+if (name === '' || name === '--help' || name === '-h') {
+  process.stdout.write(usage())
+  process.exit(0)
+}
 if (!/^[a-z-]+$/.test(name) || !existsSync(program)) {
-  process.stderr.write(`usage: npm run bench -- NAME [options]\n${scenarios().join('\n')}\n`)
+  process.stderr.write(`error E_USAGE: there is no scenario '${name}'\n${usage()}`)
   process.exit(2)
 }
 const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
 child.on('exit', (code) => process.exit(code ?? 1))
 
-/** A line each: the name, and the first sentence that the scenario's source says of itself. */
+function usage() {
+  return `usage: npm run bench -- NAME [options]\n\n${scenarios().join('\n')}\n\nThe flags of one: npm run bench -- NAME --help\n`
+}
+
+/** The name of each, and the first sentence that its source says of itself, in two columns. */
 function scenarios() {
   const folder = join(root, 'native-free-bench')
-  const names = readdirSync(folder).flatMap((file) => file.match(/^([a-z-]+)\.ts$/)?.[1] ?? [])
+  const names = readdirSync(folder)
+    .flatMap((file) => file.match(/^([a-z-]+)\.ts$/)?.[1] ?? [])
+    .sort()
+  const width = Math.max(...names.map((name) => name.length))
   return names.map((name) => {
     const comment = /^\/\*\*([\s\S]*?)\*\//.exec(readFileSync(join(folder, `${name}.ts`), 'utf8'))?.[1] ?? ''
     const text = comment.replace(/\s*\n \*\s*/g, ' ').trim()
-    return `  ${name.padEnd(8)} ${/^.*?\.(?=\s|$)/.exec(text)?.[0] ?? text}`
+    const sentence = /^.*?\.(?=\s|$)/.exec(text)?.[0] ?? text
+    const lines = sentence.match(/.{1,90}(?:\s|$)/g) ?? []
+    return `  ${name.padEnd(width)}  ${lines.map((line) => line.trim()).join(`\n${' '.repeat(width + 4)}`)}`
   })
 }

@@ -27,16 +27,17 @@ export function recordUs(histogram: Histogram, latencyUs: number): void {
   histogram.recordValue(Math.min(HIGHEST_NS, Math.max(0, Math.round(latencyUs * 1000))))
 }
 
-/** In microseconds. */
+/** In microseconds. A value stands for its bucket, whose end may lie above the largest one recorded: that is cut. */
 export function quantilesUs(histogram: Histogram): Quantiles {
-  const at = (percentile: number): number => histogram.getValueAtPercentile(percentile) / 1000
+  const max = histogram.maxValue / 1000
+  const at = (percentile: number): number => Math.min(max, histogram.getValueAtPercentile(percentile) / 1000)
   return {
     p50: at(50),
     p90: at(90),
     p99: at(99),
     'p99.9': at(99.9),
     'p99.99': at(99.99),
-    max: histogram.maxValue / 1000,
+    max,
   }
 }
 

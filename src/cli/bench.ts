@@ -1,13 +1,16 @@
 /** `seqcast bench NAME`: what this machine does, in figures, each in one run with what it is compared with. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { DEFAULT_DATAGRAM_BYTES } from '../core/limits.js'
 import { QUANTILE_HEADER, quantileRow, writeHistogram } from './bench/histogram.js'
 import { CODECS } from './bench/messages.js'
+import { requireOneDatagram } from './bench/one-datagram.js'
 import { type Configuration, readConfiguration } from './configuration.js'
 import { count, print, table } from './output.js'
+import { prepareDirectory } from './output-directory.js'
+import { startProgress } from './progress-bar.js'
 
 const STORE_EVENTS = 4_000_000
 const REWIND_EVENTS = 4_000_000
@@ -28,13 +31,16 @@ addBench('store', 'append events to LMDB, and count them when they are durable')
     withDirectory(flags, async (configuration, directory) => {
       const { benchStore } = await import('./bench/store.js')
       const { bytes = EVENT_BYTES, events = STORE_EVENTS, rounds = ROUNDS, datagram, json } = configuration
+      requireOneDatagram(bytes, datagram)
       const startMs = Date.now()
-      const { result, histogram } = await benchStore({ directory, bytes, events, rounds, datagram })
+      const { result, histogram } = await withProgress('store', rounds, json, (onRound) =>
+        benchStore({ directory, bytes, events, rounds, datagram, onRound }),
+      )
       if (configuration.out !== undefined) writeHistogram(configuration.out, 'store', histogram, startMs)
       print(json, result, () => {
         const head = `store: ${bytes}-byte events in packets of ${datagram} bytes, durable in LMDB, median of ${rounds} rounds`
         const rate = `${count(result.eventsPerSecond)} events a second (best ${count(result.best)})`
-        return `${head}\n\n${rate}\n\n${table(QUANTILE_HEADER, [quantileRow('append to durable', result.measured)])}`
+        return `${head}\n\n${rate}\n\n${table(QUANTILE_HEADER, [quantileRow('append to durable, queue full', result.measured)])}`
       })
     }),
   )
@@ -51,16 +57,13 @@ addBench('rewind', 'rewind a session of another process into a component: from i
       const codecs = codec === 'all' ? CODECS : [codec]
       const ways = way === 'all' ? (['local', 'tcp'] as const) : [way]
       const rows: string[][] = []
-      for await (const result of benchRewind({ directory, events, rounds, datagram, codecs, ways })) {
-        if (json) print(true, result, () => '')
-        rows.push([
-          result.way,
-          result.codec,
-          count(result.eventsPerSecond),
-          count(result.best),
-          `${result.cpuNsPerEvent} ns`,
-        ])
-      }
+      await withProgress('rewind', rounds * codecs.length * ways.length, json, async (onRound) => {
+        for await (const result of benchRewind({ directory, events, rounds, datagram, codecs, ways, onRound })) {
+          if (json) print(true, result, () => '')
+          const { eventsPerSecond, best, cpuNsPerEvent } = result
+          rows.push([result.way, result.codec, count(eventsPerSecond), count(best), `${cpuNsPerEvent} ns`])
+        }
+      })
       if (json) return
       const head = `rewind: 20-byte payloads in packets of ${datagram} bytes, into a handler that reads every field, median of ${rounds} rounds`
       print(
@@ -79,8 +82,11 @@ addBench('rtt', 'round trip of a command with a recording voter and two standbys
     withDirectory(flags, async (configuration, directory) => {
       const { benchRtt } = await import('./bench/rtt.js')
       const { bytes = EVENT_BYTES, messages = RTT_MESSAGES, rounds = RTT_ROUNDS, datagram, json } = configuration
+      requireOneDatagram(bytes, datagram)
       const startMs = Date.now()
-      const { result, histograms } = await benchRtt({ directory, bytes, messages, rounds, datagram })
+      const { result, histograms } = await withProgress('rtt', rounds, json, (onRound) =>
+        benchRtt({ directory, bytes, messages, rounds, datagram, onRound }),
+      )
       if (configuration.out !== undefined) {
         writeHistogram(configuration.out, 'rtt-floor', histograms.floor, startMs)
         writeHistogram(configuration.out, 'rtt', histograms.measured, startMs)
@@ -89,7 +95,7 @@ addBench('rtt', 'round trip of a command with a recording voter and two standbys
         const { floor, measured, ratio } = result
         const head = `rtt: ${bytes}-byte commands, idle block, a recording voter and ${result.standbys} standbys, medians of ${result.rounds} rounds`
         const rows = [quantileRow('floor', floor), quantileRow('measured', measured)]
-        const ratios = `ratio  p50 ${ratio.p50.toFixed(2)}  p99 ${ratio.p99.toFixed(2)}`
+        const ratios = `ratio, median of the rounds  p50 ${ratio.p50.toFixed(2)}  p99 ${ratio.p99.toFixed(2)}`
         return `${head}\n\n${table(QUANTILE_HEADER, rows)}\n\n${ratios}`
       })
     }),
@@ -113,11 +119,28 @@ async function withDirectory(
 ): Promise<void> {
   const configuration = readConfiguration(flags)
   const parent = configuration.dir ?? tmpdir()
-  mkdirSync(parent, { recursive: true })
+  prepareDirectory('--dir', parent)
+  if (configuration.out !== undefined) prepareDirectory('--out', configuration.out)
   const directory = mkdtempSync(join(parent, 'seqcast-bench-'))
   try {
     await run(configuration, directory)
   } finally {
     rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Shows how far the rounds are, on a terminal. */
+async function withProgress<T>(
+  name: string,
+  rounds: number,
+  json: boolean,
+  run: (onRound: () => void) => Promise<T>,
+): Promise<T> {
+  const bar = startProgress(name, 'rounds', rounds, json)
+  let done = 0
+  try {
+    return await run(() => bar.update(++done))
+  } finally {
+    bar.stop()
   }
 }

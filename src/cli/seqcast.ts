@@ -12,8 +12,13 @@ const program = new Command('seqcast')
   .configureHelp({ sortSubcommands: false })
   .showHelpAfterError('(see --help)')
   .exitOverride()
-for (const command of await loadCommands(process.argv[2]))
-  program.addCommand(command.exitOverride().showHelpAfterError('(see --help)'))
+for (const command of await loadCommands(process.argv[2])) program.addCommand(reporting(command))
+
+/** Commander's own errors of a command, and of those below it, become exit statuses here too. */
+function reporting(command: Command): Command {
+  for (const sub of command.commands) reporting(sub)
+  return command.exitOverride().showHelpAfterError('(see --help)')
+}
 
 /** Says what happened, to what, and what to do. */
 function report(error: unknown): number {

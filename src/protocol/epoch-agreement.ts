@@ -1,5 +1,6 @@
 /** Where a log and the epoch table of a reign part, and which of two logs is the newer one. */
 import type { EpochTableEntry } from '../wire/control.js'
+import { isEpochTable } from '../wire/epoch-entries.js'
 
 /** What is needed of a log to compare it: the epoch of its last event, and the sequence of that. */
 export interface LogEnd {
@@ -14,13 +15,7 @@ export function isAsNew(a: LogEnd, b: LogEnd): boolean {
 
 /** Whether a table is one that the reign of this epoch can have opened with. */
 export function isTableOf(epoch: number, table: readonly EpochTableEntry[]): boolean {
-  let last: EpochTableEntry = { epoch: 0, sequence: 0 }
-  for (const entry of table) {
-    if (!Number.isSafeInteger(entry.sequence) || entry.epoch <= last.epoch || entry.sequence <= last.sequence)
-      return false
-    last = entry
-  }
-  return last.epoch === epoch && table[0]?.sequence === 1
+  return isEpochTable(table) && table.at(-1)?.epoch === epoch
 }
 
 /**

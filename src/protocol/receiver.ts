@@ -50,7 +50,7 @@ export class Receiver {
     const all = withDefaults(options)
     this.#options = all
     this.#output = output
-    this.#branch = new StreamBranch(all.epochTable, this.counters)
+    this.#branch = new StreamBranch(all.epochTable, all.nextSequence, this.counters)
     this.#inlet = new ReceiverInlet(all.session, all.opaque, this.#branch.epochs, this.counters)
     this.#buffer = new ReorderBuffer(all.reorderPackets, all.reorderBytes)
     this.#line = new DeliveryLine(all.nextSequence, this.#buffer, output, this.counters)

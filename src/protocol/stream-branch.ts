@@ -23,10 +23,14 @@ export class StreamBranch {
   readonly epochs: EpochTable
   readonly #watch = new SequencerWatch()
   readonly #counters: Counters<ReceiverCounter>
+  /** What lies before is not held here: nobody can take it back. */
+  readonly #holdsFrom: number
   /** After a verdict that takes something back. */
   revokedFrom = 0
 
-  constructor(known: readonly EpochTableEntry[], counters: Counters<ReceiverCounter>) {
+  /** @param first the first sequence that is delivered here; what lies before is held where the table of it is known */
+  constructor(known: readonly EpochTableEntry[], first: number, counters: Counters<ReceiverCounter>) {
+    this.#holdsFrom = known.length === 0 ? first : 1
     this.epochs = new EpochTable(known)
     this.#counters = counters
   }
@@ -59,7 +63,8 @@ export class StreamBranch {
     if (verdict === 'bad' || verdict === 'stale' || verdict === 'rival') return this.#ignore(`${verdict}-heartbeat`)
     const changedFrom = this.epochs.adopt(table)
     if (changedFrom < 0) this.#counters['bad-epoch-table']++
-    if (changedFrom > 0 && changedFrom < deliveredNext) return this.#revoke(changedFrom, 'other-branch')
+    const takenFrom = Math.max(changedFrom, this.#holdsFrom)
+    if (changedFrom > 0 && takenFrom < deliveredNext) return this.#revoke(takenFrom, 'other-branch')
     if (verdict === 'behind') return this.#revoke(nextSequence, 'restarted-behind')
     return changedFrom > 0 || verdict === 'successor' ? 'successor' : 'same'
   }

@@ -15,7 +15,7 @@ import type { RoleOptions } from './options.js'
 const LOSS_TIMEOUT_US = 3_600_000_000
 
 export interface StandbyOwner {
-  /** Events were read. */
+  /** Events of the stream were read; not of its history. */
   read(nowUs: number): void
   /** The reading can't go on: it has to begin anew. */
   readAnew(reason: string): void
@@ -75,7 +75,8 @@ export class StandbyReader {
   #read(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void {
     try {
       this.#sequencer.rebuild(sequence, count, bytes, start, end)
-      this.#owner.read(nowUs)
+      // A store that is read says nothing about the sequencer.
+      if (this.#link !== undefined && this.#link.receiver.state !== 'rewinding') this.#owner.read(nowUs)
     } catch (error) {
       if (!(error instanceof SeqcastError)) throw error
       this.#over(() => this.#owner.failed(error))

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SeqcastError } from '../core/errors.js'
+import { directoryFailure } from './store-error.js'
 import { makeDirectorySynced, writeFileSynced } from './synced-file.js'
 
 const IDENTITY_FILE = 'store.json'
@@ -17,9 +18,18 @@ export interface StoreIdentity {
 
 /**
  * Reads the identity of a directory, or gives it one.
- * @throws SeqcastError E_CONFIG where the directory is another store's; E_STORE_CORRUPT where the file is damaged
+ * @throws SeqcastError E_CONFIG where the directory is another store's; E_STORE_CORRUPT where the file is damaged; E_STORE_IO or
+ * E_STORE_FULL where the directory can't be made, read or written
  */
 export function claimIdentity(directory: string, wanted: StoreIdentity): StoreIdentity {
+  try {
+    return claim(directory, wanted)
+  } catch (error) {
+    throw error instanceof SeqcastError ? error : directoryFailure(error, directory)
+  }
+}
+
+function claim(directory: string, wanted: StoreIdentity): StoreIdentity {
   const found = readIdentity(directory)
   if (found === undefined) {
     makeDirectorySynced(directory)

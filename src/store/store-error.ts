@@ -34,11 +34,20 @@ export function writeFailure(cause: unknown, session: string, sequence: number):
 
 /** Opening failed before anything was known of what is recorded. */
 export function openFailure(cause: unknown, session: string, path: string): SeqcastError {
+  const message = `session '${session}' can't be opened for recording in ${path}: ${messageOf(cause)}`
+  return startFailure(cause, message, { session, path })
+}
+
+/** The store's own directory can't be made, read or written. */
+export function directoryFailure(cause: unknown, path: string): SeqcastError {
+  return startFailure(cause, `the store's directory ${path} can't be used: ${messageOf(cause)}`, { path })
+}
+
+function startFailure(cause: unknown, message: string, fields: Readonly<Record<string, unknown>>): SeqcastError {
   const [code, hint] = isFull(cause)
     ? (['E_STORE_FULL', 'free some space, then start the store again'] as const)
-    : (['E_STORE_IO', 'check that the directory exists on a sound disk and can be written'] as const)
-  const message = `session '${session}' can't be opened for recording in ${path}: ${messageOf(cause)}`
-  return new SeqcastError(code, message, { hint, fields: { session, path }, cause })
+    : (['E_STORE_IO', 'check that the directory is one, lies on a sound disk and can be written'] as const)
+  return new SeqcastError(code, message, { hint, fields, cause })
 }
 
 /** A recorded value is not what was written. */

@@ -1,9 +1,9 @@
 /**
  * Small files that must be on disk before anybody relies on them: written beside, synced, renamed, and the directory synced.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 /** Replaces the file; afterwards either the old or the new content is there, whatever crashes. */
 export function writeFileSynced(path: string, text: string): void {
@@ -37,8 +37,26 @@ async function syncedHandle(path: string, flags: string, write?: (file: FileHand
   }
 }
 
+/**
+ * Makes a directory, and those above it that are missing, one by one: node's `recursive` does not return where a file system
+ * answers every new name with ENOENT, as /proc does.
+ * @throws the system's error where one can't be made, or is no directory
+ */
 export function makeDirectorySynced(path: string): void {
-  if (mkdirSync(path, { recursive: true }) !== undefined) syncDirectory(dirname(path))
+  if (isDirectory(path)) return
+  const parent = dirname(resolve(path))
+  makeDirectorySynced(parent)
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    // Another process may have been faster.
+    if (!isDirectory(path)) throw error
+  }
+  syncDirectory(parent)
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 /** What was made, renamed or removed in it stays so. */

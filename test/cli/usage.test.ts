@@ -67,6 +67,8 @@ test('wrong usage ends with 2, and says what is wrong', async (t) => {
     [['store'], /a store needs a directory/],
     [['record', '--dir', 'd'], /required option '--group/],
     [['verify'], /required option '--dir/],
+    [['bench', 'store', '--nope'], /unknown option '--nope'\n\(see --help\)/],
+    [['admin', 'activate'], /missing required argument 'component'/],
   ]
   await Promise.all(
     wrong.map(async ([args, words]) => {

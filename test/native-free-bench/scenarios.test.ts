@@ -100,10 +100,40 @@ test('peers: floor and runtime are always there, and who is missing is named', (
 })
 
 test('a flag that makes no sense ends with a message and no figure', (t) => {
-  for (const flags of [['--idle', 'doze'], ['--datagram', '1'], ['--rounds', 'x'], ['--nothing']]) {
-    const { lines, stderr, status } = run('floor', flags)
-    t.ok(status !== 0 && lines.length === 0, flags.join(' '))
-    t.match(stderr, /is neither|is not a whole number|Unknown option/)
+  const wrong: [string[], number, RegExp][] = [
+    [['--idle', 'doze'], 2, /^error E_CONFIG: --idle is "doze", and must be spin or block\n/],
+    [['--datagram', '1'], 2, /^error E_CONFIG: --datagram is "1", and must be a whole number from 256 to 65507\n/],
+    [['--rounds', 'x'], 2, /^error E_CONFIG: --rounds is "x", and must be a whole number from 1 to 1000\n/],
+    [['--nothing'], 2, /^error E_USAGE: Unknown option '--nothing'\n {2}see npm run bench -- rtt --help\n$/],
+    [['word'], 2, /^error E_USAGE: Unexpected argument 'word'\n/],
+    [['--bytes', '1343'], 2, /^error E_CONFIG: --bytes 1343 does not fit .* --datagram 1400, .* 1342\n.* 1401\n$/],
+    [['--out', process.execPath], 1, /^error E_FILE: --out \S+ can't be written: /],
+  ]
+  for (const [flags, expected, words] of wrong) {
+    const { lines, stderr, status } = run('rtt', flags)
+    t.strictSame([status, lines], [expected, []], flags.join(' '))
+    t.match(stderr, words)
+    t.equal(stderr.split('\n').length, 3, 'what is wrong, what to do, no stack')
   }
+  t.end()
+})
+
+test('help: of a scenario, and the list of them', (t) => {
+  const list = fileURLToPath(new URL('../../../scripts/bench.js', import.meta.url))
+  const node = (...args: string[]): ReturnType<typeof spawnSync> =>
+    spawnSync(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' }, encoding: 'utf8' })
+  const help = node(list, 'rtt', '--help')
+  t.equal(help.status, 0)
+  t.match(
+    help.stdout,
+    /^usage: npm run bench -- rtt [\s\S]*--standbys <n> +passive .* \(default: 0\)\n[\s\S]*default: spin/,
+  )
+  const all = node(list, '--help')
+  t.equal(all.status, 0)
+  for (const name of ['codec', 'rtt', 'throughput-embedded'])
+    t.match(all.stdout, new RegExp(`^ {2}${name} +[A-Z]`, 'm'))
+  const unknown = node(list, 'rt')
+  t.strictSame([unknown.status, unknown.stdout], [2, ''])
+  t.match(unknown.stderr, /^error E_USAGE: there is no scenario 'rt'\nusage: /m)
   t.end()
 })

@@ -4,7 +4,8 @@
  * reigns, new events become stable, and every voter votes.
  */
 import { type Test, test } from 'tap'
-import { CandidateNode, type Cluster, type Mutant, VoterNode } from './claims-nodes.js'
+import { CandidateNode } from './claims-candidate.js'
+import { type Cluster, type Mutant, VoterNode } from './claims-nodes.js'
 import { type Event, type Process, World } from './claims-world.js'
 
 const FAULTS_UNTIL_US = 4_000_000

@@ -314,3 +314,23 @@ function quietOutput(): ReceiverOutput {
     lost: nothing,
   }
 }
+
+test('who joins in a later epoch takes nothing back, and what it took in the wrong one', (t) => {
+  const table = [
+    { epoch: 1, sequence: 1 },
+    { epoch: 2, sequence: 7 },
+  ]
+  const late = new ReceiverRig({ nextSequence: 20 })
+  late.isUnchecked = true
+  late.receiver.onSequencerHeartbeat(B, 2, 20, table, late.clock.nowUs)
+  late.packet(eventPacket(20, 2, 2))
+  t.equal(late.delivered, 21)
+  t.notOk(late.said.some((word) => word.startsWith('revoked')))
+
+  const misled = new ReceiverRig({ nextSequence: 20 })
+  misled.packet(eventPacket(20, 2, 1))
+  t.equal(misled.delivered, 21)
+  misled.receiver.onSequencerHeartbeat(B, 2, 22, table, misled.clock.nowUs)
+  t.ok(misled.said.includes('revoked 20'), 'from the first that it has')
+  t.end()
+})

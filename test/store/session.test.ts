@@ -88,6 +88,18 @@ test('a store directory has one identity', (t) => {
   t.end()
 })
 
+test('a store directory that can’t be made or written', (t) => {
+  const file = join(scratch.path, 'no-directory')
+  writeFileSync(file, '')
+  for (const directory of [file, join(file, 'below'), '/proc/nobody/writes/here'])
+    t.throws(() => claimIdentity(directory, { name: 'alpha', voter: 'a' }), {
+      code: 'E_STORE_IO',
+      message: `the store's directory ${directory} can't be used`,
+      hint: /check that the directory is one/,
+    })
+  t.end()
+})
+
 test('reopening goes on where the log ended', async (t) => {
   for (let round = 0; round < 3; round++) {
     const log = await LmdbEventLog.open({ directory: scratch.path, session: 'AGAIN', firstSequence: 5 })

@@ -1,5 +1,5 @@
 /** Latency histograms of the benches: quantiles for a report, and the files that other tools plot. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, type Histogram, HistogramLogWriter } from 'hdr-histogram-js'
 
@@ -30,16 +30,17 @@ export function recordUs(histogram: Histogram, latencyUs: number): void {
   histogram.recordValue(Math.min(HIGHEST_NS, Math.max(0, Math.round(latencyUs * NS_PER_US))))
 }
 
-/** In microseconds. */
+/** In microseconds. A value stands for its bucket, whose end may lie above the largest one recorded: that is cut. */
 export function quantilesUs(histogram: Histogram): Quantiles {
-  const at = (percentile: number): number => histogram.getValueAtPercentile(percentile) / NS_PER_US
+  const max = histogram.maxValue / NS_PER_US
+  const at = (percentile: number): number => Math.min(max, histogram.getValueAtPercentile(percentile) / NS_PER_US)
   return {
     p50: at(50),
     p90: at(90),
     p99: at(99),
     'p99.9': at(99.9),
     'p99.99': at(99.99),
-    max: histogram.maxValue / NS_PER_US,
+    max,
   }
 }
 
@@ -67,9 +68,8 @@ export function quantileRow(name: string, q: Quantiles): string[] {
   return [name, ...[q.p50, q.p90, q.p99, q['p99.9'], q['p99.99'], q.max].map((value) => value.toFixed(1))]
 }
 
-/** Writes NAME.hgrm (a percentile distribution in microseconds) and NAME.hlog (the histogram itself). @returns the paths */
+/** Writes NAME.hgrm (a percentile distribution in microseconds) and NAME.hlog (the histogram itself) to a directory that is there. @returns the paths */
 export function writeHistogram(directory: string, name: string, histogram: Histogram, startMs: number): string[] {
-  mkdirSync(directory, { recursive: true })
   const hgrm = join(directory, `${name}.hgrm`)
   const hlog = join(directory, `${name}.hlog`)
   writeFileSync(hgrm, histogram.outputPercentileDistribution(5, NS_PER_US))

@@ -23,6 +23,8 @@ export interface RewindBenchOptions {
   readonly datagram: number
   readonly codecs: readonly Codec[]
   readonly ways: readonly RewindWay[]
+  /** Called after each round that counts. */
+  readonly onRound: () => void
 }
 
 export interface RewindResult {
@@ -55,7 +57,10 @@ export async function* benchRewind(options: RewindBenchOptions): AsyncGenerator<
       for (const way of options.ways) {
         const measured: Measured[] = []
         // The first round warms up: code is compiled, pages are mapped.
-        for (let round = 0; round <= rounds; round++) measured.push(await rewindOnce(way, recorded))
+        for (let round = 0; round <= rounds; round++) {
+          measured.push(await rewindOnce(way, recorded))
+          if (round > 0) options.onRound()
+        }
         const rates = measured.slice(1).map(({ rate }) => rate)
         yield {
           ...{ bench: 'rewind', way, codec, idle: 'block', bytes: FILL_BYTES, datagram, rounds },

@@ -24,6 +24,8 @@ export interface RttBenchOptions {
   readonly rounds: number
   /** Round trips a round. */
   readonly messages: number
+  /** Called after each round that counts. */
+  readonly onRound: () => void
 }
 
 export interface RttResult {
@@ -42,6 +44,8 @@ export interface RttResult {
 const VOTER = 's1'
 const STANDBYS = ['b', 'c'] as const
 const MODULE = fileURLToPath(new URL('./rtt-component.js', import.meta.url))
+/** Round trips before the first round, at least: until then code is compiled. */
+const WARM_UP_MESSAGES = 2_000
 const ACTIVE_WITHIN_MS = 10_000
 
 export async function benchRtt(
@@ -59,12 +63,14 @@ export async function benchRtt(
     for (let round = 0; round <= options.rounds; round++) {
       const floorRound = createHistogram()
       const measuredRound = createHistogram()
-      await floor.round(messages, floorRound)
-      await topology.round(messages, measuredRound)
-      if (round === 0) continue // Warms up: code is compiled.
+      const count = round === 0 ? Math.max(WARM_UP_MESSAGES, messages) : messages
+      await floor.round(count, floorRound)
+      await topology.round(count, measuredRound)
+      if (round === 0) continue
       rounds.push({ floor: quantilesUs(floorRound), measured: quantilesUs(measuredRound) })
       histograms.floor.add(floorRound)
       histograms.measured.add(measuredRound)
+      options.onRound()
     }
   } finally {
     await topology.close()

@@ -13,6 +13,8 @@ export interface StoreBenchOptions {
   readonly bytes: number
   readonly datagram: number
   readonly rounds: number
+  /** Called after each round that counts. */
+  readonly onRound: () => void
 }
 
 export interface StoreResult {
@@ -42,7 +44,9 @@ export async function benchStore(options: StoreBenchOptions): Promise<{ result: 
     const log = await LmdbEventLog.open({ directory: options.directory, session: `ROUND${round}` })
     const rate = await appendAll(log, options, round === 0 ? createHistogram() : histogram)
     await log.close()
-    if (round > 0) rates.push(rate)
+    if (round === 0) continue
+    rates.push(rate)
+    options.onRound()
   }
   rates.sort((a, b) => a - b)
   const { bytes, datagram, rounds, events } = options
