@@ -68,7 +68,7 @@ export class Neighbours {
     if (this.#publication.stability.isVoter(voter)) this.#output.stop('newer-epoch', { voter, promised })
   }
 
-  onSequencer({ state, epoch, nextSequence, stableSequence }: SequencerHeartbeat, sender: number): void {
+  onSequencer({ state, epoch, nextSequence, stableSequence, epochTable }: SequencerHeartbeat, sender: number): void {
     if (sender === this.#incarnation || !isSequencing(state)) return
     const { stability, firstUnsent } = this.#publication
     if (this.#epoch === 0) {
@@ -78,8 +78,11 @@ export class Neighbours {
     }
     this.#counters['second-sequencer']++
     if (epoch < this.#epoch) this.#output.answer()
-    else if (epoch > this.#epoch && stability.hasVoters) this.#output.stop('newer-epoch', { sender, epoch })
-    else if (this.#isBehind(this.#epoch === 0 ? 0 : firstUnsent, nextSequence, sender)) {
+    else if (epoch > this.#epoch && stability.hasVoters) {
+      // A reign goes on after all that is stable: another one is a lie.
+      if ((epochTable.at(-1)?.sequence ?? 0) > stability.stableSequence)
+        this.#output.stop('newer-epoch', { sender, epoch })
+    } else if (this.#isBehind(this.#epoch === 0 ? 0 : firstUnsent, nextSequence, sender)) {
       this.#output.stop('second-sequencer', { sender, nextSequence })
     } else this.#output.answer()
   }

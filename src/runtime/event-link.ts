@@ -10,6 +10,8 @@ import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
 import { Receiver } from '../protocol/receiver.js'
 import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../protocol/receiver-options.js'
 import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
+import { StableGuard } from '../protocol/stable-guard.js'
 import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
@@ -51,7 +53,14 @@ export interface EventLinkOptions {
   readonly localStore?: string
 }
 
-const EVENT_LINK_COUNTERS = ['unauthenticated', 'noServer', 'requestsSent', 'rewinds', 'localRewinds'] as const
+const EVENT_LINK_COUNTERS = [
+  'unauthenticated',
+  'noServer',
+  'requestsSent',
+  'rewinds',
+  'localRewinds',
+  'impossibleReigns',
+] as const
 export type EventLinkCounter = (typeof EVENT_LINK_COUNTERS)[number]
 
 export class EventLink implements Agent {
@@ -66,6 +75,7 @@ export class EventLink implements Agent {
   readonly #requestAuth: Authenticator
   readonly #rewind: RewindLink
   readonly #localRewind: LocalRewind | undefined
+  readonly #guard = new StableGuard()
   /** From here on the local files had nothing: it is asked for over TCP. */
   #localEnd = 0
   readonly #logger: Logger
@@ -212,7 +222,7 @@ export class EventLink implements Agent {
     this.#multicast = await MulticastReceiver.open({ ...options.eventGroup, interfaceAddress, onError }, fromGroup)
     this.#unlisten = control.listen((message, address, nowUs) => {
       this.directory.onControl(message, address, nowUs)
-      if (message.kind !== 'sequencer') return
+      if (message.kind !== 'sequencer' || !this.#isCredible(message.body)) return
       this.#onSequencer(message.sender, message.body, nowUs)
       if (this.#receiver.follows(message.sender)) listener.sequencerHeard?.(message.body, nowUs)
     })
@@ -241,9 +251,16 @@ export class EventLink implements Agent {
     this.#requests?.close()
   }
 
+  #isCredible(heartbeat: SequencerHeartbeat): boolean {
+    if (!isSequencing(heartbeat.state)) return true
+    if (this.#guard.admits(heartbeat, this.#receiver.nextSequence - 1)) return true
+    this.counters.impossibleReigns = this.#guard.refused
+    return false
+  }
+
   #onSequencer(sender: number, { epoch, nextSequence, epochTable, state }: SequencerHeartbeat, nowUs: number): void {
     // One that does not sequence says nothing about the stream.
-    if (state !== 'open' && state !== 'held' && state !== 'ending') return
+    if (!isSequencing(state)) return
     this.#receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, state !== 'ending')
   }
 

@@ -9,6 +9,8 @@ import { Authenticator } from '../net/auth.js'
 import { UnicastSocket } from '../net/udp.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { Retransmitter } from '../protocol/retransmitter.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
+import { StableGuard } from '../protocol/stable-guard.js'
 import type { VoterStatus } from '../protocol/voter.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
@@ -65,6 +67,7 @@ class StoreProcess implements StoreRole, Agent {
   readonly #options: StoreRoleOptions
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
+  readonly #guard = new StableGuard()
   readonly #retransmitter: Retransmitter
   readonly #answerAuth: Authenticator
   readonly #requestAuth: Authenticator
@@ -170,7 +173,12 @@ class StoreProcess implements StoreRole, Agent {
     )
     // When claims can be answered with ports, and before the event link listens: it goes on from where the log was cut.
     this.#control.listen((message, _address, nowUs) => {
-      if (message.kind === 'sequencer') this.#recorder.onSequencer(message.body)
+      if (message.kind === 'sequencer') {
+        // Neither the log nor the vote may follow a reign that can't be.
+        const { body } = message
+        if (isSequencing(body.state) && !this.#guard.admits(body, this.log.nextSequence - 1)) return
+        this.#recorder.onSequencer(body)
+      }
       this.#voter?.onControl(message, nowUs)
     })
     this.#events = await EventLink.open(

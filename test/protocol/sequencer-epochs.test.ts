@@ -1,12 +1,12 @@
 /** A sequencer's reign: how it opens on an adopted log, what it keeps for those who lack it, and when it stops. */
 import fc from 'fast-check'
 import { test } from 'tap'
-import type { StoreStatus } from '../../src/wire/control.js'
+import type { SequencerHeartbeat, StoreStatus } from '../../src/wire/control.js'
 import { EPOCH_OPENED, epochOpenedCodec, SESSION_STARTED } from '../../src/wire/runtime-events.js'
 import { Bench, bytes, commandPacket, parse, SESSION } from './sequencer-kit.js'
 
 const VOTERS = ['a', 'b', 'c']
-const HEARTBEAT = {
+const HEARTBEAT: SequencerHeartbeat = {
   ...{ epoch: 1, nextSequence: 1, stableSequence: 0, publishedIsStable: false, epochTable: [], state: 'open' },
   ...{ held: false, requestPort: 1, counters: {} },
 }
@@ -218,9 +218,22 @@ test('a sequencer stops at once for a newer reign, and only for that', (t) => {
     (promised: number, more: Partial<StoreStatus> = {}) =>
     (to: Bench) =>
       to.acknowledge('a', 1, 1, { promised, ...more })
+  const opened = (sequence: number) => [
+    { epoch: 1, sequence: 1 },
+    { epoch: 4, sequence },
+  ]
   t.equal(
-    meet((to) => hear(to, { epoch: 4 })),
+    meet((to) => hear(to, { epoch: 4, epochTable: opened(9) })),
     'newer-epoch',
+  )
+  t.equal(
+    meet((to) => {
+      for (const voter of ['a', 'b', 'c']) to.acknowledge(voter, to.sequencer.nextSequence - 1, 3)
+      t.ok(to.sequencer.stableSequence >= 2)
+      hear(to, { epoch: 4, epochTable: opened(2) })
+    }),
+    'open',
+    'one that takes back what is stable is a lie',
   )
   t.equal(
     meet((to) => hear(to, { epoch: 4, state: 'claiming' })),
