@@ -27,8 +27,9 @@ interface Messages {
   Load: { data: Uint8Array }
 }
 
-keepYoungGenerationSmall()
 const argument = childArgument<RoleChildArgument>()
+// As the command line does.
+if (argument.role === 'sequencer' || argument.role === 'store') keepYoungGenerationSmall()
 const options: RoleOptions = { ...argument.options, logger: silentLogger }
 await start()
 assertNativeFree()

@@ -7,7 +7,6 @@ import { type Component, isComponent } from '../component/definition.js'
 import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { ComponentRole } from '../runtime/component-role.js'
-import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
 import { readConfiguration, roleOptions } from './configuration.js'
 import { LatencyHistogram } from './latency.js'
 import { durationText, plural, print } from './output.js'
@@ -26,7 +25,6 @@ export const runCommand = new Command('run')
   .option('--option <name=value...>', 'passed to the module’s `configure`')
   .option('--no-guard', 'do not watch handlers for clocks, randomness and promises')
   .action(async (path: string, flags: Record<string, unknown>) => {
-    keepYoungGenerationSmall()
     const configuration = readConfiguration(flags)
     const component = await loadComponent(path, configuration.option ?? [])
     const standby = configuration.standby ?? false

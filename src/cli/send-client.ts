@@ -240,7 +240,10 @@ export class SendClient implements Agent, EventListener {
   /** Where the beginning is out of reach, the smallest sizes that any session has are right as well. */
   async #readSizes(control: ControlLink): Promise<{ datagramBytes: number; fragmentBytes: number }> {
     const begun = await readSessionStart(this.#options, control, this.#cycle)
-    if (begun !== undefined) return begun
+    if (begun !== undefined) {
+      this.#publishedIsStable = begun.voters.length === 0
+      return begun
+    }
     const { session, logger } = this.#options
     logger.warn({ session }, 'send: nobody has the first event of the session; sending the smallest fragments')
     return {

@@ -172,7 +172,8 @@ export class ComponentHost {
       this.#application.rest()
     }
     if (this.#role.isOver) return
-    if (this.#options.mode === 'replay') this.#stableSequence = this.#nextSequence - 1
+    const isStable = this.#options.mode === 'replay' || this.#sessionEvents.publishedIsStable
+    if (isStable) this.#stableSequence = this.#nextSequence - 1
     if (this.#stableSequence >= sequence) this.#applyStable()
     this.#role.settle()
   }
@@ -249,7 +250,6 @@ export class ComponentHost {
 
   #handleBlocks(sequence: number, count: number, bytes: Uint8Array, start: number, nowUs: number): void {
     let at = start
-    const first = sequence
     for (const after = sequence + count; sequence < after; sequence++) {
       const lengthBytes = readU16(bytes, at)
       at += BLOCK_LENGTH_BYTES
@@ -257,16 +257,15 @@ export class ComponentHost {
       at += lengthBytes
       if (!this.#role.isOver) this.#nextSequence = sequence + 1
       else {
-        this.counters.events++
         // What it failed at was not handled; what stopped it was.
         if (this.#role.state !== 'failed') this.#nextSequence = sequence + 1
-        break
+        return
       }
     }
-    this.counters.events += sequence - first
   }
 
   #onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): void {
+    this.counters.events++
     if (lengthBytes < EVENT_HEADER_BYTES) {
       this.counters.malformed++ // A foreign stream; every replica skips it.
       return

@@ -47,6 +47,8 @@ export class SessionEvents implements RuntimeEventVisitor {
   #epoch = 0
   #nowUs = 0
   /** Constants of the session, from its first event. */
+  /** The session has no voters: what is in the stream is stable. */
+  publishedIsStable = false
   #datagramBytes = 0
   #fragmentBytes = 0
   effectsDone = 0
@@ -77,6 +79,7 @@ export class SessionEvents implements RuntimeEventVisitor {
     }
     this.#datagramBytes = Math.min(event.datagramBytes, datagramBytes)
     this.#fragmentBytes = event.fragmentBytes
+    this.publishedIsStable = event.voters.length === 0
     try {
       commands.open(this.#datagramBytes, this.#fragmentBytes)
     } catch (thrown) {

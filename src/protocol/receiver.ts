@@ -161,6 +161,8 @@ export class Receiver {
   /**
    * A control heartbeat of an active sequencer: how far the stream reaches, and the epoch table.
    * @param isOpen false where it has ended the session
+   * @param canRestart false in a session with voters: there a new start is a new epoch, and whoever says less than was delivered in
+   *   the same one is only read late
    */
   onSequencerHeartbeat(
     sender: number,
@@ -169,9 +171,18 @@ export class Receiver {
     epochTable: readonly EpochTableEntry[],
     nowUs: number,
     isOpen = true,
+    canRestart = true,
   ): void {
     if (this.#isOver()) return
-    const verdict = this.#branch.onHeartbeat(sender, epoch, nextSequence, epochTable, this.#line.next, nowUs)
+    const verdict = this.#branch.onHeartbeat(
+      sender,
+      epoch,
+      nextSequence,
+      epochTable,
+      this.#line.next,
+      nowUs,
+      canRestart,
+    )
     if (verdict === 'ignored') return
     if (verdict === 'other-branch' || verdict === 'restarted-behind') {
       this.#revoke(this.#branch.revokedFrom, verdict)

@@ -22,7 +22,8 @@ export class StableGuard {
    * @returns false where it must not be believed
    */
   admits(heartbeat: Statement, knownThrough: number): boolean {
-    if (heartbeat.publishedIsStable) return true
+    // Whether a session has voters does not change: after a word of a session with voters the flag excuses nothing.
+    if (heartbeat.publishedIsStable && this.#epoch === 0) return true
     const opening = heartbeat.epochTable.at(-1)?.sequence ?? 1
     const takesBack = heartbeat.epoch > this.#epoch && this.#epoch > 0 && opening <= this.#stable
     if (takesBack || opening > heartbeat.nextSequence) {

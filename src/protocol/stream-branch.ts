@@ -45,7 +45,7 @@ export class StreamBranch {
     return this.#watch.onEvents(deliveredNext, nowUs)
   }
 
-  /** A heartbeat of an active sequencer. @param deliveredNext the next sequence to deliver here */
+  /** A heartbeat of an active sequencer. @param deliveredNext the next sequence to deliver here @param canRestart as in `Receiver` */
   onHeartbeat(
     sender: number,
     epoch: number,
@@ -53,6 +53,7 @@ export class StreamBranch {
     table: readonly EpochTableEntry[],
     deliveredNext: number,
     nowUs: number,
+    canRestart: boolean,
   ): BranchVerdict {
     const known = this.epochs.newest
     if (epoch < known) return this.#ignore('stale-heartbeat')
@@ -65,7 +66,7 @@ export class StreamBranch {
     if (changedFrom < 0) this.#counters['bad-epoch-table']++
     const takenFrom = Math.max(changedFrom, this.#holdsFrom)
     if (changedFrom > 0 && takenFrom < deliveredNext) return this.#revoke(takenFrom, 'other-branch')
-    if (verdict === 'behind') return this.#revoke(nextSequence, 'restarted-behind')
+    if (verdict === 'behind' && canRestart) return this.#revoke(nextSequence, 'restarted-behind')
     return changedFrom > 0 || verdict === 'successor' ? 'successor' : 'same'
   }
 

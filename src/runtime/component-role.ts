@@ -10,7 +10,6 @@ import type { HostObserver, Survivors } from '../component/host-options.js'
 import { type Clock, SystemClock } from '../core/clock.js'
 import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
-import { MAX_SEQUENCE } from '../core/limits.js'
 import { Authenticator } from '../net/auth.js'
 import { MulticastSender } from '../net/udp.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
@@ -174,10 +173,9 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   sequencerHeard(heartbeat: SequencerHeartbeat, nowUs: number): void {
-    const { nextSequence, stableSequence, publishedIsStable, held } = heartbeat
-    if (publishedIsStable) this.#host.onStable(MAX_SEQUENCE, nowUs)
+    const { nextSequence, stableSequence, held } = heartbeat
     // What was not sent yet is not stable; at most the heartbeat is wrong.
-    else if (stableSequence < nextSequence) this.#host.onStable(stableSequence, nowUs)
+    if (stableSequence < nextSequence) this.#host.onStable(stableSequence, nowUs)
     this.#host.onHeld(held)
   }
 

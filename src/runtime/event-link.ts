@@ -258,10 +258,12 @@ export class EventLink implements Agent {
     return false
   }
 
-  #onSequencer(sender: number, { epoch, nextSequence, epochTable, state }: SequencerHeartbeat, nowUs: number): void {
+  #onSequencer(sender: number, heartbeat: SequencerHeartbeat, nowUs: number): void {
+    const { epoch, nextSequence, epochTable, state, publishedIsStable: canRestart } = heartbeat
     // One that does not sequence says nothing about the stream.
     if (!isSequencing(state)) return
-    this.#receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, state !== 'ending')
+    const isOpen = state !== 'ending'
+    this.#receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, isOpen, canRestart)
   }
 
   /** Stores that are learnt from the control stream speak every tenth of a second: without one, the first rewind would fail. */

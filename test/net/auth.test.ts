@@ -16,6 +16,13 @@ test('a sealed datagram opens to what it was', (t) => {
   t.end()
 })
 
+test('a seal adds as many bytes as it says', (t) => {
+  for (const sealer of [new Authenticator(new Uint8Array(32), 'event'), new Authenticator(undefined, 'event')]) {
+    t.equal(sealer.seal(new Uint8Array(100)).length, 100 + sealer.tagBytes)
+  }
+  t.end()
+})
+
 test('any other byte, length, key or stream does not open', (t) => {
   const auth = new Authenticator(key, 'event')
   const sealed = auth.seal(datagram)

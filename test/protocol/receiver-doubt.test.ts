@@ -78,3 +78,17 @@ test('packets ahead of an older heartbeat are kept: it was overtaken', (t) => {
   t.equal(rig.receiver.counters.disowned, 0)
   t.end()
 })
+
+test('where a new start is a new epoch, old heartbeats that are read late, however many, take nothing back', (t) => {
+  for (const canRestart of [false, true]) {
+    const rig = startedRig()
+    for (let sequence = 4; sequence < 14; sequence++) rig.events(sequence)
+    const table = [{ epoch: 1, sequence: 1 }]
+    for (let i = 0; i < 40; i++) {
+      rig.receiver.onSequencerHeartbeat(SEQUENCER, 1, 4, table, rig.clock.nowUs, true, canRestart)
+      rig.advance(10_000)
+    }
+    t.equal(/revoked/.test(rig.said.join()), canRestart)
+  }
+  t.end()
+})

@@ -45,7 +45,22 @@ test('a new reign that takes back what was stable is not believed', (t) => {
       10,
     ),
   )
-  t.equal(guard.refused, 2)
+  t.notOk(
+    guard.admits(
+      heartbeat(
+        [
+          [1, 1],
+          [9, 2],
+        ],
+        20,
+        8,
+        false,
+      ),
+      10,
+    ),
+    'nor one that says there are no voters',
+  )
+  t.equal(guard.refused, 3)
   t.ok(
     guard.admits(
       heartbeat(

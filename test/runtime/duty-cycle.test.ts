@@ -1,5 +1,5 @@
 /** The duty cycle: one clock read and one flush a turn, deadlines kept, in both idle modes. */
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import type { Clock } from '../../src/core/clock.js'
 import { type Agent, DutyCycle, type IdleMode } from '../../src/runtime/duty-cycle.js'
 
@@ -139,12 +139,20 @@ test('block: an idle loop does not turn', async (t) => {
   cycle.stop()
 })
 
-/** An agent that sends something each time it is flushed. */
-function startedBlocking(sends: boolean): {
+/** An agent that sends something each time it is flushed. No timer opens a turn meanwhile: what is looked at is the polling alone. */
+function startedBlocking(
+  t: Test,
+  sends: boolean,
+): {
   cycle: DutyCycle
   clock: CountingClock
   datagram: (gapUs: number) => void
 } {
+  const { setTimeout: usual } = globalThis
+  globalThis.setTimeout = Object.assign(() => usual(() => {}, 0), usual)
+  t.teardown(() => {
+    globalThis.setTimeout = usual
+  })
   const clock = new CountingClock()
   const cycle = new DutyCycle(clock, 'block')
   const agent: Agent = {
@@ -172,7 +180,7 @@ async function looks(clock: CountingClock): Promise<boolean> {
 }
 
 test('block: looks a moment longer for the answer to what it sent, while datagrams come close together', async (t) => {
-  const { cycle, clock, datagram } = startedBlocking(true)
+  const { cycle, clock, datagram } = startedBlocking(t, true)
   await turn()
   datagram(10_000)
   t.notOk(await looks(clock), 'the first datagram after a silence')
@@ -191,7 +199,7 @@ test('block: looks a moment longer for the answer to what it sent, while datagra
 })
 
 test('block: who only listens sleeps at once', async (t) => {
-  const { cycle, clock, datagram } = startedBlocking(false)
+  const { cycle, clock, datagram } = startedBlocking(t, false)
   await turn()
   datagram(60)
   datagram(60)
