@@ -52,7 +52,8 @@ export class SendClient implements Agent, EventListener {
   #commands: MulticastSender | undefined
   #sizes = { datagramBytes: MIN_DATAGRAM_BYTES, fragmentBytes: 0 }
   #heardSequencerUs = 0
-  #publishedIsStable = false
+  /** Whether the session has no voters: what its first event says, or else the first heartbeat. It never changes. */
+  #publishedIsStable: boolean | undefined
   /** Events up to here can't be revoked. */
   #stableSequence = 0
   /** Of the newest event. */
@@ -182,9 +183,9 @@ export class SendClient implements Agent, EventListener {
   }
 
   sequencerHeard({ stableSequence, publishedIsStable, held }: SequencerHeartbeat): void {
-    this.#publishedIsStable = publishedIsStable
+    this.#publishedIsStable ??= publishedIsStable
     this.#stableSequence = Math.max(this.#stableSequence, stableSequence)
-    this.#outbox?.onStable(publishedIsStable ? MAX_SEQUENCE : stableSequence)
+    this.#outbox?.onStable(this.#publishedIsStable ? MAX_SEQUENCE : stableSequence)
     this.#outbox?.onHeld(held)
   }
 

@@ -7,6 +7,7 @@ import { STORE_PENDING_PACKETS, STORE_REWIND_PENDING_PACKETS } from '../core/lim
 import type { Logger } from '../core/log.js'
 import type { EventLog } from '../protocol/event-log.js'
 import type { RevocationCause } from '../protocol/receiver-options.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
 import type { SequencerHeartbeat } from '../wire/control.js'
 import { isEpochTable } from '../wire/epoch-entries.js'
 import type { DutyCycle } from './duty-cycle.js'
@@ -122,7 +123,7 @@ export class StoreRecorder implements EventListener {
   /** To be called with each sequencer heartbeat, before the link has it. */
   onSequencer(heartbeat: SequencerHeartbeat): void {
     const { epoch, epochTable, state } = heartbeat
-    if (state !== 'open' && state !== 'held' && state !== 'ending') return
+    if (!isSequencing(state)) return
     this.#heardEpoch = epoch
     const known = Math.max(this.#epoch, this.#log.lastEpoch, this.#output.promised())
     if (epoch < known || !isEpochTable(epochTable) || epochTable.at(-1)?.epoch !== epoch) return
@@ -133,7 +134,7 @@ export class StoreRecorder implements EventListener {
       if (partsFrom < this.#log.nextSequence) this.truncate(partsFrom, epoch)
       else if (this.#state === 'lost') this.#reopen('new-reign')
     }
-    this.#hasVoters = !heartbeat.publishedIsStable
+    this.#hasVoters ||= !heartbeat.publishedIsStable
     this.#stable = Math.max(this.#stable, heartbeat.stableSequence)
   }
 
