@@ -2,12 +2,13 @@
  * The floor: what raw node:dgram does on this machine. One message in flight over two hops of loopback multicast, and
  * datagrams a second one way. Everything else is judged against it.
  */
+
+import { rawSender } from '../src/cli/bench/raw-socket.js'
 import { Child } from './support/children.js'
 import { FloorRounds } from './support/floor-rounds.js'
 import { median, quantileTable, summarise } from './support/latency.js'
 import { assertNativeFree } from './support/native-free.js'
 import { readOptions } from './support/options.js'
-import { rawSender } from './support/raw-socket.js'
 
 const SINK = { group: '239.255.78.3', port: 7803 }
 /** Sends a turn; the kernel's buffer holds far more, so that nothing waits in user space. */

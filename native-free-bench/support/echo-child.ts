@@ -1,6 +1,8 @@
 /** Receives on one group and sends the same bytes on another: what a sequencer would do if it did nothing. */
+
+import { rawReceiver, rawSender } from '../../src/cli/bench/raw-socket.js'
 import { childArgument, tellParent } from './children.js'
-import { rawReceiver, rawSender, spin } from './raw-socket.js'
+import { spin } from './spin.js'
 
 interface EchoArgument {
   readonly from: { group: string; port: number }

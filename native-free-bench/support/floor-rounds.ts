@@ -1,8 +1,10 @@
 /** One message in flight over two hops of raw datagrams: the floor that scenarios are compared with, in the same run. */
+
+import { rawReceiver, rawSender } from '../../src/cli/bench/raw-socket.js'
 import { Child } from './children.js'
 import { createHistogram, type Quantiles, quantilesUs, recordUs } from './latency.js'
 import type { BenchOptions } from './options.js'
-import { rawReceiver, rawSender, spin } from './raw-socket.js'
+import { spin } from './spin.js'
 
 const THERE = { group: '239.255.78.1', port: 7801 }
 const BACK = { group: '239.255.78.2', port: 7802 }

@@ -1,8 +1,10 @@
 /** An open loop of raw datagrams to the echo and back: what a load costs that nothing orders, checks or repairs. */
+
+import { rawReceiver, rawSender } from '../../src/cli/bench/raw-socket.js'
 import { readU32, writeU32 } from '../../src/wire/bytes.js'
 import { Child } from './children.js'
 import { createHistogram, type Quantiles, quantilesUs, recordUs } from './latency.js'
-import { rawReceiver, rawSender, spin } from './raw-socket.js'
+import { spin } from './spin.js'
 
 const THERE = { group: '239.255.78.31', port: 7831 }
 const BACK = { group: '239.255.78.32', port: 7832 }

@@ -1,6 +1,7 @@
 /** Counts datagrams, and tells its parent when asked. */
+
+import { rawReceiver } from '../../src/cli/bench/raw-socket.js'
 import { childArgument, tellParent } from './children.js'
-import { rawReceiver } from './raw-socket.js'
 
 const { group, port } = childArgument<{ group: string; port: number }>()
 let received = 0
