@@ -2,7 +2,6 @@
  * The least that a source of commands is: an outbox, a receiver, their sockets. Used where the runtime itself is measured,
  * without an application on top.
  */
-import { SystemClock } from '../../src/core/clock.js'
 import { AUTH_TAG_BYTES, OUTBOX_IN_FLIGHT } from '../../src/core/limits.js'
 import { silentLogger } from '../../src/core/log.js'
 import { sessionBytes } from '../../src/core/session.js'
@@ -11,7 +10,8 @@ import { Outbox } from '../../src/protocol/outbox.js'
 import { ControlLink } from '../../src/runtime/control-link.js'
 import { type Agent, DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { EventLink } from '../../src/runtime/event-link.js'
-import { type RoleOptions, randomIncarnation } from '../../src/runtime/options.js'
+import type { RoleOptions } from '../../src/runtime/options.js'
+import { randomIncarnation, systemPlatform } from '../../src/runtime/platform.js'
 import { keepYoungGenerationSmall } from '../../src/runtime/young-generation.js'
 import { readU16, writeU16 } from '../../src/wire/bytes.js'
 import { writeCommandPacketHeader } from '../../src/wire/command.js'
@@ -48,7 +48,7 @@ export class CommandClient implements Agent {
 
   private constructor(options: Omit<RoleOptions, 'logger'>, onEvents: RunListener) {
     this.#onEvents = onEvents
-    this.cycle = new DutyCycle(new SystemClock(), options.idle)
+    this.cycle = new DutyCycle(systemPlatform(), options.idle)
   }
 
   /** Resolves when the source is registered. */

@@ -2,7 +2,6 @@
  * A sequencer and a source in one process: the outbox hands its packets to the sequencer, and sees its events come back as the
  * sequencer sends them. Sockets are there for events, requests and the control stream.
  */
-import { SystemClock } from '../../src/core/clock.js'
 import { AUTH_TAG_BYTES } from '../../src/core/limits.js'
 import { silentLogger } from '../../src/core/log.js'
 import { MulticastSender, UnicastSocket } from '../../src/net/udp.js'
@@ -10,7 +9,8 @@ import { Outbox } from '../../src/protocol/outbox.js'
 import { Sequencer } from '../../src/protocol/sequencer.js'
 import { ControlLink } from '../../src/runtime/control-link.js'
 import { type Agent, DutyCycle } from '../../src/runtime/duty-cycle.js'
-import { type RoleOptions, randomIncarnation } from '../../src/runtime/options.js'
+import type { RoleOptions } from '../../src/runtime/options.js'
+import { randomIncarnation, systemPlatform } from '../../src/runtime/platform.js'
 import { fragmentBytes } from '../../src/wire/event.js'
 import { MOLD_HEADER_BYTES, moldCount, moldSequence } from '../../src/wire/moldudp64.js'
 import { registration } from './command-client.js'
@@ -78,7 +78,7 @@ export class EmbeddedSource implements Agent {
     const onError = (error: Error): void => {
       throw error
     }
-    const cycle = new DutyCycle(new SystemClock(), options.idle)
+    const cycle = new DutyCycle(systemPlatform(), options.idle)
     cycle.start()
     const { interfaceAddress, eventGroup } = options
     const control = await ControlLink.open(options, randomIncarnation(), cycle, onError)

@@ -2,12 +2,12 @@
 import { defineComponent } from '../../src/component/definition.js'
 import { ComponentHost } from '../../src/component/host.js'
 import { defineSchema } from '../../src/component/schema.js'
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { ControlLink } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { EventLink } from '../../src/runtime/event-link.js'
-import { type RoleOptions, randomIncarnation } from '../../src/runtime/options.js'
+import type { RoleOptions } from '../../src/runtime/options.js'
+import { randomIncarnation, systemPlatform } from '../../src/runtime/platform.js'
 import { childArgument, tellParent } from './children.js'
 
 interface Messages {
@@ -34,7 +34,7 @@ const fail = (error: Error): void => {
   throw error
 }
 const incarnation = randomIncarnation()
-const cycle = new DutyCycle(new SystemClock(), options.idle)
+const cycle = new DutyCycle(systemPlatform(), options.idle)
 cycle.start()
 const control = await ControlLink.open(options, incarnation, cycle, fail)
 const nothing = (): void => {}

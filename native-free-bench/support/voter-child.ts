@@ -1,10 +1,10 @@
 /** Receives the stream in order, checks every event, and acknowledges as a voter does that keeps nothing. */
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { ControlLink } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { EventLink } from '../../src/runtime/event-link.js'
-import { type RoleOptions, randomIncarnation } from '../../src/runtime/options.js'
+import type { RoleOptions } from '../../src/runtime/options.js'
+import { randomIncarnation, systemPlatform } from '../../src/runtime/platform.js'
 import { childArgument, tellParent } from './children.js'
 import { assertNativeFree } from './native-free.js'
 import { NumberedEvents } from './numbered-events.js'
@@ -18,7 +18,7 @@ const options: RoleOptions = { ...role, logger: silentLogger }
 const fail = (error: Error): void => {
   throw error
 }
-const cycle = new DutyCycle(new SystemClock(), options.idle)
+const cycle = new DutyCycle(systemPlatform(), options.idle)
 cycle.start()
 const control = await ControlLink.open(options, randomIncarnation(), cycle, fail)
 const events = new NumberedEvents()

@@ -1,7 +1,7 @@
 /** `seqcast admin`: an operator's decisions. Each is a sequenced event, so that everybody learns it at the same point. */
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
-import { randomIncarnation } from '../runtime/options.js'
+import { randomIncarnation } from '../runtime/platform.js'
 import type { AdminAction, AdminReply, ComponentStatus } from '../wire/control.js'
 import { awaitDigests, digestText } from './admin-digest.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'

@@ -1,10 +1,10 @@
 /**
  * A silent listener on the control stream, for tools: it hears everybody and is nobody.
  */
-import { SystemClock } from '../core/clock.js'
 import { ControlLink } from '../runtime/control-link.js'
 import { DutyCycle } from '../runtime/duty-cycle.js'
-import { type RoleOptions, randomIncarnation } from '../runtime/options.js'
+import type { RoleOptions } from '../runtime/options.js'
+import { randomIncarnation, systemPlatform } from '../runtime/platform.js'
 import type { ComponentStatus, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 
 const POLL_MS = 10
@@ -31,7 +31,7 @@ export class Observer {
   }
 
   static async open(options: RoleOptions): Promise<Observer> {
-    const cycle = new DutyCycle(new SystemClock(), 'block')
+    const cycle = new DutyCycle(systemPlatform(), 'block')
     cycle.start()
     const control = await ControlLink.open(options, randomIncarnation(), cycle, (error) =>
       options.logger.warn({ error: error.message }, 'control stream'),

@@ -3,15 +3,15 @@
  * named; gaps are filled from a request server where there is one; what can't be had ends the recording, because a
  * recording with a hole would pass for a whole one.
  */
-import { SystemClock } from '../core/clock.js'
 import { SeqcastError } from '../core/errors.js'
 import { STORE_PENDING_PACKETS } from '../core/limits.js'
 import type { GroupAddress } from '../net/interfaces.js'
 import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
 import { Receiver } from '../protocol/receiver.js'
 import { type Agent, DutyCycle } from '../runtime/duty-cycle.js'
-import { type Role, type RoleOptions, randomIncarnation } from '../runtime/options.js'
+import type { Role, RoleOptions } from '../runtime/options.js'
 import { Outcome } from '../runtime/outcome.js'
+import { randomIncarnation, systemPlatform } from '../runtime/platform.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import type { BlockKind } from '../store/time-index.js'
 import { readAscii, readU16 } from '../wire/bytes.js'
@@ -78,7 +78,7 @@ export class StreamRecorder implements Role, Agent {
 
   private constructor(options: RecordOptions) {
     this.#options = options
-    this.#cycle = new DutyCycle(new SystemClock(), options.idle)
+    this.#cycle = new DutyCycle(systemPlatform(), options.idle)
   }
 
   /** @throws SeqcastError E_GROUP, E_INTERFACE; a named session also as `LmdbEventLog.open` */

@@ -5,7 +5,6 @@
  * is not there: each command becomes one event of the branch that lives.
  */
 import { Registration } from '../component/registration.js'
-import { type Clock, SystemClock } from '../core/clock.js'
 import { SeqcastError } from '../core/errors.js'
 import { AUTH_TAG_BYTES, MAX_SEQUENCE, MIN_DATAGRAM_BYTES } from '../core/limits.js'
 import { Authenticator } from '../net/auth.js'
@@ -14,8 +13,9 @@ import { Outbox } from '../protocol/outbox.js'
 import { ControlLink } from '../runtime/control-link.js'
 import { type Agent, DutyCycle } from '../runtime/duty-cycle.js'
 import { EventLink, type EventListener } from '../runtime/event-link.js'
-import { type RoleOptions, randomIncarnation } from '../runtime/options.js'
+import type { RoleOptions } from '../runtime/options.js'
 import { Outcome } from '../runtime/outcome.js'
+import { randomIncarnation, systemPlatform } from '../runtime/platform.js'
 import { readU16 } from '../wire/bytes.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
 import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType, fragmentBytes } from '../wire/event.js'
@@ -34,7 +34,6 @@ export interface SendClientOptions extends RoleOptions {
   /** Of the source; another process that registers the same name closes it. */
   readonly name: string
   readonly schemaHash: string
-  readonly clock?: Clock
   readonly onReturned: (latencyUs: number) => void
 }
 
@@ -69,7 +68,7 @@ export class SendClient implements Agent, EventListener {
 
   private constructor(options: SendClientOptions) {
     this.#options = options
-    this.#cycle = new DutyCycle(options.clock ?? new SystemClock(), options.idle)
+    this.#cycle = new DutyCycle(options.platform ?? systemPlatform(), options.idle)
     this.#auth = new Authenticator(options.key, 'command')
     this.#registration = new Registration(options.session, (packet) => this.#sendCommands(packet))
   }

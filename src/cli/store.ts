@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { DEFAULT_STORE_REQUEST_PORT, DEFAULT_STORE_REWIND_PORT, type RoleOptions } from '../runtime/options.js'
+import { systemTimers } from '../runtime/platform.js'
 import { startStore } from '../runtime/store-role.js'
 import { type PromiseKeeper, promiseInMemory } from '../runtime/store-voter.js'
 import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
@@ -55,7 +56,7 @@ function requireDirectory({ dir, memory }: Configuration): void {
 
 /** What a voter has promised is kept beside its log: who loses one loses both, and has to recover. */
 function openPromises({ dir, memory }: Configuration, { session }: RoleOptions, voter: string): PromiseKeeper {
-  if (memory === true || dir === undefined || voter === '') return promiseInMemory()
+  if (memory === true || dir === undefined || voter === '') return promiseInMemory(systemTimers)
   return PromiseFile.open({ directory: dir, session, voter })
 }
 

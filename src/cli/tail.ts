@@ -1,13 +1,13 @@
 /** `seqcast tail`: watches the events of a session, from any sequence on. */
 import { Command } from 'commander'
 import type { UntypedSchema } from '../component/schema.js'
-import { SystemClock } from '../core/clock.js'
 import { SeqcastError } from '../core/errors.js'
 import { ControlLink } from '../runtime/control-link.js'
 import { DutyCycle } from '../runtime/duty-cycle.js'
 import { EventLink } from '../runtime/event-link.js'
-import { type Role, type RoleOptions, randomIncarnation } from '../runtime/options.js'
+import type { Role, RoleOptions } from '../runtime/options.js'
 import { Outcome } from '../runtime/outcome.js'
+import { randomIncarnation, systemPlatform } from '../runtime/platform.js'
 import { readU16 } from '../wire/bytes.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
@@ -72,7 +72,7 @@ class Tail implements Role {
 
   constructor(options: TailOptions) {
     this.#options = options
-    this.#cycle = new DutyCycle(new SystemClock(), options.idle)
+    this.#cycle = new DutyCycle(systemPlatform(), options.idle)
     this.#formatter = new EventFormatter(options.schema, options.json, options.filter)
     this.#left = options.count
   }

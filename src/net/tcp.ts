@@ -3,32 +3,10 @@
  */
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { messageOf, SeqcastError, systemCodeOf } from '../core/errors.js'
+import type { AcceptTcp, TcpConnection, TcpHandlers, TcpServer } from './network.js'
 
 /** A peer that never reads would keep a closed connection for ever. */
 const CLOSE_GRACE_MS = 1_000
-
-export interface TcpHandlers {
-  /** Valid during the call. */
-  bytes(bytes: Uint8Array): void
-  /** What was written has left for the kernel. */
-  drained(): void
-  /** Exactly once, also when the connection never came up. */
-  closed(reason: string): void
-}
-
-export interface TcpConnection {
-  readonly remote: string
-  /** Bytes that wait in user space. */
-  bufferedBytes(): number
-  /** Copies nothing: the bytes must not change afterwards. */
-  send(bytes: Uint8Array): void
-  /** Sends what is left, then closes; a peer that does not take it within a second is dropped. */
-  close(): void
-  /** Drops the connection at once. */
-  destroy(): void
-  /** Leaves what comes in the kernel, so that the other side has to wait, or takes it again. */
-  setPaused(isPaused: boolean): void
-}
 
 /** Connects; `connected` is called before any other handler but `closed`. */
 export function connectTcp(
@@ -40,7 +18,7 @@ export function connectTcp(
   return wrap(socket, handlers)
 }
 
-export class TcpListener {
+export class TcpListener implements TcpServer {
   readonly port: number
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -51,11 +29,7 @@ export class TcpListener {
     this.port = typeof address === 'object' && address !== null ? address.port : 0
   }
 
-  /** @param accept gets each connection and returns its handlers, or undefined to refuse it */
-  static async open(
-    at: { address: string; port: number },
-    accept: (connection: TcpConnection) => TcpHandlers | undefined,
-  ): Promise<TcpListener> {
+  static async open(at: { address: string; port: number }, accept: AcceptTcp): Promise<TcpListener> {
     const server = createServer({ noDelay: true })
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(listenError(error, at)))
@@ -68,7 +42,7 @@ export class TcpListener {
     return listener
   }
 
-  #accept(socket: Socket, accept: (connection: TcpConnection) => TcpHandlers | undefined): void {
+  #accept(socket: Socket, accept: AcceptTcp): void {
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     const late: { handlers?: TcpHandlers } = {}

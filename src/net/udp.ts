@@ -6,28 +6,24 @@
  * host has joined. Buffer sizes are read back: Linux clamps them without a word.
  */
 import { createSocket, type Socket } from 'node:dgram'
-import { type Counters, createCounters } from '../core/counters.js'
+import { createCounters } from '../core/counters.js'
 import { messageOf, SeqcastError, systemCodeOf } from '../core/errors.js'
-import { type GroupAddress, isPort } from './interfaces.js'
+import { isPort } from './interfaces.js'
+import type {
+  MulticastOptions,
+  PacketListener,
+  PacketReceiver,
+  PacketSender,
+  SendCounters,
+  UnicastOptions,
+  UnicastPort,
+} from './network.js'
 
 /** Asked for; what was got is in `receiveBufferBytes` and depends on net.core.rmem_max. */
 export const WANTED_BUFFER_BYTES = 8 * 1024 * 1024
 
-export type SendCounters = Counters<'sent' | 'sentBytes' | 'congested' | 'sendErrors'>
-
-/** The memory of the packet belongs to the listener from then on. */
-export type PacketListener = (packet: Uint8Array, address: string, port: number) => void
-
-export interface MulticastOptions extends GroupAddress {
-  /** Address of the local interface that carries the group. */
-  readonly interfaceAddress: string
-  readonly bufferBytes?: number
-  /** Asynchronous errors of the socket. The socket stays open. */
-  readonly onError: (error: SeqcastError) => void
-}
-
 /** Sends to one group. Datagrams that the kernel has no room for wait in user space; that is `congested`. */
-export class MulticastSender {
+export class MulticastSender implements PacketSender {
   readonly counters: SendCounters = createCounters(['sent', 'sentBytes', 'congested', 'sendErrors'])
   readonly #socket: Socket
   readonly #afterSend: (error: Error | null) => void
@@ -92,7 +88,7 @@ export class MulticastSender {
 }
 
 /** Receives one group on one interface. */
-export class MulticastReceiver {
+export class MulticastReceiver implements PacketReceiver {
   readonly #socket: Socket
   #isOpen = true
   /** What the kernel gave; Linux reports twice the usable size. */
@@ -132,7 +128,7 @@ export class MulticastReceiver {
 }
 
 /** A unicast socket, for requests and their answers. Port 0 takes a free one. */
-export class UnicastSocket {
+export class UnicastSocket implements UnicastPort {
   readonly counters: SendCounters = createCounters(['sent', 'sentBytes', 'congested', 'sendErrors'])
   readonly port: number
   readonly #socket: Socket
@@ -147,10 +143,7 @@ export class UnicastSocket {
     }
   }
 
-  static async open(
-    options: { port: number; interfaceAddress: string; onError: (error: SeqcastError) => void },
-    listener: PacketListener,
-  ): Promise<UnicastSocket> {
+  static async open(options: UnicastOptions, listener: PacketListener): Promise<UnicastSocket> {
     const socket = createSocket({ type: 'udp4' })
     await bind(socket, options.port, options.interfaceAddress, options.onError)
     socket.setRecvBufferSize(WANTED_BUFFER_BYTES)

@@ -7,17 +7,17 @@
 import type { Component } from '../component/definition.js'
 import { ComponentHost } from '../component/host.js'
 import type { HostObserver, Survivors } from '../component/host-options.js'
-import { type Clock, SystemClock } from '../core/clock.js'
 import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
-import { MulticastSender } from '../net/udp.js'
+import type { PacketSender } from '../net/network.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink, type EventListener } from './event-link.js'
-import { type Role, type RoleOptions, randomIncarnation, SILENCE_US, STATUS_EVERY_US } from './options.js'
+import { type Role, type RoleOptions, SILENCE_US, STATUS_EVERY_US } from './options.js'
 import { Outcome } from './outcome.js'
+import { systemPlatform } from './platform.js'
 
 /** A request for activation is repeated this often until the stream answers it. */
 const ACTIVATION_RETRY_US = 250_000
@@ -31,7 +31,6 @@ export interface ComponentRoleOptions extends RoleOptions {
   readonly guard: boolean
   /** Directory of a store on this machine, from whose files to rewind; where it lacks the session, over TCP. */
   readonly localStore?: string
-  readonly clock?: Clock
   /** Told how long each command took to come back as an event. */
   readonly onCommandReturned?: (latencyUs: number) => void
   readonly onStateChanged?: (state: string, reason: string) => void
@@ -58,15 +57,14 @@ export async function startComponent(component: Component, options: ComponentRol
 class ComponentProcess implements ComponentRole, Agent, EventListener {
   readonly #component: Component
   readonly #options: ComponentRoleOptions
-  readonly #clock: Clock
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
-  readonly #incarnation = randomIncarnation()
+  readonly #incarnation: number
   readonly #commandAuth: Authenticator
   #host: ComponentHost
   #control: ControlLink | undefined
   #events: EventLink | undefined
-  #commands: MulticastSender | undefined
+  #commands: PacketSender | undefined
   #startedUs = 0
   #lastStatusUs = 0
   #activationAskedUs = Number.NEGATIVE_INFINITY
@@ -83,8 +81,9 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   constructor(component: Component, options: ComponentRoleOptions) {
     this.#component = component
     this.#options = options
-    this.#clock = options.clock ?? new SystemClock()
-    this.#cycle = new DutyCycle(this.#clock, options.idle)
+    const platform = options.platform ?? systemPlatform()
+    this.#incarnation = platform.random()
+    this.#cycle = new DutyCycle(platform, options.idle)
     this.#commandAuth = new Authenticator(options.key, 'command')
     this.#host = this.#createHost()
   }
@@ -104,7 +103,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#startedUs = this.#cycle.enter()
     this.#control = await ControlLink.open(options, this.#incarnation, this.#cycle, fail)
     this.#control.listen((message, _address, nowUs) => this.#onControl(message, nowUs))
-    this.#commands = await MulticastSender.open({
+    this.#commands = await this.#cycle.platform.network.openMulticastSender({
       ...options.commandGroup,
       interfaceAddress: options.interfaceAddress,
       onError: fail,
@@ -127,7 +126,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#host.stop(reason)
     this.#cycle.enter()
     // One more turn, so that what the host appended goes out.
-    await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)))
+    const { timers } = this.#cycle.platform
+    await new Promise<void>((resolve) => timers.defer(() => timers.defer(resolve)))
     this.#sendStatus(this.#cycle.enter())
     this.close()
     this.#outcome.stopped()
@@ -229,13 +229,13 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         instance,
         incarnation: this.#incarnation,
         // The host that takes over after a revocation is of the same process, and must not ask under the first one's nonces.
-        nonce: randomIncarnation,
+        nonce: () => this.#cycle.platform.random(),
         guard,
         datagramBytes,
         tagBytes: this.#commandAuth.tagBytes,
         mode: 'replica',
         logger,
-        clock: this.#clock,
+        clock: this.#cycle.platform.clock,
         ...(observer === undefined ? {} : { observer }),
         ...(survivors === undefined ? {} : { survivors }),
       },
@@ -301,7 +301,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     if (listenedUs < SILENCE_US || nowUs - this.#otherActiveUs < SILENCE_US) return
     this.#activationAskedUs = nowUs
     this.#control?.send('adminRequest', {
-      nonce: randomIncarnation(),
+      nonce: this.#cycle.platform.random(),
       action: 'activate',
       component: this.#component.name,
       instance: this.#options.instance,

@@ -5,7 +5,7 @@
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
-import { MulticastReceiver, MulticastSender } from '../net/udp.js'
+import type { PacketReceiver, PacketSender } from '../net/network.js'
 import { bytesEqualAt } from '../wire/bytes.js'
 import {
   type ControlBodies,
@@ -34,8 +34,8 @@ export class ControlLink {
   readonly #ownPrefix: Uint8Array
   readonly #auth: Authenticator
   readonly #listeners: ControlListener[] = []
-  #out: MulticastSender | undefined
-  #in: MulticastReceiver | undefined
+  #out: PacketSender | undefined
+  #in: PacketReceiver | undefined
 
   private constructor(options: RoleOptions, incarnation: number) {
     this.sender = incarnation
@@ -52,13 +52,14 @@ export class ControlLink {
   ): Promise<ControlLink> {
     const link = new ControlLink(options, incarnation)
     const at = { ...options.controlGroup, interfaceAddress: options.interfaceAddress, onError }
-    link.#out = await MulticastSender.open(at)
+    const { network } = cycle.platform
+    link.#out = await network.openMulticastSender(at)
     let address = ''
     const receive = withFaults(options.faults, 'control', cycle, (packet, nowUs) =>
       link.#receive(packet, address, nowUs),
     )
     try {
-      link.#in = await MulticastReceiver.open(at, (packet, from) => {
+      link.#in = await network.openMulticastReceiver(at, (packet, from) => {
         address = from
         receive(packet)
       })

@@ -13,6 +13,8 @@
  * looks a moment longer where an answer is probably about to come: something was sent, and datagrams come close together.
  */
 import type { Clock } from '../core/clock.js'
+import type { Timer, Timers } from '../core/timers.js'
+import type { Platform } from './platform.js'
 
 export type IdleMode = 'spin' | 'block'
 
@@ -33,7 +35,10 @@ const POLL_US = 50
 const POLL_GAP_US = 100
 
 export class DutyCycle {
+  /** What the process of this loop stands on. */
+  readonly platform: Platform
   readonly #clock: Clock
+  readonly #timers: Timers
   readonly #idle: IdleMode
   readonly #agents: Agent[] = []
   readonly #endTurn = (): void => this.#turn()
@@ -41,7 +46,7 @@ export class DutyCycle {
   #nowUs = 0
   #wallUs = 0
   #deadlineUs = 0
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #timerUs = Number.POSITIVE_INFINITY
   #spinning = false
   /** When the last datagram was fed. */
@@ -51,11 +56,13 @@ export class DutyCycle {
   #polling = false
   readonly #poll = (): void => {
     this.#polling = this.#state !== 'stopped' && this.#clock.nowUs() < this.#pollUntilUs
-    if (this.#polling) setImmediate(this.#poll)
+    if (this.#polling) this.#timers.defer(this.#poll)
   }
 
-  constructor(clock: Clock, idle: IdleMode) {
-    this.#clock = clock
+  constructor(platform: Platform, idle: IdleMode) {
+    this.platform = platform
+    this.#clock = platform.clock
+    this.#timers = platform.timers
     this.#idle = idle
   }
 
@@ -79,7 +86,7 @@ export class DutyCycle {
 
   stop(): void {
     this.#state = 'stopped'
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#timer = undefined
     this.#timerUs = Number.POSITIVE_INFINITY
   }
@@ -136,12 +143,12 @@ export class DutyCycle {
     this.#pollUntilUs = this.#nowUs + POLL_US
     if (this.#polling) return
     this.#polling = true
-    setImmediate(this.#poll)
+    this.#timers.defer(this.#poll)
   }
 
   #begin(): void {
     this.#state = 'in-turn'
-    if (this.#idle === 'block') setImmediate(this.#endTurn)
+    if (this.#idle === 'block') this.#timers.defer(this.#endTurn)
     else if (!this.#spinning) this.#spin()
   }
 
@@ -182,13 +189,13 @@ export class DutyCycle {
   /** A timer that fires too early costs one empty turn; one that is moved at every turn costs more. */
   #arm(): void {
     if (this.#timerUs <= this.#deadlineUs || this.#deadlineUs === Number.POSITIVE_INFINITY) return
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#timerUs = this.#deadlineUs
     const waitMs = Math.max(1, Math.ceil((this.#deadlineUs - this.#nowUs) / 1000))
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#timers.after(waitMs, () => {
       this.#timerUs = Number.POSITIVE_INFINITY
       this.enter()
-    }, waitMs)
+    })
   }
 
   #spin(): void {
@@ -204,8 +211,8 @@ export class DutyCycle {
         this.#readClock()
         if (this.#nowUs >= this.#deadlineUs) this.#tickAgents()
       }
-      setImmediate(loop)
+      this.#timers.defer(loop)
     }
-    setImmediate(loop)
+    this.#timers.defer(loop)
   }
 }

@@ -5,8 +5,9 @@
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import { delay } from '../core/timers.js'
 import { Authenticator } from '../net/auth.js'
-import { MulticastReceiver, UnicastSocket } from '../net/udp.js'
+import type { PacketReceiver, UnicastPort } from '../net/network.js'
 import { Receiver } from '../protocol/receiver.js'
 import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../protocol/receiver-options.js'
 import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
@@ -83,8 +84,8 @@ export class EventLink implements Agent {
   #saysWaiting = false
   #rewindServer = 0
   #unlisten: () => void = () => {}
-  #multicast: MulticastReceiver | undefined
-  #requests: UnicastSocket | undefined
+  #multicast: PacketReceiver | undefined
+  #requests: UnicastPort | undefined
 
   private constructor(options: RoleOptions & EventLinkOptions, cycle: DutyCycle, listener: EventListener) {
     this.#cycle = cycle
@@ -218,8 +219,12 @@ export class EventLink implements Agent {
       this.#receive(packet, this.#answerAuth, nowUs),
     )
     const interfaceAddress = options.interfaceAddress
-    this.#requests = await UnicastSocket.open({ port: 0, interfaceAddress, onError }, fromServer)
-    this.#multicast = await MulticastReceiver.open({ ...options.eventGroup, interfaceAddress, onError }, fromGroup)
+    const { network } = cycle.platform
+    this.#requests = await network.openUnicast({ port: 0, interfaceAddress, onError }, fromServer)
+    this.#multicast = await network.openMulticastReceiver(
+      { ...options.eventGroup, interfaceAddress, onError },
+      fromGroup,
+    )
     this.#unlisten = control.listen((message, address, nowUs) => {
       this.directory.onControl(message, address, nowUs)
       if (message.kind !== 'sequencer' || !this.#isCredible(message.body)) return
@@ -269,7 +274,7 @@ export class EventLink implements Agent {
   /** Stores that are learnt from the control stream speak every tenth of a second: without one, the first rewind would fail. */
   async #hearStores(): Promise<void> {
     for (let waitedMs = 0; waitedMs < HEAR_STORES_MS && this.directory.stores().length === 0; waitedMs += POLL_MS) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      await delay(this.#cycle.platform.timers, POLL_MS)
     }
   }
 

@@ -85,7 +85,7 @@ export class LocalRewind {
     const reader = this.#reader
     this.#reader = undefined
     // Not within a read of it, which may be what has led here.
-    if (reader !== undefined) setImmediate(closeReader, reader, this.#logger)
+    if (reader !== undefined) this.#cycle.platform.timers.defer(() => closeReader(reader, this.#logger))
   }
 
   /** @returns when to call again, in microseconds */
@@ -119,7 +119,7 @@ export class LocalRewind {
   #schedule(): void {
     if (this.#isScheduled || (this.#listener.mustWait?.() ?? false)) return
     this.#isScheduled = true
-    setImmediate(this.#turn)
+    this.#cycle.platform.timers.defer(this.#turn)
   }
 
   readonly #turn = (): void => {

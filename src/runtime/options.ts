@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.js'
 import type { GroupAddress } from '../net/interfaces.js'
 import type { FaultOptions } from '../protocol/fault-filter.js'
 import type { IdleMode } from './duty-cycle.js'
+import type { Platform } from './platform.js'
 
 export const DEFAULT_SESSION = 'SEQCAST'
 export const DEFAULT_INTERFACE = '127.0.0.1'
@@ -38,6 +39,8 @@ export interface RoleOptions {
   /** Faults played on everything that this process receives, for tests and demonstrations. */
   readonly faults?: SeededFaults
   readonly logger: Logger
+  /** What the process stands on; default: this machine. */
+  readonly platform?: Platform
 }
 
 /** Faults that are the same for the same seed. */
@@ -57,10 +60,4 @@ export interface Role {
   readonly done: Promise<void>
   /** Stops in order: what was accepted is finished, what is durable is closed. */
   stop(reason: string): Promise<void>
-}
-
-/** A random id of this process, for control messages and nonces: a safe integer above 0. */
-export function randomIncarnation(): number {
-  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2))
-  return (high >>> 12) * 0x1_0000_0000 + low + 1
 }

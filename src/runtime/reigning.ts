@@ -3,8 +3,9 @@
  * that reads a session passively has the same sockets; it hears and says nothing until it reigns.
  */
 import type { SeqcastError } from '../core/errors.js'
+import { delay } from '../core/timers.js'
 import { Authenticator } from '../net/auth.js'
-import { MulticastReceiver, MulticastSender, UnicastSocket } from '../net/udp.js'
+import type { PacketReceiver, PacketSender, UnicastPort } from '../net/network.js'
 import { Sequencer } from '../protocol/sequencer.js'
 import type { SequencerState } from '../protocol/sequencer-types.js'
 import type { ControlLink } from './control-link.js'
@@ -35,9 +36,9 @@ export class Reigning {
   readonly #answerAuth: Authenticator
   readonly #commandAuth: Authenticator
   readonly #requestAuth: Authenticator
-  #events: MulticastSender | undefined
-  #requests: UnicastSocket | undefined
-  #commands: MulticastReceiver | undefined
+  #events: PacketSender | undefined
+  #requests: UnicastPort | undefined
+  #commands: PacketReceiver | undefined
   /** The machine that is fed. */
   #reigning: Sequencer | undefined
   #agent: Agent | undefined
@@ -72,9 +73,10 @@ export class Reigning {
   ): Promise<Reigning> {
     const reigning = new Reigning(options, cycle, control, onError)
     const at = { interfaceAddress: options.interfaceAddress, onError }
+    const { network } = cycle.platform
     try {
-      reigning.#events = await MulticastSender.open({ ...options.eventGroup, ...at })
-      reigning.#requests = await UnicastSocket.open({ port: options.requestPort, ...at }, (packet, address, port) =>
+      reigning.#events = await network.openMulticastSender({ ...options.eventGroup, ...at })
+      reigning.#requests = await network.openUnicast({ port: options.requestPort, ...at }, (packet, address, port) =>
         reigning.#onRequest(packet, address, port),
       )
     } catch (error) {
@@ -119,7 +121,7 @@ export class Reigning {
   async listen(): Promise<void> {
     const { options, cycle } = { options: this.#options, cycle: this.#cycle }
     const at = { interfaceAddress: options.interfaceAddress, onError: this.#onError }
-    this.#commands ??= await MulticastReceiver.open(
+    this.#commands ??= await cycle.platform.network.openMulticastReceiver(
       { ...options.commandGroup, ...at },
       withFaults(options.faults, 'command', cycle, (packet, nowUs) => this.#onCommands(packet, nowUs)),
     )
@@ -166,7 +168,7 @@ export class Reigning {
   async drain(): Promise<void> {
     this.#isDraining = true
     const untilUs = this.#cycle.enter() + DRAIN_US
-    do await new Promise<void>((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+    do await delay(this.#cycle.platform.timers, DRAIN_POLL_MS)
     while (this.#hasUnstable() && this.#cycle.enter() < untilUs)
   }
 

@@ -3,7 +3,7 @@
  * a time; the receiver decides when to try again.
  */
 import type { Logger } from '../core/log.js'
-import { connectTcp, type TcpConnection } from '../net/tcp.js'
+import type { TcpConnection } from '../net/network.js'
 import { RewindClient } from '../protocol/rewind-client.js'
 import type { DutyCycle } from './duty-cycle.js'
 
@@ -67,7 +67,7 @@ export class RewindLink {
         ended: (reason) => end(reason),
       },
     )
-    const connection = connectTcp(to, {
+    const connection = this.#cycle.platform.network.connectTcp(to, {
       connected: () => client.onConnected(this.#cycle.enter()),
       bytes: (bytes) => {
         if (over) return

@@ -3,7 +3,7 @@
  * recording: each session reads in bounded batches and waits while its client does.
  */
 import type { Logger } from '../core/log.js'
-import { type TcpConnection, TcpListener } from '../net/tcp.js'
+import type { TcpConnection, TcpHandlers, TcpServer } from '../net/network.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { RewindSession } from '../protocol/rewind-server.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
@@ -17,7 +17,7 @@ export class RewindListener implements Agent {
   readonly #log: EventLog
   readonly #logger: Logger
   readonly #sessions = new Set<RewindSession>()
-  #listener: TcpListener | undefined
+  #listener: TcpServer | undefined
   #announcedSequence = 0
   /** The session's last event; infinity while it goes on. Clients are told of the end when it is committed. */
   #lastSequence = Number.POSITIVE_INFINITY
@@ -37,7 +37,7 @@ export class RewindListener implements Agent {
   ): Promise<RewindListener> {
     const server = new RewindListener(log, cycle, logger)
     if (endsSession(log)) server.#lastSequence = log.committedSequence
-    server.#listener = await TcpListener.open(at, (connection) => server.#accept(connection))
+    server.#listener = await cycle.platform.network.listenTcp(at, (connection) => server.#accept(connection))
     cycle.add(server)
     return server
   }
@@ -87,7 +87,7 @@ export class RewindListener implements Agent {
     await this.#listener?.close()
   }
 
-  #accept(connection: TcpConnection): ReturnType<Parameters<typeof TcpListener.open>[1]> {
+  #accept(connection: TcpConnection): TcpHandlers | undefined {
     if (this.#sessions.size >= MAX_CLIENTS) {
       this.refusedClients += 1
       return undefined

@@ -93,17 +93,18 @@ export class SequencerCandidate implements Agent {
   async take(): Promise<void> {
     const { options, cycle, outcome } = this.#parts
     const timeoutMs = (options.startTimeoutUs ?? START_TIMEOUT_US) / 1000
-    let timer: NodeJS.Timeout | undefined
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
-      timer = setTimeout(() => reject(notGranted(options.session, options.voters, timeoutMs)), timeoutMs)
       outcome.promise.then(resolve, reject)
+    })
+    const timer = cycle.platform.timers.after(timeoutMs, () => {
+      this.#started?.reject(notGranted(options.session, options.voters, timeoutMs))
     })
     try {
       this.#reign.takeOver('started', cycle.enter())
       await started
     } finally {
-      clearTimeout(timer)
+      timer.cancel()
       this.#started = undefined
     }
   }

@@ -2,14 +2,14 @@
  * The sequencer as a process. Without voters there is one sequencer, which begins the session or continues it. With voters
  * each start is a claim, and a standby takes over when the active one falls silent.
  */
-import { type Clock, SystemClock } from '../core/clock.js'
 import { SeqcastError } from '../core/errors.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import type { SequencerState } from '../protocol/sequencer-types.js'
 import { ControlLink } from './control-link.js'
 import { DutyCycle } from './duty-cycle.js'
-import { type Role, type RoleOptions, randomIncarnation } from './options.js'
+import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
+import { systemPlatform } from './platform.js'
 import { Reigning } from './reigning.js'
 import { SequencerCandidate } from './sequencer-candidate.js'
 import { type HeardStore, rebuildFrom, surveySession } from './session-start.js'
@@ -30,7 +30,6 @@ export interface SequencerRoleOptions extends RoleOptions {
   readonly suspectUs?: number
   /** Never take over by itself. */
   readonly manual?: boolean
-  readonly clock?: Clock
 }
 
 export interface SequencerRole extends Role {
@@ -44,8 +43,8 @@ export interface SequencerRole extends Role {
  */
 export async function startSequencer(options: SequencerRoleOptions): Promise<SequencerRole> {
   requireVoters(options)
-  const clock = options.clock ?? new SystemClock()
-  const cycle = new DutyCycle(clock, options.idle)
+  const platform = options.platform ?? systemPlatform()
+  const cycle = new DutyCycle(platform, options.idle)
   const outcome = new Outcome()
   const fail = (error: SeqcastError): void => outcome.failed(error)
   const closers: (() => void)[] = [() => cycle.stop()]
@@ -54,10 +53,10 @@ export async function startSequencer(options: SequencerRoleOptions): Promise<Seq
   }
   try {
     cycle.start()
-    const control = await ControlLink.open(options, randomIncarnation(), cycle, fail)
+    const control = await ControlLink.open(options, platform.random(), cycle, fail)
     closers.push(() => control.close())
     // Before any port is taken: a second sequencer hears the first one instead of meeting its ports.
-    const recorded = options.standby === true ? undefined : await surveySession(options, control)
+    const recorded = options.standby === true ? undefined : await surveySession(options, control, platform.timers)
     const sockets = await Reigning.open(options, cycle, control, fail)
     closers.push(() => sockets.close())
     const parts = { options, cycle, control, sockets, outcome }

@@ -4,6 +4,7 @@
  * twice would have two histories.
  */
 import { SeqcastError } from '../core/errors.js'
+import type { Timers } from '../core/timers.js'
 import { isPort } from '../net/interfaces.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import { isCandidate } from '../protocol/sequencer-states.js'
@@ -52,8 +53,9 @@ interface Heard {
 export async function surveySession(
   options: SequencerRoleOptions,
   control: Pick<ControlLink, 'listen'>,
+  timers: Timers,
 ): Promise<HeardStore | undefined> {
-  const heard = await listen(options, control)
+  const heard = await listen(options, control, timers)
   if (heard.otherSequencer !== undefined) {
     throw secondSequencer(options)
   }
@@ -83,7 +85,7 @@ export function secondSequencer({ session, voters }: SequencerRoleOptions): Seqc
  * At least long enough to hear every heartbeat, and for a standby to be faster; at most until the voters that are needed have
  * spoken, or time is up.
  */
-function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'listen'>): Promise<Heard> {
+function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'listen'>, timers: Timers): Promise<Heard> {
   const heard: Heard = { stores: new Map(), component: undefined, otherSequencer: undefined }
   const timeoutMs = (options.startTimeoutUs ?? START_TIMEOUT_US) / 1000
   if (options.voters.length > 0) {
@@ -95,8 +97,8 @@ function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'liste
   return new Promise((resolve) => {
     let silenceOver = false
     const finish = (): void => {
-      clearTimeout(silence)
-      clearTimeout(timeout)
+      silence.cancel()
+      timeout.cancel()
       unlisten()
       resolve(heard)
     }
@@ -107,11 +109,11 @@ function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'liste
       note(heard, message, address)
       check()
     })
-    const silence = setTimeout(() => {
+    const silence = timers.after(silenceUs / 1000, () => {
       silenceOver = true
       check()
-    }, silenceUs / 1000)
-    const timeout = setTimeout(finish, timeoutMs)
+    })
+    const timeout = timers.after(timeoutMs, finish)
   })
 }
 
@@ -188,7 +190,7 @@ export function rebuildFrom(
     let isOver = false
     const end = (): void => {
       isOver = true
-      clearTimeout(timeout)
+      timeout.cancel()
       cycle.remove(agent)
       // Stopped after this call: the client is still reading.
       queueMicrotask(() => link.stop())
@@ -198,7 +200,8 @@ export function rebuildFrom(
       end()
       reject(rebuildError(options.session, store.name, why))
     }
-    const timeout = setTimeout(() => fail(`it sent nothing for ${REBUILD_STALL_MS / 1000} seconds`), REBUILD_STALL_MS)
+    const stalled = `it sent nothing for ${REBUILD_STALL_MS / 1000} seconds`
+    const timeout = cycle.platform.timers.after(REBUILD_STALL_MS, () => fail(stalled))
     const link = new RewindLink(
       options.session,
       cycle,
@@ -208,7 +211,7 @@ export function rebuildFrom(
         },
         run: (sequence, count, bytes, start, stop) => {
           if (isOver) return
-          timeout.refresh()
+          timeout.restart()
           try {
             // What a store has beyond is not what was granted.
             const taken = Math.min(count, through + 1 - sequence)

@@ -2,11 +2,10 @@
  * The event store as a process: records the stream, acknowledges what is durable, answers requests, serves rewinds, and
  * fills its own gaps from the sequencer and from the other stores.
  */
-import { type Clock, SystemClock } from '../core/clock.js'
 import { nonZero } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
-import { UnicastSocket } from '../net/udp.js'
+import type { UnicastPort } from '../net/network.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { Retransmitter } from '../protocol/retransmitter.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
@@ -15,8 +14,9 @@ import type { VoterStatus } from '../protocol/voter.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
-import { type Role, type RoleOptions, randomIncarnation, STATUS_EVERY_US } from './options.js'
+import { type Role, type RoleOptions, STATUS_EVERY_US } from './options.js'
 import { Outcome } from './outcome.js'
+import { systemPlatform } from './platform.js'
 import { RewindListener } from './rewind-listener.js'
 import { StoreRecorder } from './store-recorder.js'
 import { refuseTwin } from './store-twin.js'
@@ -41,7 +41,6 @@ export interface StoreRoleOptions extends RoleOptions {
   readonly log: EventLog
   /** Where the voter's promises are kept; without it in memory, so that a restarted voter has to recover from the others. */
   readonly promises?: PromiseKeeper
-  readonly clock?: Clock
 }
 
 export interface StoreRole extends Role {
@@ -75,7 +74,7 @@ class StoreProcess implements StoreRole, Agent {
   readonly #voter: StoreVoter | undefined
   #control: ControlLink | undefined
   #events: EventLink | undefined
-  #requests: UnicastSocket | undefined
+  #requests: UnicastPort | undefined
   #rewinds: RewindListener | undefined
   #isNews = false
   #lastStatusUs = 0
@@ -86,7 +85,7 @@ class StoreProcess implements StoreRole, Agent {
   constructor(options: StoreRoleOptions) {
     this.#options = options
     this.log = options.log
-    this.#cycle = new DutyCycle(options.clock ?? new SystemClock(), options.idle)
+    this.#cycle = new DutyCycle(options.platform ?? systemPlatform(), options.idle)
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
     this.#retransmitter = new Retransmitter(
@@ -119,7 +118,14 @@ class StoreProcess implements StoreRole, Agent {
   #createVoter(): StoreVoter {
     const { session, voter, logger, promises } = this.#options
     return new StoreVoter(
-      { session, voter, log: this.log, promises: promises ?? promiseInMemory(), cycle: this.#cycle, logger },
+      {
+        session,
+        voter,
+        log: this.log,
+        promises: promises ?? promiseInMemory(this.#cycle.platform.timers),
+        cycle: this.#cycle,
+        logger,
+      },
       {
         grant: (body) => this.#control?.send('grant', { ...body, ...this.#ports }),
         refuse: (body) => this.#control?.send('claimRefused', body),
@@ -158,10 +164,10 @@ class StoreProcess implements StoreRole, Agent {
     })
     this.log.onFailure((error) => this.#outcome.failed(error))
     this.#cycle.start()
-    const incarnation = randomIncarnation()
+    const incarnation = this.#cycle.platform.random()
     this.#control = await ControlLink.open(options, incarnation, this.#cycle, fail)
     refuseTwin(options, this.#control, this.#cycle.enter(), fail)
-    this.#requests = await UnicastSocket.open(
+    this.#requests = await this.#cycle.platform.network.openUnicast(
       { port: options.requestPort, interfaceAddress: options.interfaceAddress, onError: fail },
       (packet, address, port) => this.#onRequest(packet, address, port),
     )

@@ -4,11 +4,11 @@
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import type { Timers } from '../core/timers.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { type StoredPromise, Voter, type VoterStatus } from '../protocol/voter.js'
 import type { ClaimRefused, ControlMessage, Grant } from '../wire/control.js'
 import type { DutyCycle } from './duty-cycle.js'
-import { randomIncarnation } from './options.js'
 
 /** Where a voter's promise is kept. */
 export interface PromiseKeeper {
@@ -21,8 +21,8 @@ export interface PromiseKeeper {
 }
 
 /** For a log in memory: a restarted voter comes back empty and has to recover, as one does that has lost its disk. */
-export function promiseInMemory(): PromiseKeeper {
-  return { stored: undefined, write: (_promise, done) => setImmediate(done), close: () => Promise.resolve() }
+export function promiseInMemory(timers: Timers): PromiseKeeper {
+  return { stored: undefined, write: (_promise, done) => timers.defer(done), close: () => Promise.resolve() }
 }
 
 export interface StoreVoterOptions {
@@ -60,7 +60,7 @@ export class StoreVoter {
     this.#cycle = cycle
     this.#promises = promises
     this.#output = output
-    this.#machine = new Voter({ voter, nonce: randomIncarnation(), logger }, log, promises.stored, {
+    this.#machine = new Voter({ voter, nonce: cycle.platform.random(), logger }, log, promises.stored, {
       persist: (promise) => this.#persist(promise),
       send: (_kind: string, body: Grant | ClaimRefused) => {
         if ('promised' in body) output.refuse(body)

@@ -1,12 +1,12 @@
 /** A replica as a process would run it, on real sockets, with a sequencer beside it. */
 import { createSocket } from 'node:dgram'
 import { test } from 'tap'
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { type ComponentRole, startComponent } from '../../src/runtime/component-role.js'
 import { ControlLink } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
-import { type RoleOptions, randomIncarnation, SILENCE_US, STATUS_EVERY_US } from '../../src/runtime/options.js'
+import { type RoleOptions, SILENCE_US, STATUS_EVERY_US } from '../../src/runtime/options.js'
+import { randomIncarnation, systemPlatform } from '../../src/runtime/platform.js'
 import { startSequencer } from '../../src/runtime/sequencer-role.js'
 import type { AdminAction, ComponentStatus } from '../../src/wire/control.js'
 import { desk } from '../component/desk.js'
@@ -64,7 +64,7 @@ class Operator {
   }
 
   static async open(options: RoleOptions): Promise<Operator> {
-    const cycle = new DutyCycle(new SystemClock(), 'block')
+    const cycle = new DutyCycle(systemPlatform(), 'block')
     cycle.start()
     return new Operator(await ControlLink.open(options, randomIncarnation(), cycle, () => {}), cycle)
   }

@@ -2,6 +2,7 @@
 import { type Test, test } from 'tap'
 import type { Clock } from '../../src/core/clock.js'
 import { type Agent, DutyCycle, type IdleMode } from '../../src/runtime/duty-cycle.js'
+import { type Platform, systemPlatform } from '../../src/runtime/platform.js'
 
 /** Counts how often it is read; time moves only when told. */
 class CountingClock implements Clock {
@@ -35,12 +36,14 @@ class CountingAgent implements Agent {
   }
 }
 
+const on = (clock: Clock): Platform => ({ ...systemPlatform(), clock })
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 
 for (const idle of ['block', 'spin'] as const satisfies readonly IdleMode[]) {
   test(`${idle}: many feeds in a turn are flushed once, with one time`, async (t) => {
     const clock = new CountingClock()
-    const cycle = new DutyCycle(clock, idle)
+    const cycle = new DutyCycle(on(clock), idle)
     const agent = new CountingAgent()
     cycle.add(agent)
     cycle.start()
@@ -59,7 +62,7 @@ for (const idle of ['block', 'spin'] as const satisfies readonly IdleMode[]) {
 
   test(`${idle}: a lone datagram is answered at once, a burst at its end`, async (t) => {
     const clock = new CountingClock()
-    const cycle = new DutyCycle(clock, idle)
+    const cycle = new DutyCycle(on(clock), idle)
     const agent = new CountingAgent()
     cycle.add(agent)
     cycle.start()
@@ -90,7 +93,7 @@ for (const idle of ['block', 'spin'] as const satisfies readonly IdleMode[]) {
   })
 
   test(`${idle}: after lone datagrams deadlines are looked at`, async (t) => {
-    const cycle = new DutyCycle({ nowUs: () => performance.now() * 1000, wallUs: (nowUs) => nowUs }, idle)
+    const cycle = new DutyCycle(on({ nowUs: () => performance.now() * 1000, wallUs: (nowUs) => nowUs }), idle)
     const agent = new CountingAgent()
     cycle.add(agent)
     cycle.start()
@@ -106,7 +109,7 @@ for (const idle of ['block', 'spin'] as const satisfies readonly IdleMode[]) {
   })
 
   test(`${idle}: deadlines are kept without any feed`, async (t) => {
-    const cycle = new DutyCycle({ nowUs: () => performance.now() * 1000, wallUs: (nowUs) => nowUs }, idle)
+    const cycle = new DutyCycle(on({ nowUs: () => performance.now() * 1000, wallUs: (nowUs) => nowUs }), idle)
     const agent = new CountingAgent()
     const late = new Promise<number>((resolve) => {
       const wanted = performance.now() * 1000 + 5_000
@@ -126,7 +129,7 @@ for (const idle of ['block', 'spin'] as const satisfies readonly IdleMode[]) {
 
 test('block: an idle loop does not turn', async (t) => {
   const clock = new CountingClock()
-  const cycle = new DutyCycle(clock, 'block')
+  const cycle = new DutyCycle(on(clock), 'block')
   const agent = new CountingAgent()
   cycle.add(agent)
   cycle.start()
@@ -154,7 +157,7 @@ function startedBlocking(
     globalThis.setTimeout = usual
   })
   const clock = new CountingClock()
-  const cycle = new DutyCycle(clock, 'block')
+  const cycle = new DutyCycle(on(clock), 'block')
   const agent: Agent = {
     flush: () => {
       if (sends) cycle.expectAnswer()
@@ -208,7 +211,7 @@ test('block: who only listens sleeps at once', async (t) => {
 })
 
 test('what an agent issues while it ticks is flushed in a turn of its own', async (t) => {
-  const cycle = new DutyCycle(new CountingClock(), 'block')
+  const cycle = new DutyCycle(on(new CountingClock()), 'block')
   const agent = new CountingAgent()
   cycle.add(agent)
   cycle.start()
@@ -226,7 +229,7 @@ test('what an agent issues while it ticks is flushed in a turn of its own', asyn
 })
 
 test('stopped, nothing runs; started again, it goes on', async (t) => {
-  const cycle = new DutyCycle(new CountingClock(), 'spin')
+  const cycle = new DutyCycle(on(new CountingClock()), 'spin')
   const agent = new CountingAgent()
   cycle.add(agent)
   cycle.start()
@@ -247,7 +250,7 @@ test('stopped, nothing runs; started again, it goes on', async (t) => {
 for (const call of ['flush', 'tick'] as const) {
   test(`an agent that stops the cycle in its ${call} ends it: nothing is called after it, no timer is left`, async (t) => {
     const clock = new CountingClock()
-    const cycle = new DutyCycle(clock, 'block')
+    const cycle = new DutyCycle(on(clock), 'block')
     const after = new CountingAgent()
     const stopper: Agent = {
       flush: () => {

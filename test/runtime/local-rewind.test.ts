@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { LocalRewind } from '../../src/runtime/local-rewind.js'
+import { systemPlatform } from '../../src/runtime/platform.js'
 import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
 import { writeU16 } from '../../src/wire/bytes.js'
 import { SESSION_ENDED } from '../../src/wire/runtime-events.js'
@@ -17,7 +17,7 @@ const PACKET_EVENTS = 20
 class Rig {
   readonly directory: string
   readonly said: string[] = []
-  readonly cycle = new DutyCycle(new SystemClock(), 'block')
+  readonly cycle = new DutyCycle(systemPlatform(), 'block')
   readonly rewind: LocalRewind
   next = 0
   isFull = false

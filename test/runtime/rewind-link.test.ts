@@ -1,8 +1,8 @@
 /** A rewind comes as fast as it is read: who cannot keep up makes it wait, in bounded memory, and gets all of it. */
 import { test } from 'tap'
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
+import { systemPlatform } from '../../src/runtime/platform.js'
 import { RewindLink } from '../../src/runtime/rewind-link.js'
 import { RewindListener } from '../../src/runtime/rewind-listener.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
@@ -16,7 +16,7 @@ test('a rewind waits for a listener that is full', async (t) => {
   const blocks = eventBlocks(1, RUN_EVENTS)
   for (let i = 0; i < RUNS; i++) log.append(1 + i * RUN_EVENTS, RUN_EVENTS, blocks, 0, blocks.length, 1)
   log.sync()
-  const cycle = new DutyCycle(new SystemClock(), 'block')
+  const cycle = new DutyCycle(systemPlatform(), 'block')
   cycle.start()
   const server = await RewindListener.open({ address: '127.0.0.1', port: 0 }, log, cycle, silentLogger)
   let taken = 0

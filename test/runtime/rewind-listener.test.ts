@@ -1,8 +1,8 @@
 /** The store's TCP side over a log that commits later than it accepts: nothing is cut off, neither live nor after a restart. */
 import { test } from 'tap'
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
+import { systemPlatform } from '../../src/runtime/platform.js'
 import { RewindListener } from '../../src/runtime/rewind-listener.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
 import { writeU16 } from '../../src/wire/bytes.js'
@@ -22,7 +22,7 @@ function appendEnd(log: MemoryEventLog, sequence: number): void {
 }
 
 async function serve(log: MemoryEventLog): Promise<{ listener: RewindListener; close: () => Promise<void> }> {
-  const cycle = new DutyCycle(new SystemClock(), 'block')
+  const cycle = new DutyCycle(systemPlatform(), 'block')
   cycle.start()
   log.onDurable(() => cycle.enter())
   const listener = await RewindListener.open({ address: '127.0.0.1', port: 0 }, log, cycle, silentLogger)

@@ -1,9 +1,9 @@
 /** What a sequencer rebuilds itself from may be another session's, or another configuration's: a refusal, never a crash. */
 import { test } from 'tap'
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { Sequencer } from '../../src/protocol/sequencer.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
+import { systemPlatform, systemTimers } from '../../src/runtime/platform.js'
 import { RewindListener } from '../../src/runtime/rewind-listener.js'
 import { rebuildFrom, surveySession } from '../../src/runtime/session-start.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
@@ -34,7 +34,7 @@ function recordedSession(): MemoryEventLog {
 
 async function rebuild(datagramBytes: number): Promise<Sequencer> {
   const log = recordedSession()
-  const cycle = new DutyCycle(new SystemClock(), 'block')
+  const cycle = new DutyCycle(systemPlatform(), 'block')
   cycle.start()
   const listener = await RewindListener.open({ address: '127.0.0.1', port: 0 }, log, cycle, silentLogger)
   const { committedSequence, durableSequence } = log
@@ -88,6 +88,7 @@ function survey(...heard: Partial<StoreStatus>[]): ReturnType<typeof surveySessi
   return surveySession(
     { ...groups, ...others, session: SESSION, interfaceAddress: '127.0.0.1', voters: ['a'], startTimeoutUs: 400_000 },
     control,
+    systemTimers,
   )
 }
 

@@ -1,13 +1,13 @@
 /** A store as a voter, on real sockets: what it says, and when, to candidates and to the sequencer that reigns. */
 import { createSocket } from 'node:dgram'
 import { type Test, test } from 'tap'
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { MulticastSender } from '../../src/net/udp.js'
 import type { StoredPromise } from '../../src/protocol/voter.js'
 import { ControlLink } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
-import { type RoleOptions, randomIncarnation, STATUS_EVERY_US } from '../../src/runtime/options.js'
+import { type RoleOptions, STATUS_EVERY_US } from '../../src/runtime/options.js'
+import { randomIncarnation, systemPlatform, systemTimers } from '../../src/runtime/platform.js'
 import { type StoreRole, startStore } from '../../src/runtime/store-role.js'
 import { type PromiseKeeper, promiseInMemory } from '../../src/runtime/store-voter.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
@@ -51,7 +51,7 @@ class Player {
   }
 
   static async open(t: Test, options: RoleOptions): Promise<Player> {
-    const cycle = new DutyCycle(new SystemClock(), 'block')
+    const cycle = new DutyCycle(systemPlatform(), 'block')
     cycle.start()
     const control = await ControlLink.open(options, randomIncarnation(), cycle, () => {})
     const { interfaceAddress } = options
@@ -133,7 +133,7 @@ async function voting(t: Test, promises: PromiseKeeper, recorded = 0): Promise<V
 
 /** A voter that has its vote, and has promised this epoch. */
 function promised(epoch: number): PromiseKeeper {
-  return { ...promiseInMemory(), stored: { epoch, candidate: 7, life: 5, lives: { a: 5 } } }
+  return { ...promiseInMemory(systemTimers), stored: { epoch, candidate: 7, life: 5, lives: { a: 5 } } }
 }
 
 test('a claim is answered when the promise is kept, not before, with the ports of the store', async (t) => {

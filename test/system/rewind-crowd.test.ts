@@ -1,8 +1,8 @@
 /** A store that serves ten rewinding clients keeps recording the live stream: nothing is lost, and nobody gets a hole. */
 import { test } from 'tap'
-import { SystemClock } from '../../src/core/clock.js'
 import { silentLogger } from '../../src/core/log.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
+import { systemPlatform } from '../../src/runtime/platform.js'
 import { RewindLink } from '../../src/runtime/rewind-link.js'
 import { Load } from './load.js'
 import { loadsOf, readRecording } from './recorded.js'
@@ -61,7 +61,7 @@ test('ten clients rewind while the store records', async (t) => {
   const load = new Load(world.startSend(LOAD, '--rate', String(EVENTS_A_SECOND)))
   await world.until('a history', () => (world.store('a')?.durableSequence ?? 0) > HISTORY, ...roles)
 
-  const cycle = new DutyCycle(new SystemClock(), 'block')
+  const cycle = new DutyCycle(systemPlatform(), 'block')
   cycle.start()
   const address = { address: '127.0.0.1', port: world.store('a')?.rewindPort ?? 0 }
   const clients = Array.from({ length: CLIENTS }, () => new Client(world.session, cycle, address, HISTORY))

@@ -2,12 +2,12 @@
  * `seqcast bench rewind`: a session that another process has recorded, rewound into a component's handler that reads every
  * field. The whole way of a real rewind: log or connection, receiver, host.
  */
-import { SystemClock } from '../../core/clock.js'
 import { SeqcastError } from '../../core/errors.js'
 import { silentLogger } from '../../core/log.js'
 import { Receiver } from '../../protocol/receiver.js'
 import { type Agent, DutyCycle } from '../../runtime/duty-cycle.js'
 import { LocalRewind } from '../../runtime/local-rewind.js'
+import { systemPlatform } from '../../runtime/platform.js'
 import { RewindLink, type RewindListener } from '../../runtime/rewind-link.js'
 import { BenchChild } from './children.js'
 import { medianOf } from './histogram.js'
@@ -101,7 +101,7 @@ async function rewindOnce(way: RewindWay, recorded: Recorded): Promise<Measured>
 
 class Rewind implements Agent {
   readonly #recorded: Recorded
-  readonly #cycle = new DutyCycle(new SystemClock(), 'block')
+  readonly #cycle = new DutyCycle(systemPlatform(), 'block')
   readonly #host: ReturnType<typeof createHostSink>
   readonly #receiver: Receiver
   readonly #source: LocalRewind | RewindLink
