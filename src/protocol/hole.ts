@@ -58,6 +58,11 @@ export class Hole {
     this.sinceUs = Math.min(this.sinceUs, nowUs)
   }
 
+  /** It is waited for from now on, as if it had just opened. */
+  postpone(nowUs: number): void {
+    this.sinceUs = nowUs
+  }
+
   close(): void {
     this.sinceUs = Number.POSITIVE_INFINITY
   }

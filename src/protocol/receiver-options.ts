@@ -44,7 +44,7 @@ export interface ReceiverOptions {
   readonly rewindRetryMaxUs?: number
   /** A rewind that brings nothing for so long, while something is missing, counts as failed. */
   readonly rewindStallUs?: number
-  /** A hole that did not shrink at its beginning for so long is lost. */
+  /** A hole that did not shrink at its beginning for so long is lost; with voters it is only said, and waited for again. */
   readonly lossTimeoutUs?: number
   /** A foreign MoldUDP64 stream: blocks are not ours to look into. */
   readonly opaque?: boolean
@@ -99,6 +99,7 @@ export const RECEIVER_COUNTERS = [
   'rewinds',
   'rewind-failures',
   'lost-events',
+  'unanswered-holes',
   'revocations',
   'short-header',
   'foreign-session',

@@ -123,8 +123,10 @@ export class Receiver {
   onRewindStart(sequence: number, nowUs: number): void {
     if (!this.#isRewindRunning()) return
     this.#rewind.progress(nowUs)
-    if (sequence > this.#line.next) this.#lose(sequence, `the rewind begins at ${sequence} only`)
-    else this.#intake.next = sequence
+    const reason = `the rewind begins at ${sequence} only`
+    if (sequence <= this.#line.next) this.#intake.next = sequence
+    else if (this.#branch.hasVoters) this.#breakRewind(reason, nowUs)
+    else this.#lose(sequence, reason)
   }
 
   /** The rewind has more, and waits until it can be taken: that is no stall. */
@@ -199,7 +201,7 @@ export class Receiver {
   tick(nowUs: number): number {
     if (this.#isOver()) return Number.POSITIVE_INFINITY
     if (nowUs >= this.#hole.lostAtUs) {
-      this.#lose(this.#hole.end, `nobody had it within ${this.#options.lossTimeoutUs / 1000} ms`)
+      this.#onUnanswered(nowUs)
     } else if (this.#state === 'rewinding') {
       if (nowUs >= this.#rewind.dueAtUs) this.#startRewind(nowUs)
       else if (nowUs >= this.#rewind.stalledAtUs(this.#hole.sinceUs)) this.#breakRewind('stalled', nowUs)
@@ -344,6 +346,18 @@ export class Receiver {
   #discardFrom(next: number): void {
     this.#line.discard('disowned', next)
     this.#extent.forgetSeen(next)
+  }
+
+  #onUnanswered(nowUs: number): void {
+    const { lossTimeoutUs, logger } = this.#options
+    if (!this.#branch.hasVoters) {
+      this.#lose(this.#hole.end, `nobody had it within ${lossTimeoutUs / 1000} ms`)
+      return
+    }
+    this.counters['unanswered-holes']++
+    const fields = { from: this.#line.next, to: this.#hole.end - 1, waitedMs: lossTimeoutUs / 1000 }
+    logger.warn(fields, 'nobody gives these events: waiting for a store that has them, or for the next sequencer')
+    this.#hole.postpone(nowUs)
   }
 
   #lose(to: number, reason: string): void {

@@ -27,6 +27,7 @@ export class StreamBranch {
   readonly #holdsFrom: number
   /** After a verdict that takes something back. */
   revokedFrom = 0
+  #hasVoters = false
 
   /** @param first the first sequence that is delivered here; what lies before is held where the table of it is known */
   constructor(known: readonly EpochTableEntry[], first: number, counters: Counters<ReceiverCounter>) {
@@ -38,6 +39,14 @@ export class StreamBranch {
   /** The sequencer that is believed. */
   get sender(): number | undefined {
     return this.#watch.sender
+  }
+
+  /**
+   * The sequencer has said that voters decide: then what nobody gives is not lost. What is stable lies with a majority, which may be
+   * out of reach for a while; what is not is for the next reign to keep or to drop.
+   */
+  get hasVoters(): boolean {
+    return this.#hasVoters
   }
 
   /** As `SequencerWatch.onEvents`. */
@@ -62,6 +71,7 @@ export class StreamBranch {
     if (isNewer && !(isEpochTable(table) && table.at(-1)?.epoch === epoch)) return this.#ignore('bad-heartbeat')
     const verdict = this.#watch.onHeartbeat(sender, epoch, nextSequence, deliveredNext, nowUs)
     if (verdict === 'bad' || verdict === 'stale' || verdict === 'rival') return this.#ignore(`${verdict}-heartbeat`)
+    this.#hasVoters ||= !canRestart
     const changedFrom = this.epochs.adopt(table)
     if (changedFrom < 0) this.#counters['bad-epoch-table']++
     const takenFrom = Math.max(changedFrom, this.#holdsFrom)
