@@ -24,6 +24,8 @@ export interface ReceiverOptions {
   readonly startRewinding?: boolean
   /** What is known of the stream's epochs at the start, from a log for instance; without it, that it begins with epoch 1. */
   readonly epochTable?: readonly EpochTableEntry[]
+  /** It is known that the session has voters, from an earlier receiver for instance; otherwise the sequencer's heartbeats tell. */
+  readonly hasVoters?: boolean
   /** Bounds of what came before its turn. */
   readonly reorderPackets?: number
   readonly reorderBytes?: number
@@ -134,6 +136,7 @@ export function withDefaults(options: ReceiverOptions): Required<ReceiverOptions
   return {
     startRewinding: true,
     epochTable: [],
+    hasVoters: false,
     reorderPackets: REORDER_PACKETS,
     reorderBytes: REORDER_BYTES,
     gapRewindEvents: GAP_REWIND_EVENTS,

@@ -50,7 +50,7 @@ export class Receiver {
     const all = withDefaults(options)
     this.#options = all
     this.#output = output
-    this.#branch = new StreamBranch(all.epochTable, all.nextSequence, this.counters)
+    this.#branch = new StreamBranch(all.epochTable, all.nextSequence, all.hasVoters, this.counters)
     this.#inlet = new ReceiverInlet(all.session, all.opaque, this.#branch.epochs, this.counters)
     this.#buffer = new ReorderBuffer(all.reorderPackets, all.reorderBytes)
     this.#line = new DeliveryLine(all.nextSequence, this.#buffer, output, this.counters)
@@ -84,6 +84,11 @@ export class Receiver {
   /** What is known of the stream's epochs; the last entry's is the reign. */
   get epochTable(): readonly EpochTableEntry[] {
     return this.#branch.epochs.entries
+  }
+
+  /** Whether voters decide what is stable, as far as it is known. Then nothing is ever `lost` for want of an answer. */
+  get hasVoters(): boolean {
+    return this.#branch.hasVoters
   }
 
   /** Packets that wait for their turn. */

@@ -27,10 +27,16 @@ export class StreamBranch {
   readonly #holdsFrom: number
   /** After a verdict that takes something back. */
   revokedFrom = 0
-  #hasVoters = false
+  #hasVoters: boolean
 
   /** @param first the first sequence that is delivered here; what lies before is held where the table of it is known */
-  constructor(known: readonly EpochTableEntry[], first: number, counters: Counters<ReceiverCounter>) {
+  constructor(
+    known: readonly EpochTableEntry[],
+    first: number,
+    hasVoters: boolean,
+    counters: Counters<ReceiverCounter>,
+  ) {
+    this.#hasVoters = hasVoters
     this.#holdsFrom = known.length === 0 ? first : 1
     this.epochs = new EpochTable(known)
     this.#counters = counters

@@ -49,6 +49,8 @@ export interface EventLinkOptions {
   readonly seed: number
   /** What is known of the stream's epochs at the start: those of the events before `nextSequence`. */
   readonly epochTable?: readonly EpochTableEntry[]
+  /** It is known that the session has voters. */
+  readonly hasVoters?: boolean
   readonly lossTimeoutUs?: number
   /** Directory of a store on this machine: rewinds read its files where they can, and go over TCP where they cannot. */
   readonly localStore?: string
@@ -129,6 +131,7 @@ export class EventLink implements Agent {
       nextSequence,
       startRewinding,
       epochTable: last.epochTable,
+      hasVoters: last.hasVoters,
     })
     for (const name of RECEIVER_COUNTERS) this.#receiver.counters[name] += last.counters[name]
     this.#logger.info({ session: this.#options.session, nextSequence, reason }, 'event stream: reopened')
@@ -136,7 +139,7 @@ export class EventLink implements Agent {
     this.#cycle.enter()
   }
 
-  #createReceiver({ nextSequence, startRewinding, epochTable }: EventLinkOptions): Receiver {
+  #createReceiver({ nextSequence, startRewinding, epochTable, hasVoters = false }: EventLinkOptions): Receiver {
     const { session, seed, lossTimeoutUs, logger } = this.#options
     const listener = this.#listener
     return new Receiver(
@@ -146,6 +149,7 @@ export class EventLink implements Agent {
         servers: SERVER_SLOTS,
         seed,
         startRewinding,
+        hasVoters,
         logger,
         ...(epochTable === undefined || epochTable.length === 0 ? {} : { epochTable }),
         ...(lossTimeoutUs === undefined ? {} : { lossTimeoutUs }),

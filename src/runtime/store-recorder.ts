@@ -14,9 +14,6 @@ import type { DutyCycle } from './duty-cycle.js'
 import type { EventListener } from './event-link.js'
 import { endOfRun } from './last-event.js'
 
-/** A loss that is taken for an unstable tail comes after a long wait; one that comes sooner after the last is a real one. */
-const LOSS_APART_US = 1_000_000
-
 /** What the recorder needs of its event link. */
 export interface RecorderLink {
   readonly receiver: { readonly state: string; readonly nextSequence: number }
@@ -41,7 +38,7 @@ export interface StoreRecorderOutput {
 }
 
 export class StoreRecorder implements EventListener {
-  readonly counters = { overflow: 0, truncations: 0, truncatedEvents: 0, unstableGaps: 0 }
+  readonly counters = { overflow: 0, truncations: 0, truncatedEvents: 0 }
   readonly #session: string
   readonly #log: EventLog
   readonly #cycle: StoreRecorderOptions['cycle']
@@ -57,11 +54,8 @@ export class StoreRecorder implements EventListener {
   #heardEpoch = 0
   /** Events up to here are known to be stable. */
   #stable = 0
-  /** Voters decide what is stable: what is not may be taken back. */
-  #hasVoters = false
   /** The reign under which the receiver was once told what the log has; a second time would be no help. */
   #toldEpoch = 0
-  #lastLossUs = Number.NEGATIVE_INFINITY
 
   constructor(options: StoreRecorderOptions, output: StoreRecorderOutput) {
     this.#session = options.session
@@ -134,7 +128,6 @@ export class StoreRecorder implements EventListener {
       if (partsFrom < this.#log.nextSequence) this.truncate(partsFrom, epoch)
       else if (this.#state === 'lost') this.#reopen('new-reign')
     }
-    this.#hasVoters ||= !heartbeat.publishedIsStable
     this.#stable = Math.max(this.#stable, heartbeat.stableSequence)
   }
 
@@ -158,19 +151,8 @@ export class StoreRecorder implements EventListener {
     this.#reopen('truncated')
   }
 
+  /** Only without voters: with them the receiver waits. */
   lost(from: number, to: number, reason: string): void {
-    const nowUs = this.#cycle.enter()
-    const isApart = nowUs - this.#lastLossUs >= LOSS_APART_US
-    this.#lastLossUs = nowUs
-    if (this.#hasVoters && from > this.#stable && isApart) {
-      this.counters.unstableGaps += 1
-      this.#logger.warn(
-        { session: this.#session, from, to, reason },
-        'store: nobody has these events; none of them is stable: waiting for the next sequencer to decide',
-      )
-      this.#reopen('unstable-tail')
-      return
-    }
     this.#fail(from, to, reason)
   }
 

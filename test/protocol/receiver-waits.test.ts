@@ -64,3 +64,15 @@ test('who heard no sequencer knows of no voters', (t) => {
   t.equal(rig.said.at(-1), 'lost 2-2')
   t.end()
 })
+
+test('what takes over from another receiver knows it from the start', (t) => {
+  const first = deafRig(true)
+  t.equal(first.receiver.hasVoters, true)
+  const rig = new ReceiverRig({ hasVoters: first.receiver.hasVoters })
+  rig.onStartRewind = () => rig.receiver.onRewindEnd('no store is known', rig.clock.nowUs)
+  rig.events(1)
+  rig.events(3)
+  rig.advance(2 * LOSS_US)
+  t.notMatch(rig.said.join(), /lost/)
+  t.end()
+})
