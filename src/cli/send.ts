@@ -1,11 +1,11 @@
 /** `seqcast send`: puts the messages of a file, or of standard input, into the session. */
 import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
+import type { SendClient } from '../runtime/send-client.js'
 import { type Configuration, readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { LatencyHistogram } from './latency.js'
 import { count, durationText, plural, print } from './output.js'
 import { startProgress } from './progress-bar.js'
-import type { SendClient } from './send-client.js'
 import type { SendInput } from './send-input.js'
 import { addFaultOptions, addStreamOptions } from './stream-options.js'
 
@@ -27,7 +27,7 @@ export const sendCommand = new Command('send')
     const options = roleOptions(configuration, 'send')
     const [{ openSendInput }, { SendClient }] = await Promise.all([
       import('./send-input.js'),
-      import('./send-client.js'),
+      import('../runtime/send-client.js'),
     ])
     const schema = await loadSchema(configuration.proto)
     const input = await openSendInput({ path: configuration.input, type: configuration.type, schema })

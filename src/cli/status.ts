@@ -57,7 +57,7 @@ async function votersOf(options: RoleOptions, observer: Observer, stableBefore: 
       isSequencing(state) && stableSequence < nextSequence - 1 && stableSequence === stableBefore,
   )
   if (!waits) return []
-  const { readSessionStart } = await import('./session-begin.js')
+  const { readSessionStart } = await import('../runtime/session-begin.js')
   return (await readSessionStart(options, observer.control, observer.cycle))?.voters ?? []
 }
 

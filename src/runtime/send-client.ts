@@ -7,20 +7,21 @@
 import { Registration } from '../component/registration.js'
 import { SeqcastError } from '../core/errors.js'
 import { AUTH_TAG_BYTES, MAX_SEQUENCE, MIN_DATAGRAM_BYTES } from '../core/limits.js'
+import { delay } from '../core/timers.js'
 import { Authenticator } from '../net/auth.js'
-import { MulticastSender } from '../net/udp.js'
+import type { PacketSender } from '../net/network.js'
 import { Outbox } from '../protocol/outbox.js'
-import { ControlLink } from '../runtime/control-link.js'
-import { type Agent, DutyCycle } from '../runtime/duty-cycle.js'
-import { EventLink, type EventListener } from '../runtime/event-link.js'
-import type { RoleOptions } from '../runtime/options.js'
-import { Outcome } from '../runtime/outcome.js'
-import { randomIncarnation, systemPlatform } from '../runtime/platform.js'
 import { readU16 } from '../wire/bytes.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
 import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType, fragmentBytes } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
 import { SESSION_ENDED, SOURCE_REGISTERED, sourceRegisteredCodec } from '../wire/runtime-events.js'
+import { ControlLink } from './control-link.js'
+import { type Agent, DutyCycle } from './duty-cycle.js'
+import { EventLink, type EventListener } from './event-link.js'
+import type { RoleOptions } from './options.js'
+import { Outcome } from './outcome.js'
+import { systemPlatform } from './platform.js'
 import { readSessionStart } from './session-begin.js'
 import { findSession } from './session-finder.js'
 
@@ -41,14 +42,14 @@ export class SendClient implements Agent, EventListener {
   readonly #options: SendClientOptions
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
-  readonly #incarnation = randomIncarnation()
+  readonly #incarnation: number
   readonly #auth: Authenticator
   readonly #registration: Registration
   #registered: () => void = () => {}
   #outbox: Outbox | undefined
   #control: ControlLink | undefined
   #events: EventLink | undefined
-  #commands: MulticastSender | undefined
+  #commands: PacketSender | undefined
   #sizes = { datagramBytes: MIN_DATAGRAM_BYTES, fragmentBytes: 0 }
   #heardSequencerUs = 0
   /** Whether the session has no voters: what its first event says, or else the first heartbeat. It never changes. */
@@ -60,7 +61,7 @@ export class SendClient implements Agent, EventListener {
   /** Of the event that registered the source; 0 while it is not registered. */
   #registeredSequence = 0
   /** Of the registration; the same where the event is revoked, so that a late packet of it does no harm. */
-  readonly #nonce = randomIncarnation()
+  readonly #nonce: number
   /** Of the events that came back. */
   firstSequence = 0
   lastSequence = 0
@@ -68,7 +69,10 @@ export class SendClient implements Agent, EventListener {
 
   private constructor(options: SendClientOptions) {
     this.#options = options
-    this.#cycle = new DutyCycle(options.platform ?? systemPlatform(), options.idle)
+    const platform = options.platform ?? systemPlatform()
+    this.#incarnation = platform.random()
+    this.#nonce = platform.random()
+    this.#cycle = new DutyCycle(platform, options.idle)
     this.#auth = new Authenticator(options.key, 'command')
     this.#registration = new Registration(options.session, (packet) => this.#sendCommands(packet))
   }
@@ -123,7 +127,7 @@ export class SendClient implements Agent, EventListener {
    */
   async settled(givesUp: () => boolean): Promise<void> {
     while (this.pending > 0 && !givesUp()) {
-      await Promise.race([this.failed, new Promise((resolve) => setTimeout(resolve, 1))])
+      await Promise.race([this.failed, delay(this.#cycle.platform.timers, 1)])
     }
   }
 
@@ -210,7 +214,7 @@ export class SendClient implements Agent, EventListener {
     this.#sizes = await this.#readSizes(this.#control)
     // Asked again: reading the beginning may have taken a while, and a stream joined at its end has no gap to fill.
     const { nextSequence } = await findSession(options, this.#control, this.#cycle)
-    this.#commands = await MulticastSender.open({
+    this.#commands = await this.#cycle.platform.network.openMulticastSender({
       ...options.commandGroup,
       interfaceAddress: options.interfaceAddress,
       onError: fail,

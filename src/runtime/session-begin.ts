@@ -1,13 +1,13 @@
 /** The first event of a session, which holds the sizes that its commands have to keep to. */
-import type { ControlLink } from '../runtime/control-link.js'
-import type { DutyCycle } from '../runtime/duty-cycle.js'
-import { EventLink } from '../runtime/event-link.js'
-import type { RoleOptions } from '../runtime/options.js'
-import { randomIncarnation } from '../runtime/platform.js'
+
 import { readU16 } from '../wire/bytes.js'
 import { EVENT_HEADER_BYTES } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { type SessionStarted, sessionStartedCodec } from '../wire/runtime-events.js'
+import type { ControlLink } from './control-link.js'
+import type { DutyCycle } from './duty-cycle.js'
+import { EventLink } from './event-link.js'
+import type { RoleOptions } from './options.js'
 
 const TIMEOUT_MS = 3_000
 
@@ -21,9 +21,9 @@ export async function readSessionStart(
   const first = new Promise<SessionStarted | undefined>((resolve) => {
     found = resolve
   })
-  const timeout = setTimeout(() => found(undefined), TIMEOUT_MS)
+  const timeout = cycle.platform.timers.after(TIMEOUT_MS, () => found(undefined))
   const link = await EventLink.open(
-    { ...options, nextSequence: 1, startRewinding: true, askSequencer: false, seed: randomIncarnation() },
+    { ...options, nextSequence: 1, startRewinding: true, askSequencer: false, seed: cycle.platform.random() },
     cycle,
     control,
     {
@@ -41,7 +41,7 @@ export async function readSessionStart(
   try {
     return await first
   } finally {
-    clearTimeout(timeout)
+    timeout.cancel()
     link.close()
   }
 }

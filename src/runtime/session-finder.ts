@@ -3,11 +3,12 @@
  * error at once instead of a wait for ever.
  */
 import { SeqcastError } from '../core/errors.js'
+import type { Timer, Timers } from '../core/timers.js'
 import { isCandidate } from '../protocol/sequencer-states.js'
-import type { ControlLink } from '../runtime/control-link.js'
-import type { DutyCycle } from '../runtime/duty-cycle.js'
-import { type RoleOptions, SILENCE_US, type StoreAddress } from '../runtime/options.js'
-import { RewindLink } from '../runtime/rewind-link.js'
+import type { ControlLink } from './control-link.js'
+import type { DutyCycle } from './duty-cycle.js'
+import { type RoleOptions, SILENCE_US, type StoreAddress } from './options.js'
+import { RewindLink } from './rewind-link.js'
 
 /** Heartbeats come every tenth of a second: ten missed ones are nobody. */
 const HEAR_MS = 1_500
@@ -22,7 +23,7 @@ export interface FoundSession {
 
 /** @throws SeqcastError E_SESSION_UNKNOWN where nobody speaks for the session and no configured store has it */
 export async function findSession(options: RoleOptions, control: ControlLink, cycle: DutyCycle): Promise<FoundSession> {
-  const heard = await listen(control)
+  const heard = await listen(control, cycle.platform.timers)
   if (heard !== undefined) return heard
   const reasons: string[] = []
   for (const store of options.stores) {
@@ -43,34 +44,35 @@ export async function findSession(options: RoleOptions, control: ControlLink, cy
 }
 
 /** A sequencer's word settles it; without one, every store gets the time to speak. */
-function listen(control: ControlLink): Promise<FoundSession | undefined> {
+function listen(control: ControlLink, timers: Timers): Promise<FoundSession | undefined> {
   return new Promise((resolve) => {
     let committed = -1
     const finish = (found: FoundSession | undefined): void => {
-      clearTimeout(deadline)
-      clearTimeout(storesDeadline)
+      deadline.cancel()
+      storesDeadline?.cancel()
       unlisten()
       resolve(found)
     }
     const fromStores = (): void => finish({ nextSequence: committed + 1, hasSequencer: false })
-    let storesDeadline: NodeJS.Timeout | undefined
+    let storesDeadline: Timer | undefined
     const unlisten = control.listen((message) => {
       if (message.kind === 'sequencer' && message.body.state !== 'stopped' && !isCandidate(message.body.state)) {
         finish({ nextSequence: message.body.nextSequence, hasSequencer: true })
       } else if (message.kind === 'store' && message.body.state !== 'stopped') {
         committed = Math.max(committed, message.body.committedSequence)
-        storesDeadline ??= setTimeout(fromStores, SILENCE_US / 1000)
+        storesDeadline ??= timers.after(SILENCE_US / 1000, fromStores)
       }
     })
-    const deadline = setTimeout(() => finish(undefined), HEAR_MS)
+    const deadline = timers.after(HEAR_MS, () => finish(undefined))
   })
 }
 
 /** Logs in to a store for the most recent event. @returns the sequence after it, or why not */
 function probe(options: RoleOptions, store: StoreAddress, cycle: DutyCycle): Promise<number | string> {
+  const { timers } = cycle.platform
   return new Promise((resolve) => {
     const finish = (answer: number | string): void => {
-      clearTimeout(deadline)
+      deadline.cancel()
       // Stopped after this call: the client is still reading.
       queueMicrotask(() => link.stop())
       resolve(answer)
@@ -82,7 +84,7 @@ function probe(options: RoleOptions, store: StoreAddress, cycle: DutyCycle): Pro
       {
         started: (sequence) => {
           first = sequence
-          setTimeout(() => finish(first), SILENCE_US / 1000)
+          timers.after(SILENCE_US / 1000, () => finish(first))
         },
         run: (sequence, count) => {
           first = sequence + count
@@ -92,7 +94,7 @@ function probe(options: RoleOptions, store: StoreAddress, cycle: DutyCycle): Pro
       },
       options.logger,
     )
-    const deadline = setTimeout(() => finish('nothing'), PROBE_MS)
+    const deadline = timers.after(PROBE_MS, () => finish('nothing'))
     link.start(0, { address: store.address, port: store.rewindPort })
   })
 }
