@@ -71,6 +71,12 @@ export interface HostObserver {
   digestTaken?(sequence: number, digest: Uint8Array): void
   /** The stream has the same digest of the state after event `sequence`. */
   digestVerified?(sequence: number, digest: Uint8Array): void
+  /** These events are given to the component now: the first one is `sequence`. */
+  delivered?(sequence: number, count: number, bytes: Uint8Array, start: number, end: number): void
+  /** Events up to here are known to be stable. */
+  stable?(sequence: number): void
+  /** Events that were delivered, from here on, are no more: the session is delivered again from event 1. */
+  revoked?(fromSequence: number): void
   /** An effect after `published` was begun for an event that is no more. Its key may be used again, for another event. */
   effectRevoked?(effect: RevokedEffect): void
 }

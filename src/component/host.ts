@@ -159,13 +159,14 @@ export class ComponentHost {
    * Handles in-order events at once. The bytes are valid during the call.
    * @throws Error where `sequence` is not the next one: a programmer's error
    */
-  onRun(sequence: number, count: number, bytes: Uint8Array, start: number, _end: number, nowUs: number): void {
+  onRun(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void {
     if (this.#role.isOver) return
     if (this.#isSucceeded) throw new Error(`${this.#component.name}: event ${sequence} given after a revocation`)
     if (sequence !== this.#nextSequence) {
       throw new Error(`${this.#component.name}: event ${sequence} given where ${this.#nextSequence} is next`)
     }
     this.#nowUs = nowUs
+    this.#observer.delivered?.(sequence, count, bytes, start, end)
     try {
       this.#handleBlocks(sequence, count, bytes, start, nowUs)
     } finally {
@@ -183,6 +184,7 @@ export class ComponentHost {
     if (this.#role.isOver || stableSequence <= this.#stableSequence) return
     this.#nowUs = nowUs
     this.#stableSequence = stableSequence
+    this.#observer.stable?.(stableSequence)
     this.#applyStable()
     this.#role.settle()
   }
@@ -210,6 +212,7 @@ export class ComponentHost {
    * first event on, and goes on where this one was as soon as it has caught up.
    */
   revoked(fromSequence: number, reason: string): Survivors {
+    this.#observer.revoked?.(fromSequence)
     const stableSequence = Math.min(this.#stableSequence, this.#nextSequence - 1)
     const outside = this.#outside.revoked(stableSequence)
     const effectsDone = this.#effects.done()
