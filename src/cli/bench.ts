@@ -3,7 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { SeqcastError } from '../core/errors.js'
 import { DEFAULT_DATAGRAM_BYTES } from '../core/limits.js'
+import { DEFAULT_SUSPECT_MS } from '../runtime/options.js'
+import { createFailoverProgress } from './bench/failover/progress.js'
+import { failoverText } from './bench/failover/report.js'
 import { QUANTILE_HEADER, quantileRow, writeHistogram } from './bench/histogram.js'
 import { CODECS } from './bench/messages.js'
 import { requireOneDatagram } from './bench/one-datagram.js'
@@ -18,6 +22,8 @@ const ROUNDS = 5
 const RTT_ROUNDS = 11
 const RTT_MESSAGES = 5_000
 const EVENT_BYTES = 64
+const KILLS = 10
+const COMMANDS_PER_SECOND = 20_000
 
 export const benchCommand = new Command('bench').description(
   'measure this machine: throughput, and latency beside the floor',
@@ -101,6 +107,47 @@ addBench('rtt', 'round trip of a command with a recording voter and two standbys
     }),
   )
 
+addBench(
+  'failover',
+  'kill the active sequencer again and again under load: takeover at each level, and a check of all logs',
+)
+  .option('--kills <n>', `how often (default: ${KILLS})`)
+  .option('--how <how>', 'kill (SIGKILL) or stop (SIGTERM, which hands over) (default: kill)')
+  .option('--rate <n>', `commands a second, half of a client and half of a component (default: ${COMMANDS_PER_SECOND})`)
+  .option('--bytes <n>', `payload of a client's command (default: ${EVENT_BYTES})`)
+  .option('--suspect-ms <ms>', `as of seqcast sequencer (default: ${DEFAULT_SUSPECT_MS})`)
+  .option('--quiet-minutes <n>', 'then run so long undisturbed, all cores busy: nobody may take over (default: 0)')
+  .action((flags: Record<string, unknown>) =>
+    withDirectory(flags, async (configuration, directory, keep) => {
+      const { benchFailover } = await import('./bench/failover/run.js')
+      const {
+        bytes = EVENT_BYTES,
+        rate = COMMANDS_PER_SECOND,
+        kills = KILLS,
+        how = 'kill',
+        json,
+        datagram,
+      } = configuration
+      const { suspectMs = DEFAULT_SUSPECT_MS, quietMinutes = 0 } = configuration
+      requireOneDatagram(bytes, datagram)
+      const startMs = Date.now()
+      const progress = createFailoverProgress(json)
+      const options = { directory, ending: how, takeovers: kills, rate, bytes, datagram, suspectMs, quietMinutes }
+      const { result, takeovers } = await benchFailover({ ...options, progress })
+      if (configuration.out !== undefined) {
+        writeHistogram(configuration.out, 'failover-detection', takeovers.detection.histogram, startMs)
+        writeHistogram(configuration.out, 'failover-published', takeovers.published.histogram, startMs)
+        writeHistogram(configuration.out, 'failover-stable', takeovers.stable.histogram, startMs)
+      }
+      print(json, result, () => failoverText(result))
+      if (result.verified) return
+      keep()
+      throw new SeqcastError('E_BENCH', `the check failed: ${result.problems.join('; ')}`, {
+        hint: `the logs stay in ${directory}; seqcast verify and seqcast export read them`,
+      })
+    }),
+  )
+
 function addBench(name: string, description: string): Command {
   const command = new Command(name)
     .description(description)
@@ -112,20 +159,24 @@ function addBench(name: string, description: string): Command {
   return command
 }
 
-/** Runs a bench in a directory of its own, which is removed afterwards. */
+/** Runs a bench in a directory of its own, which is removed afterwards, unless the bench says to keep it. */
 async function withDirectory(
   flags: Record<string, unknown>,
-  run: (configuration: Configuration, directory: string) => Promise<void>,
+  run: (configuration: Configuration, directory: string, keep: () => void) => Promise<void>,
 ): Promise<void> {
   const configuration = readConfiguration(flags)
   const parent = configuration.dir ?? tmpdir()
   prepareDirectory('--dir', parent)
   if (configuration.out !== undefined) prepareDirectory('--out', configuration.out)
   const directory = mkdtempSync(join(parent, 'seqcast-bench-'))
+  let isKept = false
+  const keep = (): void => {
+    isKept = true
+  }
   try {
-    await run(configuration, directory)
+    await run(configuration, directory, keep)
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    if (!isKept) rmSync(directory, { recursive: true, force: true })
   }
 }
 

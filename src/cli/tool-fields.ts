@@ -3,6 +3,7 @@
  */
 import { z } from 'zod'
 import { FIRST_APPLICATION_TYPE } from '../wire/event.js'
+import { ENDINGS } from './bench/failover/report.js'
 import { flag, oneOf, positive, text, whole } from './fields.js'
 
 const sequence = whole(1)
@@ -39,4 +40,7 @@ export const toolFields = z.strictObject({
   messages: whole(100, 10_000_000).optional(),
   rounds: whole(1, 1_000).optional(),
   way: oneOf(['local', 'tcp', 'all']).optional(),
+  kills: whole(0, 10_000).optional(),
+  how: oneOf(ENDINGS).optional(),
+  quietMinutes: z.coerce.number('minutes from 0 on').min(0, 'minutes from 0 on').optional(),
 })

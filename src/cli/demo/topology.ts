@@ -82,7 +82,8 @@ export async function chooseGroups(): Promise<{ eventGroup: string; commandGroup
   }
 }
 
-function freeUdpPort(): Promise<number> {
+/** A UDP port that is free now. */
+export function freeUdpPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4')
     socket.once('error', reject)
