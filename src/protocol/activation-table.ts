@@ -24,6 +24,8 @@ const NEVER_ACTIVE: Activation = { term: 0, active: undefined, sequence: 0 }
 const MAX_HEARD = 4_096
 /** A process that was silent for so long is not activated by name. */
 const HEARD_FOR_US = 5_000_000
+/** An active replica that was heard within this time, two of its statuses, is there. */
+const ACTIVE_FOR_US = 200_000
 
 export class ActivationTable {
   readonly #activations = new Map<string, Activation>()
@@ -57,6 +59,16 @@ export class ActivationTable {
     if (heard === undefined || nowUs - heard.heardUs > HEARD_FOR_US) return `${name} was not heard of lately`
     if (heard.state === 'failed' || heard.state === 'stopped') return `${name} is ${heard.state}`
     return heard.incarnation
+  }
+
+  /** How long ago the active replica said that it is active; undefined where it is not there. */
+  activeHeardMs(component: string, nowUs: number): number | undefined {
+    const { active } = this.of(component)
+    if (active === undefined) return undefined
+    const heard = this.#heard.get(keyOf(component, active.instance))
+    if (heard?.incarnation !== active.incarnation || heard.state !== 'active') return undefined
+    const sinceUs = nowUs - heard.heardUs
+    return sinceUs <= ACTIVE_FOR_US ? Math.floor(sinceUs / 1_000) : undefined
   }
 
   #forgetOldest(): void {

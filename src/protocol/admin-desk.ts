@@ -65,6 +65,8 @@ export class AdminDesk {
     switch (request.action) {
       case 'activate':
         return this.#activate(request, nowUs, wallUs)
+      case 'offer':
+        return this.#offer(request, nowUs, wallUs)
       case 'passivate':
         return this.#passivate(request, nowUs, wallUs)
       case 'digest':
@@ -77,12 +79,35 @@ export class AdminDesk {
   }
 
   #activate(request: AdminRequest, nowUs: number, wallUs: number): number | string {
-    const { component, instance, expectedTerm, reason } = request
+    const { component, instance, expectedTerm } = request
     if (!isName(component) || !isName(instance)) return 'a component and an instance must be named'
     const current = this.#activations.of(component)
     if (expectedTerm !== 0 && expectedTerm !== current.term) return wrongTerm(component, current.term, expectedTerm)
     const incarnation = request.incarnation || this.#activations.incarnationOf(component, instance, nowUs)
     if (typeof incarnation === 'string') return incarnation
+    return this.#makeActive(request, incarnation, nowUs, wallUs)
+  }
+
+  /**
+   * A replica found nobody active, in the term that it names. Two that found the same have named the same term: the second comes too
+   * late. Whoever is heard to be active here is not replaced; only the replica may be cut off from it.
+   */
+  #offer(request: AdminRequest, nowUs: number, wallUs: number): number | string {
+    const { component, instance, incarnation, expectedTerm } = request
+    if (!isName(component) || !isName(instance) || incarnation < 1)
+      return 'an offer names its component and its process'
+    const { term, active } = this.#activations.of(component)
+    if (expectedTerm !== term) return wrongTerm(component, term, expectedTerm)
+    const heardMs = this.#activations.activeHeardMs(component, nowUs)
+    if (heardMs !== undefined && active?.incarnation !== incarnation) {
+      return `instance '${active?.instance}' of component '${component}' is active, and was heard ${heardMs} ms ago`
+    }
+    return this.#makeActive(request, incarnation, nowUs, wallUs)
+  }
+
+  #makeActive(request: AdminRequest, incarnation: number, nowUs: number, wallUs: number): number {
+    const { component, instance, reason } = request
+    const current = this.#activations.of(component)
     const { active } = current
     if (active?.instance === instance && active.incarnation === incarnation) return current.sequence
     const event = { component, instance, incarnation, term: current.term + 1, reason }

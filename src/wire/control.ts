@@ -70,16 +70,17 @@ export interface ComponentStatus {
   counters: Record<string, number>
 }
 
-export type AdminAction = 'activate' | 'passivate' | 'digest' | 'end-session'
+/** `offer` is a replica's own, which found nobody active: it counts in the expected term only, also where that is 0. */
+export type AdminAction = 'activate' | 'offer' | 'passivate' | 'digest' | 'end-session'
 
 export interface AdminRequest {
   nonce: number
   action: string
   component: string
   instance: string
-  /** `activate`: the process to activate; 0 where an operator names the instance only. */
+  /** `activate`, `offer`: the process to activate; 0 where an operator names the instance only. */
   incarnation: number
-  /** `activate`: only if the component's term is still this one; 0 for any. */
+  /** Only if the component's term is still this one; 0 for any, except in an offer. */
   expectedTerm: number
   reason: string
 }

@@ -465,6 +465,31 @@ function heard(bench: Bench, instance: string, incarnation: number, state = 'sta
   )
 }
 
+test('administration: an offer counts in exactly its term, and not where the active replica is heard', (t) => {
+  const bench = new Bench().open()
+  const offer = (nonce: number, instance: string, incarnation: number, expectedTerm: number): string => {
+    const request = { nonce, action: 'offer', instance, incarnation, expectedTerm }
+    return admin(bench, request).error
+  }
+  t.match(offer(1, 'A', 0, 0), /names its component and its process/)
+  t.equal(offer(2, 'A', 11, 0), '')
+  t.match(offer(3, 'B', 12, 0), /in term 1, not 0/, 'term 0 is a term: the rival comes too late')
+  t.equal(offer(2, 'A', 11, 0), '', 'the same request again is the same decision')
+  heard(bench, 'A', 11, 'active')
+  bench.advance(150_000)
+  t.match(offer(4, 'B', 12, 1), /'A' of component 'oms' is active, and was heard 150 ms ago/)
+  heard(bench, 'A', 11, 'rewinding')
+  t.equal(offer(5, 'B', 12, 1), '', 'it speaks, but is not active')
+  heard(bench, 'A', 11, 'active')
+  bench.advance(1_000)
+  t.equal(offer(6, 'C', 13, 2), '', 'it thinks that it is active, and is not')
+  heard(bench, 'C', 13, 'active')
+  bench.advance(201_000)
+  t.equal(offer(7, 'B', 12, 3), '')
+  t.match(activatedCodec.decode(bench.events().at(-1)!.payload), { instance: 'B', incarnation: 12, term: 4 })
+  t.end()
+})
+
 test('administration: decisions are events, carried out once', (t) => {
   const bench = new Bench().open()
   t.strictSame(admin(bench, {}), { error: '', sequence: 2 })
