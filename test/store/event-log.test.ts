@@ -1,4 +1,4 @@
-/** The contract of EventLog, run over the log on LMDB and the one in memory. */
+/** The contract of EventLog, run over the log on LMDB, the one in memory, and the one of the simulation. */
 import fc from 'fast-check'
 import { test } from 'tap'
 import { STORE_PENDING_PACKETS } from '../../src/core/limits.js'
@@ -6,6 +6,7 @@ import type { EventLog } from '../../src/protocol/event-log.js'
 import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
 import type { BlockKind } from '../../src/store/time-index.js'
+import { StoreMachine } from '../sim/store-machine.js'
 import { appendMessages, durable, eventBytes, numberedEvents, scratchDirectory, split } from './recordings.js'
 
 interface MakeOptions {
@@ -20,6 +21,7 @@ let made = 0
 const IMPLEMENTATIONS: Record<string, (options?: MakeOptions) => Promise<EventLog>> = {
   lmdb: (options = {}) => LmdbEventLog.open({ directory: scratch.path, session: `S${made++}`, ...options }),
   memory: async (options = {}) => new MemoryEventLog({ session: `S${made++}`, ...options }),
+  simulated: (options = {}) => new StoreMachine(made).openLive({ session: `S${made++}`, ...options }),
 }
 
 interface Visited {

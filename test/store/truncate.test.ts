@@ -1,4 +1,4 @@
-/** Taking a tail back: the same for the log on LMDB, also after it was opened again, and the one in memory. */
+/** Taking a tail back: the same for the log on LMDB and the simulated one, also after they were opened again, and the one in memory. */
 import fc from 'fast-check'
 import { test } from 'tap'
 import type { EventLog } from '../../src/protocol/event-log.js'
@@ -6,6 +6,7 @@ import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
 import { LmdbLogReader } from '../../src/store/lmdb-log-reader.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
 import { verifySession } from '../../src/store/verify.js'
+import { StoreMachine } from '../sim/store-machine.js'
 import { appendMessages, durable, eventBytes, scratchDirectory, split } from './recordings.js'
 
 const scratch = scratchDirectory()
@@ -31,8 +32,23 @@ async function lmdb(): Promise<Subject> {
   return subject
 }
 
+async function simulated(): Promise<Subject> {
+  const store = new StoreMachine(made++)
+  const subject: Subject = {
+    log: await store.openLive({ session: 'T' }),
+    reopen: async () => {
+      await subject.log.close()
+      store.restart('exit')
+      subject.log = await store.openLive({ session: 'T' })
+    },
+    verify: async () => 0,
+  }
+  return subject
+}
+
 const SUBJECTS: Record<string, () => Promise<Subject>> = {
   lmdb,
+  simulated,
   memory: async () => ({
     log: new MemoryEventLog({ session: `T${made++}` }),
     reopen: async () => {},
