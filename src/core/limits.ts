@@ -21,6 +21,8 @@ export const MAX_SEQUENCE = Number.MAX_SAFE_INTEGER
 export const MAX_SOURCE = 0xffff
 /** Epochs are u16. */
 export const MAX_EPOCH = 0xffff
+/** One claim asks for the next epoch, or a little more where rivals did too: one that is this far ahead uses up epochs, and is refused. */
+export const MAX_EPOCH_STEP = 1_000
 /** Source sequences are u32; an outbox stops well before, and says so. */
 export const MAX_SOURCE_SEQUENCE = 0xffff_fff0
 /** A message longer than this is refused at the sender: it would hold partial state on every replica. */

@@ -9,6 +9,17 @@ import type { Publication } from './publication.js'
 import { isSequencing } from './sequencer-states.js'
 import type { SequencerCounterName } from './sequencer-types.js'
 
+/**
+ * A newer epoch that a heartbeat speaks of may be a lie, as anybody can send one; a voter's promise is the proof. So on such a heartbeat the
+ * sequencer takes no more commands and listens to the voters, whose statuses come all the time: the first one that has promised
+ * more ends it, a majority that has not proves that nobody reigns there.
+ */
+interface Doubt {
+  readonly epoch: number
+  /** Voters that have since said that they promised nothing newer. */
+  readonly loyal: Set<string>
+}
+
 /** Why a sequencer stops for good. */
 export type StopReason = 'second-sequencer' | 'behind-store' | 'newer-epoch'
 
@@ -17,6 +28,10 @@ export interface NeighboursOutput {
   stop(reason: StopReason, fields: Readonly<Record<string, unknown>>): void
   /** Another one must hear of us soon, so that it stops. */
   answer(): void
+  /** Somebody may reign in a newer epoch: no more commands until that is settled. */
+  doubted(fields: Readonly<Record<string, unknown>>): void
+  /** Nobody does. */
+  doubtSettled(): void
   /** More is stable than before. */
   stabilityAdvanced(): void
 }
@@ -29,6 +44,9 @@ export class Neighbours {
   /** Our reign; 0 while we only read. */
   #epoch = 0
   #heardStable = 0
+  #doubt: Doubt | undefined
+  /** The greatest epoch that was doubted and turned out to be nobody's. */
+  #refuted = 0
 
   /** @param incarnation of this process: its own words are nobody else's */
   constructor(
@@ -43,6 +61,10 @@ export class Neighbours {
     this.#output = output
   }
 
+  get isInDoubt(): boolean {
+    return this.#doubt !== undefined
+  }
+
   /** Our reign begins. @returns what an earlier one was heard to report stable */
   begin(epoch: number): number {
     this.#epoch = epoch
@@ -53,6 +75,7 @@ export class Neighbours {
   onStore(status: StoreStatus): void {
     const { name, voter, epoch, durableSequence, promised } = status
     const { stability, firstUnsent } = this.#publication
+    if (stability.isVoter(voter) && promised <= this.#epoch) this.#settle(voter)
     if (stability.isVoter(voter) && promised > this.#epoch) {
       this.#output.stop('newer-epoch', { store: name, promised })
     } else if (epoch === this.#epoch && durableSequence >= firstUnsent) {
@@ -80,11 +103,26 @@ export class Neighbours {
     if (epoch < this.#epoch) this.#output.answer()
     else if (epoch > this.#epoch && stability.hasVoters) {
       // A reign goes on after all that is stable: another one is a lie.
-      if ((epochTable.at(-1)?.sequence ?? 0) > stability.stableSequence)
-        this.#output.stop('newer-epoch', { sender, epoch })
+      if ((epochTable.at(-1)?.sequence ?? 0) > stability.stableSequence) this.#onNewer(epoch, sender)
     } else if (this.#isBehind(this.#epoch === 0 ? 0 : firstUnsent, nextSequence, sender)) {
       this.#output.stop('second-sequencer', { sender, nextSequence })
     } else this.#output.answer()
+  }
+
+  #onNewer(epoch: number, sender: number): void {
+    if (epoch <= Math.max(this.#refuted, this.#doubt?.epoch ?? 0)) return
+    this.#doubt = { epoch, loyal: new Set() }
+    this.#output.doubted({ sender, epoch })
+  }
+
+  #settle(voter: string): void {
+    const doubt = this.#doubt
+    if (doubt === undefined) return
+    doubt.loyal.add(voter)
+    if (doubt.loyal.size < this.#publication.stability.majority) return
+    this.#doubt = undefined
+    this.#refuted = doubt.epoch
+    this.#output.doubtSettled()
   }
 
   #isBehind(own: number, other: number, sender: number): boolean {

@@ -10,17 +10,20 @@
  *   promised to a later reign since is fenced there. Refusals only teach a greater epoch.
  * - The newest log of a majority has all that was ever stable. The own log is taken only where it is as new: among logs that
  *   end with an event of the same epoch the longer one has it all.
+ * - One datagram makes no reign (see witness.ts), and none makes it claim far above what is known: the epochs of a session are
+ *   few.
  * - By itself it claims only while a majority of the voters is heard, so that a candidate that is cut off does not raise epoch
  *   after epoch; and not after a claim of somebody else, who may be about to reign.
  */
 import { SeqcastError } from '../core/errors.js'
-import { MAX_EPOCH } from '../core/limits.js'
+import { MAX_EPOCH, MAX_EPOCH_STEP } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import type { Claim, ClaimRefused, Grant, StoreStatus } from '../wire/control.js'
 import { type Ballot, BallotBox, logEnd } from './ballot.js'
 import { isAsNew } from './epoch-agreement.js'
 import { isSequencing } from './sequencer-states.js'
 import { Suspicion, type SuspicionOptions } from './suspicion.js'
+import { Witness } from './witness.js'
 
 const CLAIM_EVERY_US = 50_000
 const CLAIM_FOR_US = 500_000
@@ -74,6 +77,9 @@ export class Reign {
   readonly #output: ReignOutput
   readonly #logger: Logger
   readonly #suspicion: Suspicion
+  readonly #witness = new Witness()
+  /** For each voter that says it promised an epoch far above what is known: one datagram proves none. */
+  readonly #leaps = new Map<string, Witness>()
   readonly #votersHeardUs = new Map<string, number>()
   #state: ReignState = 'watching'
   /** The greatest epoch that is taken, by a reign or by a promise to somebody else. */
@@ -115,6 +121,7 @@ export class Reign {
       if (state === 'adopting' && epoch >= this.#known) this.#suspicion.heard(nowUs)
       return
     }
+    if (epoch > this.#reigning && !this.#witness.believes(epoch, sender, nowUs)) return
     if (epoch > this.#reigning) this.#wish = undefined
     this.#reigning = Math.max(this.#reigning, epoch)
     if (epoch < this.#reigning) return
@@ -132,6 +139,7 @@ export class Reign {
   /** Somebody else wants to reign. */
   onClaim(epoch: number, sender: number, nowUs: number): void {
     if (sender === this.#options.incarnation || epoch <= this.#known || epoch > MAX_EPOCH) return
+    if (epoch > this.#known + MAX_EPOCH_STEP) return
     this.#known = epoch
     this.#suspicion.restart(nowUs)
   }
@@ -141,11 +149,13 @@ export class Reign {
     if (!this.#options.voters.includes(voter)) return
     if (state === 'stopped') this.#votersHeardUs.delete(voter)
     else this.#votersHeardUs.set(voter, nowUs)
-    if (promised !== this.#claimed) this.#knows(promised)
+    this.#witness.promised(promised)
+    if (promised !== this.#claimed) this.#knowsPromise(voter, promised, nowUs)
   }
 
   onGrant(grant: Grant, address: string, _nowUs: number): void {
     const { incarnation, voters } = this.#options
+    if (voters.includes(grant.voter)) this.#witness.promised(grant.epoch)
     if (this.#state !== 'claiming' || grant.epoch !== this.#claimed || grant.candidate !== incarnation) return
     if (!voters.includes(grant.voter) || grant.life < 1 || grant.lastEpoch >= grant.epoch) return
     this.#ballots.add(grant, address)
@@ -158,7 +168,7 @@ export class Reign {
   onRefused(refused: ClaimRefused, nowUs: number): void {
     if (refused.candidate !== this.#options.incarnation || refused.epoch !== this.#claimed) return
     if (refused.promised < this.#claimed) return
-    this.#knows(refused.promised)
+    this.#knowsPromise(refused.voter, refused.promised, nowUs)
     if (this.#state === 'claiming') this.#watch(`${refused.voter} refuses: ${refused.reason}`, nowUs)
   }
 
@@ -258,6 +268,15 @@ export class Reign {
 
   #knows(epoch: number): void {
     if (epoch > this.#known && epoch <= MAX_EPOCH) this.#known = epoch
+  }
+
+  #knowsPromise(voter: string, epoch: number, nowUs: number): void {
+    if (epoch > this.#known + MAX_EPOCH_STEP) {
+      const leap = this.#leaps.get(voter) ?? new Witness()
+      this.#leaps.set(voter, leap)
+      if (!leap.believes(epoch, 0, nowUs)) return
+    }
+    this.#knows(epoch)
   }
 
   #hearsMajority(nowUs: number): boolean {

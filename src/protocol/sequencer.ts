@@ -92,6 +92,8 @@ export class Sequencer {
     this.#neighbours = new Neighbours(options.incarnation, this.#publication, this.counters, {
       stop: (reason, fields) => this.#stop(reason, fields),
       answer: () => this.#announcer.controlSoon(STABLE_NOTICE_US),
+      doubted: (fields) => this.#onDoubt(fields),
+      doubtSettled: () => this.#release('a majority of the voters has promised nothing newer'),
       stabilityAdvanced: () => {
         this.#announcer.controlSoon(STABLE_NOTICE_US)
         this.#release('stability caught up')
@@ -301,8 +303,16 @@ export class Sequencer {
     }
   }
 
+  #onDoubt(fields: Readonly<Record<string, unknown>>): void {
+    this.#logger.warn(fields, 'somebody says that a newer epoch has begun: no commands until the voters have spoken')
+    if (this.#state !== 'open') return
+    this.#transition('held', 'a newer epoch may have begun')
+    this.#announcer.controlSoon(0)
+  }
+
   #isReady(): boolean {
-    return this.#announcer.isSettled(this.#nowUs) && this.#publication.hasRoomForCommands
+    const isSettled = this.#announcer.isSettled(this.#nowUs) && !this.#neighbours.isInDoubt
+    return isSettled && this.#publication.hasRoomForCommands
   }
 
   /** Accepts commands again where nothing holds them back any more. */

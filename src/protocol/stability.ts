@@ -19,7 +19,8 @@ export type Acknowledgement = Pick<StoreStatus, 'voter' | 'epoch' | 'durableSequ
 
 export class Stability {
   readonly #acknowledged: Map<string, number>
-  readonly #majority: number
+  /** How many voters decide. */
+  readonly majority: number
   #lives = new Lives()
   #epoch = 0
   #openingSequence = Number.POSITIVE_INFINITY
@@ -28,7 +29,7 @@ export class Stability {
 
   constructor(voters: readonly string[]) {
     this.#acknowledged = new Map(voters.map((voter) => [voter, 0]))
-    this.#majority = Math.floor(this.#acknowledged.size / 2) + 1
+    this.majority = Math.floor(this.#acknowledged.size / 2) + 1
   }
 
   get hasVoters(): boolean {
@@ -77,7 +78,7 @@ export class Stability {
     if (epoch !== this.#epoch || epoch === 0) return 'other-epoch'
     this.#acknowledged.set(voter, durableSequence)
     const descending = [...this.#acknowledged.values()].sort((a, b) => b - a)
-    const atMajority = Math.min(descending[this.#majority - 1] ?? 0, this.#published)
+    const atMajority = Math.min(descending[this.majority - 1] ?? 0, this.#published)
     if (atMajority >= this.#openingSequence && atMajority > this.#stable) this.#stable = atMajority
     return undefined
   }

@@ -1,8 +1,11 @@
 /**
  * What a heartbeat may not say: a new reign goes on after all that was stable, always (G4). One that would take stable events back
- * is a lie, or comes from another system, or disks were lost on purpose; whoever followed it would lose what was acknowledged.
+ * is a lie, or comes from another system, or disks were lost on purpose; whoever followed it would lose what was acknowledged. And
+ * one datagram alone makes no reign: see witness.ts.
  */
-import type { SequencerHeartbeat } from '../wire/control.js'
+import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
+import { FIRST_EPOCH } from './sequencer-types.js'
+import { Witness } from './witness.js'
 
 type Statement = Pick<
   SequencerHeartbeat,
@@ -15,18 +18,32 @@ export class StableGuard {
   #stable = 0
   /** The newest epoch whose sequencer was believed. */
   #epoch = 0
+  readonly #witness = new Witness()
+
+  /** A voter has promised this epoch. */
+  promised(epoch: number): void {
+    this.#witness.promised(epoch)
+  }
+
+  /** To be told what is heard on the control stream, before the heartbeats are asked about. */
+  onControl(message: ControlMessage): void {
+    if (message.kind === 'store' && message.body.voter !== '') this.promised(message.body.promised)
+    else if (message.kind === 'grant') this.promised(message.body.epoch)
+  }
 
   /**
    * To be asked for each heartbeat of a sequencer that sequences.
    * @param knownThrough the last event that is delivered or recorded here: more can't be known to be stable
-   * @returns false where it must not be believed
+   * @returns false where it must not be believed, at least not yet
    */
-  admits(heartbeat: Statement, knownThrough: number): boolean {
+  admits(heartbeat: Statement, knownThrough: number, sender: number, nowUs: number): boolean {
     // Whether a session has voters does not change: after a word of a session with voters the flag excuses nothing.
-    if (heartbeat.publishedIsStable && this.#epoch === 0) return true
+    if (heartbeat.publishedIsStable && this.#epoch === 0 && heartbeat.epoch <= FIRST_EPOCH) return true
     const opening = heartbeat.epochTable.at(-1)?.sequence ?? 1
-    const takesBack = heartbeat.epoch > this.#epoch && this.#epoch > 0 && opening <= this.#stable
-    if (takesBack || opening > heartbeat.nextSequence) {
+    const isNewer = heartbeat.epoch > this.#epoch
+    const takesBack = isNewer && this.#epoch > 0 && opening <= this.#stable
+    const isUnwitnessed = isNewer && !this.#witness.believes(heartbeat.epoch, sender, nowUs)
+    if (takesBack || isUnwitnessed || opening > heartbeat.nextSequence) {
       this.refused += 1
       return false
     }

@@ -18,7 +18,7 @@
  * lost its data and is `recovering`: neither grants nor counts until a majority of the others has made its new life
  * durable and said, after that, what it had promised and recorded, and its own log is as new as the newest of those.
  */
-import { MAX_EPOCH } from '../core/limits.js'
+import { MAX_EPOCH, MAX_EPOCH_STEP } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import type { Claim, ClaimRefused, EpochTableEntry, Grant, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import { isAsNew, isTableOf, partsFrom } from './epoch-agreement.js'
@@ -89,6 +89,8 @@ export class Voter {
   /** What is known of the others, on disk or not. */
   readonly #lives: Lives
   #recovery: Recovery | undefined
+  /** The greatest epoch that another voter has said it promised. */
+  #promisedElsewhere = 0
   /** The newest reign, not older than the promise, whose table was heard. */
   #heard: HeardReign = { epoch: 0, table: [] }
 
@@ -136,6 +138,8 @@ export class Voter {
     if (claim.epoch < 1 || claim.epoch > MAX_EPOCH || candidate < 1) return
     const { epoch, candidate: promisedTo } = this.#wanted
     if (this.#state === 'recovering') this.#refuse(claim, candidate, 'this voter has lost its data and recovers it')
+    else if (claim.epoch > Math.max(epoch, this.#promisedElsewhere) + MAX_EPOCH_STEP)
+      this.#refuse(claim, candidate, `epoch ${claim.epoch} is far ahead of epoch ${epoch}, which is promised`)
     else if (claim.epoch > epoch) this.#want({ epoch: claim.epoch, candidate })
     else if (claim.epoch < epoch) this.#refuse(claim, candidate, `epoch ${epoch} is promised`)
     else if (candidate !== promisedTo) this.#refuse(claim, candidate, `epoch ${epoch} is promised to another one`)
@@ -169,6 +173,7 @@ export class Voter {
   /** Another store tells what it has. */
   onStatus(other: StoreStatus, nowUs: number): void {
     if (other.voter === '' || other.voter === this.#voter) return
+    this.#promisedElsewhere = Math.max(this.#promisedElsewhere, other.promised)
     this.#learn(other.lives)
     if (this.#recovery === undefined || !this.#isVoting(other)) return
     this.#recovery.onVoter(other)

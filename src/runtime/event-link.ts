@@ -231,7 +231,8 @@ export class EventLink implements Agent {
     )
     this.#unlisten = control.listen((message, address, nowUs) => {
       this.directory.onControl(message, address, nowUs)
-      if (message.kind !== 'sequencer' || !this.#isCredible(message.body)) return
+      this.#guard.onControl(message)
+      if (message.kind !== 'sequencer' || !this.#isCredible(message.body, message.sender, nowUs)) return
       this.#onSequencer(message.sender, message.body, nowUs)
       if (this.#receiver.follows(message.sender)) listener.sequencerHeard?.(message.body, nowUs)
     })
@@ -260,9 +261,9 @@ export class EventLink implements Agent {
     this.#requests?.close()
   }
 
-  #isCredible(heartbeat: SequencerHeartbeat): boolean {
+  #isCredible(heartbeat: SequencerHeartbeat, sender: number, nowUs: number): boolean {
     if (!isSequencing(heartbeat.state)) return true
-    if (this.#guard.admits(heartbeat, this.#receiver.nextSequence - 1)) return true
+    if (this.#guard.admits(heartbeat, this.#receiver.nextSequence - 1, sender, nowUs)) return true
     this.counters.impossibleReigns = this.#guard.refused
     return false
   }

@@ -179,10 +179,12 @@ class StoreProcess implements StoreRole, Agent {
     )
     // When claims can be answered with ports, and before the event link listens: it goes on from where the log was cut.
     this.#control.listen((message, _address, nowUs) => {
+      this.#guard.onControl(message)
       if (message.kind === 'sequencer') {
-        // Neither the log nor the vote may follow a reign that can't be.
-        const { body } = message
-        if (isSequencing(body.state) && !this.#guard.admits(body, this.log.nextSequence - 1)) return
+        // Neither the log nor the vote may follow a reign that can't be. Its own promise is a voter's, too.
+        const { body, sender } = message
+        this.#guard.promised(this.#voter?.promised ?? 0)
+        if (isSequencing(body.state) && !this.#guard.admits(body, this.log.nextSequence - 1, sender, nowUs)) return
         this.#recorder.onSequencer(body)
       }
       this.#voter?.onControl(message, nowUs)

@@ -208,6 +208,7 @@ test('who hears a newer reign gives up, also while it adopts', (t) => {
   const bench = claimed()
   bench.grant('a')
   bench.grant('b')
+  bench.status('c', { promised: 3 })
   bench.reign.onHeartbeat(3, 5, 'open', bench.nowUs)
   t.equal(bench.reign.state, 'watching')
   t.throws(() => bench.reign.adopted(bench.nowUs))

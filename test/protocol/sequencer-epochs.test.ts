@@ -224,6 +224,14 @@ test('a sequencer stops at once for a newer reign, and only for that', (t) => {
   ]
   t.equal(
     meet((to) => hear(to, { epoch: 4, epochTable: opened(9) })),
+    'held',
+    'a heartbeat alone proves nothing: it listens to the voters',
+  )
+  t.equal(
+    meet((to) => {
+      hear(to, { epoch: 4, epochTable: opened(9) })
+      promise(4)(to)
+    }),
     'newer-epoch',
   )
   t.equal(
