@@ -11,7 +11,7 @@ import type { PacketReceiver, UnicastPort } from '../net/network.js'
 import { Receiver } from '../protocol/receiver.js'
 import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../protocol/receiver-options.js'
 import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
-import { isSequencing } from '../protocol/sequencer-states.js'
+import { isCandidate, isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
 import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
@@ -234,7 +234,7 @@ export class EventLink implements Agent {
       this.#guard.onControl(message)
       if (message.kind !== 'sequencer' || !this.#isCredible(message.body, message.sender, nowUs)) return
       this.#onSequencer(message.sender, message.body, nowUs)
-      if (this.#receiver.follows(message.sender)) listener.sequencerHeard?.(message.body, nowUs)
+      if (this.#speaksOfThis(message.sender, message.body)) listener.sequencerHeard?.(message.body, nowUs)
     })
     if (options.startRewinding) await this.#hearStores()
     cycle.add(this)
@@ -266,6 +266,16 @@ export class EventLink implements Agent {
     if (this.#guard.admits(heartbeat, this.#receiver.nextSequence - 1, sender, nowUs)) return true
     this.counters.impossibleReigns = this.#guard.refused
     return false
+  }
+
+  /**
+   * Whether a heartbeat is the word of this stream's sequencer about the branch that is delivered here. One that has stepped down goes on
+   * speaking, as a standby: what it then calls stable is of the branch that it lost to, which may not be ours yet.
+   */
+  #speaksOfThis(sender: number, { epoch, state }: SequencerHeartbeat): boolean {
+    const receiver = this.#receiver
+    const isOfThisReign = epoch === (receiver.epochTable.at(-1)?.epoch ?? epoch)
+    return receiver.follows(sender) && isOfThisReign && !isCandidate(state)
   }
 
   #onSequencer(sender: number, heartbeat: SequencerHeartbeat, nowUs: number): void {
