@@ -1,7 +1,7 @@
 /**
  * `npm test`: every test, or those in files whose path contains one of the words given. One line a file, the whole output of
  * what fails, and one line of totals at the end. Each test file is a process of its own, one at a time, because several of
- * them load the machine.
+ * them load the machine. `--suite FOLDER` takes the long files (`*.suite.ts`) of that folder of test/ instead.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
@@ -18,10 +18,12 @@ if (!existsSync(PLUGINS_BUILT)) {
   run(process.execPath, [TAP, 'build'])
   writeFileSync(PLUGINS_BUILT, '')
 }
-const words = process.argv.slice(2)
-const files = readdirSync(join(root, 'dist', 'test'), { recursive: true })
-  .map((name) => join('dist', 'test', String(name)))
-  .filter((name) => name.endsWith('.test.js'))
+const isSuite = process.argv[2] === '--suite'
+const folder = isSuite ? join('dist', 'test', process.argv[3] ?? '') : join('dist', 'test')
+const words = process.argv.slice(isSuite ? 4 : 2)
+const files = readdirSync(join(root, folder), { recursive: true })
+  .map((name) => join(folder, String(name)))
+  .filter((name) => name.endsWith(isSuite ? '.suite.js' : '.test.js'))
   .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
   .sort()
 if (files.length === 0) {
