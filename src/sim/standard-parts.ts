@@ -1,0 +1,66 @@
+/** The workload and the judges that come with the simulation. */
+import type { Component } from '../component/definition.js'
+import { createJudges, type Judges } from './auditor.js'
+import { OutsideSource } from './outside-source.js'
+import type { SimComponent, SimTime } from './parts.js'
+import type { RunContext, RunParts } from './run.js'
+import { createWorkload } from './workload.js'
+
+/** The components of the workload; what they do is made for each run. */
+export const STANDARD_COMPONENTS = [
+  { name: 'gateway', replicas: 2 },
+  { name: 'engine', replicas: 2 },
+] as const
+
+const REQUESTS_MIN = 20
+const REQUESTS_MAX = 120
+const FEED_EVERY_US = 40_000
+
+export function standardParts({ session, topology, workUntilUs, world }: RunContext): RunParts {
+  const prng = world.prng('workload')
+  const requests = prng.integer(REQUESTS_MIN, REQUESTS_MAX)
+  const workload = createWorkload(prng, { requests, spanUs: workUntilUs })
+  const judges = judgesOf({ session, topology }, workload.components)
+  const { model } = workload
+  judges.chronicle.tell(model)
+  const fractions = world.prng('feed')
+  const feed = new OutsideSource('feed', model, () => fractions.fraction(), {
+    untilUs: workUntilUs,
+    everyUs: FEED_EVERY_US,
+  })
+  return {
+    components: workload.components,
+    clients: [{ name: feed.name, run: (client, _process, time) => feed.run(client, time) }],
+    observers: [...judges.observers, feed],
+    unfinished: () => {
+      if (!workload.isComplete()) {
+        return `of ${requests} requests ${model.requests} are in the stream, with ${model.replies} replies, ${model.expired} expiries`
+      }
+      if (feed.missing > 0) return `${feed.missing} commands of ${feed.name} are not in the stream`
+      const owed = judges.effectsOwed()
+      return owed > 0 ? `${owed} effects are not known to be done` : undefined
+    },
+    counts: () => judges.counts(),
+  }
+}
+
+/** A replay runs neither input nor effects. */
+const NEVER: SimTime = { nowUs: () => 0, sleep: () => new Promise<void>(() => {}) }
+
+/** The checkers of G1 to G8 over these components. */
+export function judgesOf(
+  { session, topology }: Pick<RunContext, 'session' | 'topology'>,
+  components: readonly SimComponent[],
+): Judges {
+  return createJudges({
+    session,
+    voters: topology.voters,
+    components: components.map(replayable),
+  })
+}
+
+/** A component of which nothing runs but its handlers. */
+export function replayable({ name, create }: SimComponent): { readonly name: string; create(): Component } {
+  const process = { node: 'replay', kind: 'component', start: 0, voter: '', component: name, instance: '' } as const
+  return { name, create: () => create(process, NEVER) }
+}
