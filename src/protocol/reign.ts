@@ -22,9 +22,12 @@ import type { Claim, ClaimRefused, Grant, StoreStatus } from '../wire/control.js
 import { type Ballot, BallotBox, logEnd } from './ballot.js'
 import { isAsNew } from './epoch-agreement.js'
 import { isSequencing } from './sequencer-states.js'
-import { Suspicion, type SuspicionOptions } from './suspicion.js'
+import { type Progress, Stall } from './stall.js'
+import { SUSPECT_US, Suspicion, type SuspicionOptions } from './suspicion.js'
 import { Witness } from './witness.js'
 
+const SILENT = 'the sequencer is silent'
+const GONE = 'the sequencer hands over'
 const CLAIM_EVERY_US = 50_000
 const CLAIM_FOR_US = 500_000
 /** Who was told to take over tries again after so long, and up to twice that. */
@@ -77,6 +80,7 @@ export class Reign {
   readonly #output: ReignOutput
   readonly #logger: Logger
   readonly #suspicion: Suspicion
+  readonly #stall: Stall
   readonly #witness = new Witness()
   /** For each voter that says it promised an epoch far above what is known: one datagram proves none. */
   readonly #leaps = new Map<string, Witness>()
@@ -84,8 +88,11 @@ export class Reign {
   #state: ReignState = 'watching'
   /** The greatest epoch that is taken, by a reign or by a promise to somebody else. */
   #known: number
-  /** The newest epoch whose sequencer was heard. */
+  /** The newest epoch whose sequencer was heard, and the sender of its heartbeats. */
   #reigning = 0
+  #speaker = 0
+  /** Why nobody is heard. */
+  #silence = SILENT
   /** The epoch that was claimed last and not won, or 0. */
   #claimed = 0
   #ballots: BallotBox
@@ -101,6 +108,8 @@ export class Reign {
     this.#output = output
     this.#logger = options.logger ?? silentLogger
     this.#suspicion = new Suspicion(options)
+    const { suspectUs = SUSPECT_US, rank, voters } = options
+    this.#stall = new Stall({ suspectUs, rank, majority: Math.floor(voters.length / 2) + 1 })
     this.#known = options.knownEpoch
     this.#ballots = new BallotBox(options.voters)
   }
@@ -114,26 +123,32 @@ export class Reign {
     return this.#state === 'watching' ? this.#known : this.#claimed
   }
 
-  /** A sequencer speaks. Those that wait or are about to reign are no sign of a reign, but of somebody who will. */
-  onHeartbeat(epoch: number, sender: number, state: string, nowUs: number): void {
+  /**
+   * A sequencer speaks. Those that wait or are about to reign are no sign of a reign, but of somebody who will.
+   * @param progress as the heartbeat says, so that one under which nothing becomes stable is suspected, too
+   */
+  onHeartbeat(epoch: number, sender: number, state: string, nowUs: number, progress?: Progress): void {
     if (sender === this.#options.incarnation || !(epoch >= 1 && epoch <= MAX_EPOCH)) return
     if (!isSequencing(state)) {
-      if (state === 'adopting' && epoch >= this.#known) this.#suspicion.heard(nowUs)
+      if (state === 'adopting' && epoch >= this.#known) this.#heard(nowUs)
+      if (state === 'stopped' && epoch === this.#reigning && sender === this.#speaker) this.#onGone(nowUs)
       return
     }
     if (epoch > this.#reigning && !this.#witness.believes(epoch, sender, nowUs)) return
     if (epoch > this.#reigning) this.#wish = undefined
     this.#reigning = Math.max(this.#reigning, epoch)
     if (epoch < this.#reigning) return
+    this.#speaker = sender
     this.#knows(epoch)
-    this.#suspicion.heard(nowUs)
+    this.#heard(nowUs)
+    if (progress !== undefined) this.#stall.onHeartbeat(epoch, progress, nowUs)
     const isLate = this.#state === 'claiming' || this.#state === 'adopting'
     if (isLate && epoch >= this.#claimed) this.#watch(`sequencer ${sender} reigns in epoch ${epoch}`, nowUs)
   }
 
   /** A packet of the event stream itself. What was asked for, answered by whomever, is no sign of life. */
   onEvents(nowUs: number): void {
-    this.#suspicion.heard(nowUs)
+    this.#heard(nowUs)
   }
 
   /** Somebody else wants to reign. */
@@ -145,10 +160,12 @@ export class Reign {
   }
 
   /** A store speaks: who can be asked, and what was promised that is not known yet. */
-  onStatus({ voter, promised, state }: StoreStatus, nowUs: number): void {
+  onStatus({ voter, promised, state, durableSequence, life }: StoreStatus, nowUs: number): void {
     if (!this.#options.voters.includes(voter)) return
-    if (state === 'stopped') this.#votersHeardUs.delete(voter)
+    // One that has lost its data has no vote to give.
+    if (state === 'stopped' || life === 0) this.#votersHeardUs.delete(voter)
     else this.#votersHeardUs.set(voter, nowUs)
+    this.#stall.onVoter(voter, durableSequence, nowUs)
     this.#witness.promised(promised)
     if (promised !== this.#claimed) this.#knowsPromise(voter, promised, nowUs)
   }
@@ -177,6 +194,11 @@ export class Reign {
     if (this.#state !== 'watching') return
     this.#wish = { reason, fromUs: nowUs }
     this.tick(nowUs)
+  }
+
+  /** Nobody wants it to take over any more. */
+  withdraw(): void {
+    this.#wish = undefined
   }
 
   /** The won epoch is open. */
@@ -212,6 +234,18 @@ export class Reign {
     return this.#deadline(nowUs)
   }
 
+  #heard(nowUs: number): void {
+    this.#suspicion.heard(nowUs)
+    this.#silence = SILENT
+  }
+
+  /** It has said so itself, and all that it has sent is stable. Said again it is no news. */
+  #onGone(nowUs: number): void {
+    if (this.#silence === GONE) return
+    this.#silence = GONE
+    this.#suspicion.gone(nowUs)
+  }
+
   #deadline(nowUs: number): number {
     if (this.#hasFailed) return Number.POSITIVE_INFINITY
     if (this.#state === 'claiming') return Math.min(this.#claimUs, this.#claimUntilUs)
@@ -221,14 +255,22 @@ export class Reign {
   }
 
   #look(nowUs: number): void {
-    const isSilent = this.#suspicion.isDue(nowUs)
+    if (this.#suspicion.look(nowUs)) this.#stall.slept(nowUs)
     if (this.#wish !== undefined) {
       if (nowUs >= this.#wish.fromUs) this.#claim(this.#wish.reason, nowUs)
-    } else if (isSilent && !this.#options.manual) {
-      if (!this.#hearsMajority(nowUs)) return
-      this.#output.suspected('the sequencer is silent')
-      this.#claim('the sequencer is silent', nowUs)
+      return
     }
+    const reason = this.#suspected(nowUs)
+    if (reason === undefined || this.#options.manual || !this.#hearsMajority(nowUs)) return
+    this.#output.suspected(reason)
+    this.#claim(reason, nowUs)
+  }
+
+  #suspected(nowUs: number): string | undefined {
+    if (this.#suspicion.isDue(nowUs)) return this.#silence
+    return this.#stall.isDue(this.#suspicion.jitterUs, nowUs)
+      ? 'nothing becomes stable under the sequencer that speaks'
+      : undefined
   }
 
   #claim(reason: string, nowUs: number): void {
@@ -261,6 +303,7 @@ export class Reign {
 
   #watch(reason: string, nowUs: number): void {
     this.#suspicion.restart(nowUs)
+    this.#stall.restart(nowUs)
     const pauseUs = this.#options.jitter.integer(RETRY_US, 2 * RETRY_US)
     if (this.#wish !== undefined) this.#wish.fromUs = nowUs + pauseUs
     this.#transition('watching', reason)

@@ -10,6 +10,8 @@ import type { Prng } from '../core/prng.js'
 export const SUSPECT_US = 300_000
 const RANK_US = 100_000
 const JITTER_US = 50_000
+/** Where the sequencer has said that it goes, only equals have to be kept apart. */
+const GONE_JITTER_US = 20_000
 /** Looks that are further apart than twice this are a pause of this process: the wait begins again. */
 const LOOK_EVERY_US = 50_000
 
@@ -32,9 +34,21 @@ export class Suspicion {
     this.#jitterUs = options.jitter.integer(0, JITTER_US)
   }
 
+  /** What keeps this process apart from its equals. */
+  get jitterUs(): number {
+    return this.#jitterUs
+  }
+
   /** The sequencer was heard, or another reason to wait from now on. */
   heard(nowUs: number): void {
     this.#sinceUs = nowUs
+  }
+
+  /** The sequencer has said that it goes: there is no silence to wait for, only who has a lower rank. */
+  gone(nowUs: number): void {
+    const { suspectUs = SUSPECT_US, jitter } = this.#options
+    this.#jitterUs = jitter.integer(0, GONE_JITTER_US)
+    this.#sinceUs = nowUs - suspectUs
   }
 
   /** As `heard`, with another jitter: who wanted the same at the same time shall not do so again. */
@@ -44,10 +58,16 @@ export class Suspicion {
     this.#jitterUs = this.#options.jitter.integer(0, 2 * JITTER_US)
   }
 
+  /** To be called at each look. @returns true where this process has slept since the last one: what it did not hear was no silence */
+  look(nowUs: number): boolean {
+    const hasSlept = this.#lookedUs === undefined || nowUs - this.#lookedUs > 2 * LOOK_EVERY_US
+    if (hasSlept) this.heard(nowUs)
+    this.#lookedUs = nowUs
+    return hasSlept
+  }
+
   /** @returns true where the silence has lasted long enough */
   isDue(nowUs: number): boolean {
-    if (this.#lookedUs === undefined || nowUs - this.#lookedUs > 2 * LOOK_EVERY_US) this.heard(nowUs)
-    this.#lookedUs = nowUs
     return nowUs >= this.#dueUs(nowUs)
   }
 

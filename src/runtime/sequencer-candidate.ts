@@ -8,7 +8,7 @@ import { Prng } from '../core/prng.js'
 import { type Adoption, Reign, type ReignState } from '../protocol/reign.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
-import type { ControlMessage } from '../wire/control.js'
+import type { AdminRequest, ControlMessage } from '../wire/control.js'
 import type { Agent } from './duty-cycle.js'
 import { DEFAULT_SUSPECT_MS, STATUS_EVERY_US } from './options.js'
 import type { SequencerParts } from './sequencer-role.js'
@@ -16,6 +16,8 @@ import { rebuildFrom, secondSequencer } from './session-start.js'
 import { StandbyReader } from './standby-reader.js'
 
 const START_TIMEOUT_US = 10_000_000
+/** An operator's order is repeated while it stands: one that nobody waits for any more must not be carried out at some later time. */
+const ORDER_STANDS_US = 1_000_000
 /** A machine that never reigned has nothing that a process can do about these; another store, or another time, may be better. */
 const PASSING = new Set(['E_SESSION_NEEDS_STORE', 'E_STORE_CORRUPT'])
 
@@ -40,6 +42,10 @@ export class SequencerCandidate implements Agent {
   /** Counts what makes earlier work void: an adoption that was overtaken must not open its machine. */
   #turn = 0
   #statusAtUs = 0
+  /** When an operator last said that this one is to take over; Infinity where nobody does. */
+  #orderedUs = Number.POSITIVE_INFINITY
+  /** The nonce of the order that made this one reign: a late repeat of it means nothing. */
+  #orderCarriedOut = 0
   /** As the active sequencer said last. */
   #stableSequence = 0
   /** Settles the start of one that claims at once. */
@@ -120,6 +126,10 @@ export class SequencerCandidate implements Agent {
   flush(): void {}
 
   tick(nowUs: number): number {
+    if (nowUs - this.#orderedUs > ORDER_STANDS_US) {
+      this.#orderedUs = Number.POSITIVE_INFINITY
+      this.#reign.withdraw()
+    }
     const reignUs = this.#reign.tick(nowUs)
     // One that reigns speaks itself.
     if (this.#state === 'reigning' || this.#state === 'over') return reignUs
@@ -153,7 +163,7 @@ export class SequencerCandidate implements Agent {
           // A machine that only reads learns from it what is stable.
           if (this.#state !== 'reigning') this.#sequencer.onControl(message, nowUs, this.#parts.cycle.wallUs)
         }
-        reign.onHeartbeat(epoch, message.sender, state, nowUs)
+        reign.onHeartbeat(epoch, message.sender, state, nowUs, message.body)
         break
       }
       case 'store':
@@ -168,7 +178,27 @@ export class SequencerCandidate implements Agent {
       case 'claimRefused':
         reign.onRefused(message.body, nowUs)
         break
+      case 'adminRequest':
+        if (message.body.action === 'take-over') this.#onOrder(message.body, nowUs)
+        break
     }
+  }
+
+  /** An operator wants this one to reign, for as long as that is said again and again. */
+  #onOrder({ nonce, incarnation, reason }: AdminRequest, nowUs: number): void {
+    const { control, options } = this.#parts
+    if (incarnation !== control.sender || nonce < 1) return
+    if (this.#reign.state === 'reigning') {
+      this.#orderCarriedOut = nonce
+      const sequence = this.#sequencer.epochTable.at(-1)?.sequence ?? 0
+      control.send('adminReply', { nonce, error: '', sequence })
+      return
+    }
+    if (nonce === this.#orderCarriedOut) return
+    this.#orderedUs = nowUs
+    if (this.#reign.state !== 'watching') return
+    options.logger.info({ session: options.session, reason }, 'sequencer: told to take over')
+    this.#reign.takeOver(reason, nowUs)
   }
 
   #onReign(state: ReignState, reason: string): void {
