@@ -1,0 +1,134 @@
+/**
+ * G8, second half: every effect that the stable stream owes to the outside world is begun at least once, under one key that means this
+ * event and no other; one that waits for stability is begun for a stable event only; each is closed by one `EffectDone`,
+ * which comes after it was done.
+ */
+import type { Component } from '../../component/definition.js'
+import type { SimObserver, SimProcess } from '../observer.js'
+import { Violation } from '../violation.js'
+import type { SeenEffect } from '../watch-effects.js'
+import type { Chronicle, Reader } from './chronicle.js'
+import { EFFECT_DONE, FIRST_APPLICATION_TYPE, readEffectDone } from './messages.js'
+import { equalBytes, readEvent } from './reading.js'
+
+interface Owed {
+  readonly sequence: number
+  readonly payload: Uint8Array
+  isClosed: boolean
+}
+
+export class OwedEffects implements SimObserver, Reader {
+  readonly #chronicle: Chronicle
+  /** By component: the types of events that have an effect. */
+  readonly #types = new Map<string, ReadonlySet<number>>()
+  /** By component and sequence, of stable events. */
+  readonly #owed = new Map<string, Owed>()
+  /** What was begun, and what was done, by component and sequence. */
+  readonly #begun = new Map<string, SeenEffect[]>()
+  readonly #done = new Map<string, SeenEffect[]>()
+  /** What each key stands for. */
+  readonly #keys = new Map<string, SeenEffect>()
+  #open = 0
+  #repeated = 0
+
+  constructor(chronicle: Chronicle, components: readonly Component[]) {
+    this.#chronicle = chronicle
+    for (const { name, effects } of components) {
+      const types = effects.flatMap((effect, type) => (effect === undefined ? [] : [type]))
+      if (types.length > 0) this.#types.set(name, new Set(types))
+    }
+  }
+
+  /** Stable events whose effect is not known to be done. */
+  get open(): number {
+    return this.#open
+  }
+
+  /** How often one was begun again. */
+  get repeated(): number {
+    return this.#repeated
+  }
+
+  effectBegan(process: SimProcess, effect: SeenEffect): void {
+    const known = this.#keys.get(effect.key)
+    if (known === undefined) this.#keys.set(effect.key, effect)
+    else if (known.sequence !== effect.sequence || !equalBytes(known.payload, effect.payload)) {
+      throw new Violation(
+        'G8',
+        `one key for two effects: ${process.node} runs the effect of another event ${effect.sequence} (${effect.name}) ` +
+          `under ${effect.key}`,
+      )
+    }
+    if (effect.after === 'stable') this.#requireStable(process, effect)
+    if (add(this.#begun, idOf(effect), effect) > 1) this.#repeated++
+  }
+
+  effectEnded(_process: SimProcess, effect: SeenEffect): void {
+    add(this.#done, idOf(effect), effect)
+  }
+
+  stableEvent(sequence: number, event: Uint8Array): void {
+    const { type, payload } = readEvent(event)
+    if (type === EFFECT_DONE) this.#close(sequence, payload)
+    if (type < FIRST_APPLICATION_TYPE) return
+    for (const [component, types] of this.#types) {
+      if (!types.has(type)) continue
+      this.#owed.set(idOf({ component, sequence }), { sequence, payload, isClosed: false })
+      this.#open++
+    }
+  }
+
+  /** At the end nothing is owed any more. */
+  finish(): void {
+    for (const [id, { isClosed, payload }] of this.#owed) {
+      const runs = (this.#begun.get(id) ?? []).filter((effect) => equalBytes(effect.payload, payload))
+      if (runs.length === 0) throw new Violation('G8', `an effect was never begun: ${id}`)
+      const [first] = runs
+      if (runs.some(({ key }) => key !== first?.key)) {
+        throw new Violation('G8', `two keys for one effect: ${id} ran under ${runs.map(({ key }) => key).join(', ')}`)
+      }
+      if (!isClosed) throw new Violation('G8', `an effect is not closed: no EffectDone of ${id} is in the stream`)
+    }
+  }
+
+  #requireStable(process: SimProcess, effect: SeenEffect): void {
+    const event = this.#chronicle.stableEvent(effect.sequence)
+    if (event !== undefined && equalBytes(readEvent(event).payload, effect.payload)) return
+    const why = event === undefined ? 'is not stable' : 'is another one in the stable stream'
+    throw new Violation(
+      'G8',
+      `an effect before stability: ${process.node} runs ${effect.key} (${effect.name}, after 'stable') for an event that ${why}`,
+    )
+  }
+
+  #close(sequence: number, payload: Uint8Array): void {
+    const done = readEffectDone(payload)
+    const id = idOf(done)
+    const owed = this.#owed.get(id)
+    if (owed === undefined) {
+      // It may tell of an event of a lost branch, by its epoch.
+      const born = this.#chronicle.stableEvent(done.sequence)
+      if (born !== undefined && done.epoch !== 0 && readEvent(born).epoch !== done.epoch) return
+      throw new Violation('G8', `an EffectDone of nothing: event ${sequence} closes ${id}, which owes no effect`)
+    }
+    const event = this.#chronicle.stableEvent(done.sequence)
+    if (event !== undefined && done.epoch !== 0 && readEvent(event).epoch !== done.epoch) return
+    if (owed.isClosed) throw new Violation('G8', `an effect is closed twice: event ${sequence} closes ${id} again`)
+    if (!(this.#done.get(id) ?? []).some((effect) => equalBytes(effect.payload, owed.payload))) {
+      throw new Violation('G8', `an effect is closed and was not done: event ${sequence} closes ${id}`)
+    }
+    owed.isClosed = true
+    this.#open--
+  }
+}
+
+function idOf({ component, sequence }: { readonly component: string; readonly sequence: number }): string {
+  return `${component}/${sequence}`
+}
+
+function add<V>(lists: Map<string, V[]>, key: string, value: V): number {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [value])
+  else list.push(value)
+  return list?.length ?? 1
+}

@@ -1,0 +1,53 @@
+/** The messages of the workload, in fixed layouts, so that its model can read them by offsets and by nothing else. */
+import { defineSchema, type Schema } from '../component/schema.js'
+
+export interface WorkloadMessages {
+  /** From the outside world, numbered by it from 1. */
+  Request: { key: number; amount: number }
+  /** The engine's answer: the sum and the number of all requests so far. */
+  Reply: { key: number; total: number; count: number; lot: number }
+  /** With every sixteenth answer: long enough to travel in fragments. */
+  Note: { key: number; text: Uint8Array }
+  /** Some stream time after the request. */
+  Expired: { key: number; open: number }
+  /** From a source that is no component. */
+  Fed: { life: number; key: number }
+}
+
+export const NOTE_BYTES = 1_700
+export const NOTE_EVERY = 16
+export const EXPIRY_MS = 40
+
+export const REQUEST = 256
+export const REPLY = 257
+export const NOTE = 258
+export const EXPIRED = 259
+export const FED = 260
+
+const uint32 = (id: number) => ({ id, type: 'uint32' })
+
+export const workloadSchema: Schema<WorkloadMessages> = defineSchema<WorkloadMessages>({
+  package: 'sim',
+  enums: {},
+  messages: {
+    Request: { type: REQUEST, fixed: true, fields: { key: uint32(1), amount: uint32(2) } },
+    Reply: { type: REPLY, fixed: true, fields: { key: uint32(1), total: uint32(2), count: uint32(3), lot: uint32(4) } },
+    Note: {
+      type: NOTE,
+      fixed: true,
+      fields: { key: uint32(1), text: { id: 2, type: 'bytes', lengthBytes: NOTE_BYTES } },
+    },
+    Expired: { type: EXPIRED, fixed: true, fields: { key: uint32(1), open: uint32(2) } },
+    Fed: { type: FED, fixed: true, fields: { life: uint32(1), key: uint32(2) } },
+  },
+})
+
+/** What the outside world asks for under a key. */
+export function amountOf(key: number): number {
+  return (Math.imul(key, 0x9e37_79b1) >>> 8) % 1_000
+}
+
+/** The text of a note: its bytes tell the key, and where a fragment is missing. */
+export function noteOf(key: number): Uint8Array {
+  return Uint8Array.from({ length: NOTE_BYTES }, (_, at) => (key + at) & 0xff)
+}
