@@ -7,29 +7,37 @@ import type { SimProcess } from './sim-process.js'
 /** What a machine that is stopped for a while does with it: a datagram may be dropped, all else waits. */
 export type OccurrenceKind = 'timer' | 'datagram' | 'stream' | 'disk' | 'world'
 
-export class Occurrence {
+export abstract class Occurrence {
   timeUs: number
   order = 0
   readonly kind: OccurrenceKind
   /** Whose code runs; undefined for the world's own. */
   readonly process: SimProcess | undefined
-  readonly run: () => void
   /** Of a datagram: what it takes of a socket's buffer. */
   readonly lengthBytes: number
   isCancelled = false
 
-  constructor(
-    timeUs: number,
-    kind: OccurrenceKind,
-    process: SimProcess | undefined,
-    run: () => void,
-    lengthBytes: number,
-  ) {
+  constructor(timeUs: number, kind: OccurrenceKind, process: SimProcess | undefined, lengthBytes: number) {
     this.timeUs = timeUs
     this.kind = kind
     this.process = process
-    this.run = run
     this.lengthBytes = lengthBytes
+  }
+
+  abstract happen(): void
+}
+
+/** A call that was arranged. */
+export class ArrangedCall extends Occurrence {
+  readonly #run: () => void
+
+  constructor(timeUs: number, kind: OccurrenceKind, process: SimProcess | undefined, run: () => void) {
+    super(timeUs, kind, process, 0)
+    this.#run = run
+  }
+
+  happen(): void {
+    this.#run()
   }
 }
 

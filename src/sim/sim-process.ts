@@ -9,13 +9,9 @@ import type { Machine } from './machine.js'
 export interface Scheduler {
   readonly nowUs: number
   /** @param process whose code `run` is; undefined for nobody's */
-  schedule(
-    delayUs: number,
-    kind: OccurrenceKind,
-    process: SimProcess | undefined,
-    run: () => void,
-    lengthBytes?: number,
-  ): Occurrence
+  schedule(delayUs: number, kind: OccurrenceKind, process: SimProcess | undefined, run: () => void): Occurrence
+  /** Something that has a time of its own. */
+  add(occurrence: Occurrence): void
   /** What waited for its process is to happen after all. */
   again(occurrence: Occurrence, delayUs: number): void
 }

@@ -18,8 +18,10 @@ import type {
   UnicastOptions,
   UnicastPort,
 } from '../net/network.js'
+import { Occurrence } from './event-queue.js'
 import type { NetworkModel } from './network-model.js'
 import type { Scheduler, SimProcess } from './sim-process.js'
+import { Slab } from './slab.js'
 import type { Trace } from './trace.js'
 import type { TcpModel } from './virtual-tcp.js'
 
@@ -43,6 +45,7 @@ export class SocketTable {
   readonly #trace: Trace
   readonly #groups = new Map<string, Inlet[]>()
   readonly #ports = new Map<string, Inlet>()
+  readonly #slab = new Slab()
   #freePort = FIRST_FREE_PORT
 
   constructor(scheduler: Scheduler, model: NetworkModel, trace: Trace) {
@@ -134,18 +137,48 @@ export class SocketTable {
   }
 
   #arrive(from: SimProcess, fromPort: number, inlet: Inlet, packet: Uint8Array, delayUs: number): void {
-    const bytes = new Uint8Array(packet)
-    const { address } = from.machine
-    const arrive = (): void => {
-      if (!inlet.isOpen) {
-        this.#model.counters.unheard += 1
-        return
-      }
-      this.#model.counters.delivered += 1
-      this.#trace.noteBytes(bytes)
-      inlet.listener(bytes, address, fromPort)
+    const timeUs = this.#scheduler.nowUs + delayUs
+    this.#scheduler.add(
+      new Delivery(timeUs, inlet, this.#slab.copy(packet), from.machine.address, fromPort, this.#model, this.#trace),
+    )
+  }
+}
+
+/** A datagram on its way to one socket. */
+class Delivery extends Occurrence {
+  readonly #inlet: Inlet
+  readonly #bytes: Uint8Array
+  readonly #address: string
+  readonly #port: number
+  readonly #model: NetworkModel
+  readonly #trace: Trace
+
+  constructor(
+    timeUs: number,
+    inlet: Inlet,
+    bytes: Uint8Array,
+    address: string,
+    port: number,
+    model: NetworkModel,
+    trace: Trace,
+  ) {
+    super(timeUs, 'datagram', inlet.process, bytes.length)
+    this.#inlet = inlet
+    this.#bytes = bytes
+    this.#address = address
+    this.#port = port
+    this.#model = model
+    this.#trace = trace
+  }
+
+  happen(): void {
+    if (!this.#inlet.isOpen) {
+      this.#model.counters.unheard += 1
+      return
     }
-    this.#scheduler.schedule(delayUs, 'datagram', inlet.process, arrive, bytes.length)
+    this.#model.counters.delivered += 1
+    this.#trace.noteBytes(this.#bytes)
+    this.#inlet.listener(this.#bytes, this.#address, this.#port)
   }
 }
 

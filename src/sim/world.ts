@@ -6,7 +6,7 @@
  * run of the seed. Code that waits for anything but virtual time (a real timer, a file) breaks that.
  */
 import { Prng } from '../core/prng.js'
-import { EventQueue, Occurrence, type OccurrenceKind } from './event-queue.js'
+import { ArrangedCall, EventQueue, type Occurrence, type OccurrenceKind } from './event-queue.js'
 import { Machine } from './machine.js'
 import { NetworkModel } from './network-model.js'
 import type { Scheduler, SimProcess } from './sim-process.js'
@@ -139,17 +139,15 @@ export class World implements Scheduler {
     this.#stepListeners.push(listener)
   }
 
-  schedule(
-    delayUs: number,
-    kind: OccurrenceKind,
-    process: SimProcess | undefined,
-    run: () => void,
-    lengthBytes = 0,
-  ): Occurrence {
+  schedule(delayUs: number, kind: OccurrenceKind, process: SimProcess | undefined, run: () => void): Occurrence {
     const timeUs = this.#nowUs + Math.max(0, Math.ceil(delayUs))
-    const occurrence = new Occurrence(timeUs, kind, process, run, lengthBytes)
+    const occurrence = new ArrangedCall(timeUs, kind, process, run)
     this.#queue.push(occurrence)
     return occurrence
+  }
+
+  add(occurrence: Occurrence): void {
+    this.#queue.push(occurrence)
   }
 
   again(occurrence: Occurrence, delayUs: number): void {
@@ -209,11 +207,11 @@ export class World implements Scheduler {
     this.#steps += 1
     this.#trace.note(occurrence.timeUs, process?.machine.index ?? -1, occurrence.lengthBytes)
     if (process === undefined) {
-      occurrence.run()
+      occurrence.happen()
       return true
     }
     try {
-      occurrence.run()
+      occurrence.happen()
     } catch (error) {
       if (this.onCrash === undefined) throw new SimCrash(process.machine.name, this.#nowUs, error)
       process.machine.kill()
