@@ -56,7 +56,7 @@ test('a sync takes its time, and a slow disk more', async (t) => {
 })
 
 test('what was synced outlives any kill; what was not is lost, torn or there; nothing else ever appears', async (t) => {
-  const seen = { lost: 0, torn: 0, kept: 0 }
+  const seen = { lost: 0, kept: 0 }
   const step = fc.record({
     what: fc.constantFrom('append', 'append', 'append', 'truncate', 'pass', 'pass', 'kill', 'double-kill', 'exit'),
     amount: fc.integer({ min: 1, max: 8 }),
@@ -118,7 +118,6 @@ test('what was synced outlives any kill; what was not is lost, torn or there; no
             }
             if (at === histories.length - 1) seen.kept += 1
             else seen.lost += 1
-            seen.torn += store.machine.disk.counters.tornWrites
             histories = [found]
           }
         }
@@ -126,10 +125,11 @@ test('what was synced outlives any kill; what was not is lost, torn or there; no
     ),
     { numRuns: 300 },
   )
-  t.ok(seen.kept > 20 && seen.lost > 20 && seen.torn > 10, JSON.stringify(seen))
+  t.ok(seen.kept > 20 && seen.lost > 20, JSON.stringify(seen))
 })
 
 test('durable events are there after a kill at any moment', async (t) => {
+  let tornWrites = 0
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 1e6 }), fc.nat(20_000), async (seed, killUs) => {
       const store = new StoreMachine(seed)
@@ -142,6 +142,7 @@ test('durable events are there after a kill at any moment', async (t) => {
       await pass(store, killUs)
       const written = log.nextSequence - 1
       store.restart('kill')
+      tornWrites += store.machine.disk.counters.tornWrites
       const next = await opened(store)
       if (next.durableSequence < told) throw new Error(`${told} were told, ${next.durableSequence} are there`)
       if (next.nextSequence - 1 > written) throw new Error('more than was ever written')
@@ -152,7 +153,7 @@ test('durable events are there after a kill at any moment', async (t) => {
     }),
     { numRuns: 200 },
   )
-  t.pass('for all that were tried')
+  t.ok(tornWrites > 10, `${tornWrites} writes were torn`)
 })
 
 test('a full disk: told once, nothing more is accepted, and what was durable is there afterwards', async (t) => {
