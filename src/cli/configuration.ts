@@ -24,7 +24,7 @@ import { toolFields } from './tool-fields.js'
 
 /** Ranks are a tenth of a second each. */
 const MAX_RANK = 50
-/** The active sequencer speaks every tenth of a second: less than two of these is no silence. */
+/** Who is active speaks every tenth of a second: less than two of these is no silence. */
 const MIN_SUSPECT_MS = 200
 
 /** Every field that a role may be configured with; the same names in the file, as flags in kebab case. */

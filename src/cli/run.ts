@@ -7,6 +7,7 @@ import { type Component, isComponent } from '../component/definition.js'
 import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { ComponentRole } from '../runtime/component-role.js'
+import { DEFAULT_REPLICA_SUSPECT_MS } from '../runtime/options.js'
 import { readConfiguration, roleOptions } from './configuration.js'
 import { LatencyHistogram } from './latency.js'
 import { durationText, plural, print } from './output.js'
@@ -16,7 +17,13 @@ import { addFaultOptions, addStreamOptions } from './stream-options.js'
 export const runCommand = new Command('run')
   .description('run a replica of a component')
   .argument('<module>', 'JavaScript module that exports `component`, or `configure(options)` that returns one')
-  .option('--standby', 'stay passive until an operator activates this replica')
+  .option('--standby', 'wait behind the active replica, and take over when it is silent; do not begin a session')
+  .option('--rank <n>', 'of several that wait the least rank comes first, by 100 ms each (default: 0)')
+  .option(
+    '--suspect-ms <ms>',
+    `take over after so long without a sign of the active one (default: ${DEFAULT_REPLICA_SUSPECT_MS})`,
+  )
+  .option('--manual', 'never take over unasked')
   .option('--instance <name>', 'name of this replica, the same after a restart (default: a, with --standby b)')
   .option(
     '--local-store <dir>',
@@ -43,6 +50,9 @@ export const runCommand = new Command('run')
     role = await startComponent(component, {
       ...options,
       standby,
+      manual: configuration.manual ?? false,
+      rank: configuration.rank ?? 0,
+      suspectUs: (configuration.suspectMs ?? DEFAULT_REPLICA_SUSPECT_MS) * 1_000,
       instance,
       guard: configuration.guard ?? true,
       ...(configuration.localStore === undefined ? {} : { localStore: configuration.localStore }),

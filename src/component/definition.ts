@@ -53,7 +53,10 @@ export interface Context<M extends object, Timer extends string> {
 
 /** One thing to do in the outside world, for one event. It is not reused: it may be kept and awaited. */
 export interface Effect<Name extends string = string, Payload = unknown> {
-  /** `session/sequence/index`: the same whenever the effect is repeated. Use it to remove repeats. */
+  /**
+   * `session/sequence/index`, and `/epoch` after it where the event was born in a later epoch than the first: the same whenever the
+   * effect is repeated, and never that of another event, revoked ones included. Use it to remove repeats.
+   */
   readonly key: string
   readonly session: string
   readonly sequence: number
@@ -108,6 +111,11 @@ export interface ComponentDefinition<S, M extends object, Timer extends string> 
   }
   /** Started at each activation; brings in the outside world. It must return when `port.signal` is aborted. */
   readonly input?: (port: Port<NoInfer<M>>, state: NoInfer<S>) => Promise<void>
+  /**
+   * True: while one replica is active all are, and each command is taken from whichever comes first: the death of one is no pause. Only
+   * without `effects` and `input`.
+   */
+  readonly hotHot?: boolean
   /** Take a digest of the state after every so many events; 0 or absent: only when asked and at activation. */
   readonly digestEvery?: number
   /** The part of the state that the digest covers; absent: all of it. */
@@ -149,6 +157,7 @@ export interface Component<S = unknown, M extends object = object, Timer extends
   /** By event type number. */
   readonly effects: readonly (UntypedEffect | undefined)[]
   readonly input: ((port: UntypedPort, state: unknown) => Promise<void>) | undefined
+  readonly hotHot: boolean
   /** 0: only when asked and at activation. */
   readonly digestEvery: number
   readonly digestOf: (state: unknown) => unknown
@@ -163,8 +172,11 @@ export interface Component<S = unknown, M extends object = object, Timer extends
 export function defineComponent<S, M extends object, Timer extends string = never>(
   definition: ComponentDefinition<S, M, Timer>,
 ): Component<S, M, Timer> {
-  const { name, schema, on, timers, effects, input, digestEvery, digestOf } = definition
+  const { name, schema, on, timers, effects, input, hotHot = false, digestEvery, digestOf } = definition
   checkName(name)
+  if (hotHot && (input !== undefined || Object.keys(effects ?? {}).length > 0)) {
+    throw new Error(`component ${name}: hotHot is for handlers only; effects and input need one active replica`)
+  }
   if (digestEvery !== undefined && !(Number.isSafeInteger(digestEvery) && digestEvery >= 0)) {
     throw new Error(`component ${name}: digestEvery is ${digestEvery}; it counts events: a whole number from 0`)
   }
@@ -178,6 +190,7 @@ export function defineComponent<S, M extends object, Timer extends string = neve
     timers: new Map(entriesOf(name, 'timers', timers ?? {}, isTimerHandler)),
     effects: tableByType(name, schema, 'effects', effects ?? {}, isEffect),
     input: input as Component['input'],
+    hotHot,
     digestEvery: digestEvery ?? 0,
     digestOf: (digestOf as Component['digestOf'] | undefined) ?? wholeState,
   }

@@ -4,8 +4,7 @@
  * it finds there at its activation comes first, under the same keys: at least once.
  *
  * An effect that may run after `published` may have run for an event that a failover then revokes. Nobody can take it back, so
- * it is told by its key; whether that key was meant to be used again, for the event that has the number now, the outside world has
- * to decide.
+ * it is told by its key, which no other event has: an event's number and the epoch of its birth are unique over all branches.
  *
  * It is enabled only while the outside source is open. By then every `EffectDone` of the replica before has been
  * delivered, so nothing is repeated that is known to be done.
@@ -57,6 +56,8 @@ export interface EffectsOptions {
   readonly done?: ReadonlySet<string>
 }
 
+/** Its keys are as short as those of a session without failover. */
+const FIRST_EPOCH = 1
 /** An effect has one handler for each event type, so its index is always the first. */
 const ONLY_INDEX = 0
 /** Entries of the queue that have been run before it is cut. */
@@ -96,8 +97,10 @@ export class Effects {
     return [...this.#owed.values()]
   }
 
-  keyOf(effect: PendingEffect): string {
-    return `${this.#options.session}/${effect.sequence}/${effect.index}`
+  /** Of an event that was born in a later epoch the epoch follows: another branch may have had an event of that number. */
+  keyOf({ sequence, index, epoch }: PendingEffect): string {
+    const key = `${this.#options.session}/${sequence}/${index}`
+    return epoch > FIRST_EPOCH ? `${key}/${epoch}` : key
   }
 
   /** @returns false where the bound is reached */

@@ -77,6 +77,6 @@ export interface HostObserver {
   stable?(sequence: number): void
   /** Events that were delivered, from here on, are no more: the session is delivered again from event 1. */
   revoked?(fromSequence: number): void
-  /** An effect after `published` was begun for an event that is no more. Its key may be used again, for another event. */
+  /** An effect after `published` was begun for an event that is no more. No other event has its key. */
   effectRevoked?(effect: RevokedEffect): void
 }

@@ -9,6 +9,7 @@
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { type Logger, silentLogger } from '../core/log.js'
+import type { Standing } from '../protocol/succession.js'
 import { readU16 } from '../wire/bytes.js'
 import type { ComponentStatus } from '../wire/control.js'
 import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType, FIRST_APPLICATION_TYPE } from '../wire/event.js'
@@ -55,6 +56,8 @@ export class ComponentHost {
   #nextSequence = 1
   #stableSequence = 0
   #applicationEvents = 0
+  /** Events of the component's own sources, whichever replica sent them. */
+  #ownEvents = 0
   #nowUs = 0
   #effectsRevoked: number
   #isSucceeded = false
@@ -86,9 +89,10 @@ export class ComponentHost {
     this.#sessionEvents = parts.sessionEvents
   }
 
-  /** The newest decision about the component is that no replica is active. */
-  get isPassivated(): boolean {
-    return this.#role.isPassivated
+  /** Who is active, as far as the stream was handled, and whether this replica could be. */
+  get standing(): Standing {
+    const { state, term, active, isPassivated } = this.#role
+    return { isReady: state === 'standby', term, active, isPassivated, ownEvents: this.#ownEvents }
   }
 
   get state(): ComponentState {
@@ -297,6 +301,7 @@ export class ComponentHost {
     nowUs: number,
   ): boolean {
     if (source === this.#commands.source) {
+      this.#ownEvents++
       const error = this.#commands.verify(sequence, bytes, at, lengthBytes, nowUs)
       if (error !== undefined) return this.#fail(error)
       if (type === DIGEST_TAKEN) {
@@ -305,6 +310,7 @@ export class ComponentHost {
       } else this.counters.commandsVerified++
       return true
     }
+    if (source === this.#sessionEvents.outsideSource) this.#ownEvents++
     if (source !== this.#outside.source) return true
     if (this.#outside.onEvent(sequence, bytes, at, lengthBytes, nowUs) === 'expected') return true
     return this.#fail(secondInstanceError(this.#component.name, sequence, source))

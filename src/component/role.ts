@@ -1,6 +1,7 @@
 /**
  * The role of a replica: rewinding, standby or active, and what follows from each change. Only an `Activated` event that
- * names this component, instance and incarnation makes it active; any other one, or `Passivated`, makes it passive.
+ * names this component, instance and incarnation makes it active; any other one, or `Passivated`, makes it passive. Of a hot-hot
+ * component each replica is active once any is named, and none after `Passivated`.
  *
  * Becoming active connects the outbox of the handlers' commands and asks for a new outside source, or goes on with the one that was
  * kept over a revocation; once that is granted, and what was kept is sequenced, effects and input begin. Becoming passive takes all of it back at once.
@@ -31,6 +32,12 @@ export interface RoleParts {
   readonly state: unknown
 }
 
+/** A process, as the stream names it. */
+export interface Named {
+  readonly instance: string
+  readonly incarnation: number
+}
+
 export class Role {
   readonly #parts: RoleParts
   readonly #lifecycle: Lifecycle
@@ -38,8 +45,9 @@ export class Role {
   /** Numbers for registrations that nobody else uses. */
   readonly nextNonce: () => number
   #term = 0
-  /** The newest `Activated` of the component names this process. */
+  /** The newest `Activated` of the component makes this process active. */
   #isNamed = false
+  #active: Named | undefined
   #isPassivated = false
   #reason = ''
   /** Effects and input have begun. */
@@ -78,6 +86,11 @@ export class Role {
     return this.#term
   }
 
+  /** Whom the newest `Activated` of the component names; undefined before the first one and after a `Passivated`. */
+  get active(): Named | undefined {
+    return this.#active
+  }
+
   /** The session takes no more commands. */
   get hasEnded(): boolean {
     return this.#ended !== undefined
@@ -98,18 +111,23 @@ export class Role {
 
   /** An `Activated` of this component. */
   onActivated(event: Activated, nowUs: number): void {
-    const { instance, incarnation } = this.#parts.options
-    this.#term = event.term
-    this.#isNamed = event.instance === instance && event.incarnation === incarnation
+    const { component, options } = this.#parts
+    const { instance, incarnation, term, reason } = event
+    this.#term = term
+    this.#active = { instance, incarnation }
+    const isThis = instance === options.instance && incarnation === options.incarnation
+    this.#isNamed = isThis || component.hotHot
     this.#isPassivated = false
-    this.#reason = `term ${event.term}: ${event.reason}`
-    if (!this.#isNamed) this.#deactivate(`${event.instance} is active, ${this.#reason}`)
+    this.#reason = `term ${term}: ${reason}`
+    if (component.hotHot && !isThis) this.#reason = `as ${instance} is, ${this.#reason}`
+    if (!this.#isNamed) this.#deactivate(`${instance} is active, ${this.#reason}`)
     else if (this.#lifecycle.state === 'standby') this.#activate(nowUs)
   }
 
   /** A `Passivated` of this component. */
   onPassivated(event: Passivated): void {
     this.#term = event.term
+    this.#active = undefined
     this.#isNamed = false
     this.#isPassivated = true
     this.#deactivate(`nobody is active, term ${event.term}: ${event.reason}`)
@@ -202,6 +220,8 @@ export class Role {
       this.#sharedRegistration.request(wanted, nowUs)
     }
     commands.connect(nowUs)
+    // A source of its own would close the one of the replica beside it.
+    if (component.hotHot) return
     outside.begin(this.nextNonce(), nowUs)
     this.#turnOutwards()
   }

@@ -51,6 +51,8 @@ export class SessionEvents implements RuntimeEventVisitor {
   publishedIsStable = false
   #datagramBytes = 0
   #fragmentBytes = 0
+  /** The newest source of commands from outside, of whichever replica; 0 before the first. */
+  outsideSource = 0
   effectsDone = 0
   schemaMismatches = 0
 
@@ -96,6 +98,7 @@ export class SessionEvents implements RuntimeEventVisitor {
     if (event.component === name && event.schemaHash !== schema.hash && !this.#toleratesSchema(event)) return
     if (event.name === name && !event.exclusive) role.onSharedRegistered(event, this.#nowUs)
     else if (event.name === outsideSourceName(name)) {
+      this.outsideSource = event.source
       outside.onRegistered(event, this.#nowUs)
       role.onOutsideRegistered(event, closedNonce, this.#datagramBytes, this.#fragmentBytes, this.#nowUs)
     }

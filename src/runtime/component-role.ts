@@ -1,7 +1,6 @@
 /**
  * A component as a process: the event link feeds the host, the host's commands go out on the command stream, its status on
- * the control stream. A replica that is not a standby asks to be activated once it has caught up, unless another one is
- * alive and active.
+ * the control stream. Where nobody is active, or the active replica has fallen silent, it offers itself.
  */
 
 import type { Component } from '../component/definition.js'
@@ -9,8 +8,10 @@ import { ComponentHost } from '../component/host.js'
 import type { HostObserver, Survivors } from '../component/host-options.js'
 import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
+import { Prng } from '../core/prng.js'
 import { Authenticator } from '../net/auth.js'
 import type { PacketSender } from '../net/network.js'
+import { Succession } from '../protocol/succession.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
@@ -19,14 +20,17 @@ import { type Role, type RoleOptions, SILENCE_US, STATUS_EVERY_US } from './opti
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
 
-/** A request for activation is repeated this often until the stream answers it. */
-const ACTIVATION_RETRY_US = 250_000
-
 export interface ComponentRoleOptions extends RoleOptions {
   /** Which replica this is: a name that stays the same over restarts. */
   readonly instance: string
-  /** True: wait for an operator. False: become active when caught up and nobody else is. */
+  /** True: leaves the beginning of a session to another replica. Either takes over where the active one is silent. */
   readonly standby: boolean
+  /** Takes over from nobody: an operator decides. Without `standby` it still offers itself when it has come and nobody is active. */
+  readonly manual?: boolean
+  /** Of several that wait the least rank comes first, by 100 ms each; 0 unless told. */
+  readonly rank?: number
+  /** How long a silence of the active replica, in microseconds, is its death; 500 ms unless told. */
+  readonly suspectUs?: number
   /** Catch what makes handlers indeterministic; costs a little. */
   readonly guard: boolean
   /** Directory of a store on this machine, from whose files to rewind; where it lacks the session, over TCP. */
@@ -61,19 +65,14 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   readonly #outcome = new Outcome()
   readonly #incarnation: number
   readonly #commandAuth: Authenticator
+  readonly #succession: Succession
   #host: ComponentHost
   #control: ControlLink | undefined
   #events: EventLink | undefined
   #commands: PacketSender | undefined
   #startedUs = 0
   #lastStatusUs = 0
-  #activationAskedUs = Number.NEGATIVE_INFINITY
-  /** When an active replica other than this one was last heard. */
-  #otherActiveUs = Number.NEGATIVE_INFINITY
-  #caughtUpUs = Number.POSITIVE_INFINITY
   #restarts = 0
-  /** The component's term when this process first had the whole stream. */
-  #termWhenCaughtUp: number | undefined
   /** Why the stream is to be read again from its beginning, where that was learnt while it was being opened. */
   #revokedWhileOpening = ''
   #isClosed = false
@@ -85,6 +84,12 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#incarnation = platform.random()
     this.#cycle = new DutyCycle(platform, options.idle)
     this.#commandAuth = new Authenticator(options.key, 'command')
+    const { standby, manual = false, rank = 0, suspectUs } = options
+    this.#succession = new Succession({
+      ...{ incarnation: this.#incarnation, standby, manual, rank, hotHot: component.hotHot },
+      ...(suspectUs === undefined ? {} : { suspectUs }),
+      jitter: new Prng(this.#incarnation),
+    })
     this.#host = this.#createHost()
   }
 
@@ -148,15 +153,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
 
   stateChanged(state: string, reason: string): void {
     const nowUs = this.#cycle.enter()
-    if (state === 'live') {
-      // A gap that was filled is no new beginning: else a replica on a lossy network would wait for ever for others to speak.
-      if (this.#caughtUpUs === Number.POSITIVE_INFINITY) this.#caughtUpUs = nowUs
-      this.#termWhenCaughtUp ??= this.#host.status().term
-      this.#host.onCaughtUp(nowUs)
-    } else if (state === 'rewinding') {
-      this.#caughtUpUs = Number.POSITIVE_INFINITY
-      this.#host.onFellBehind(reason)
-    }
+    if (state === 'live') this.#host.onCaughtUp(nowUs)
+    else if (state === 'rewinding') this.#host.onFellBehind(reason)
   }
 
   lost(from: number, to: number, reason: string): void {
@@ -177,6 +175,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     // What was not sent yet is not stable; at most the heartbeat is wrong.
     if (stableSequence < nextSequence) this.#host.onStable(stableSequence, nowUs)
     this.#host.onHeld(held)
+    this.#succession.onSequencer(nowUs)
   }
 
   /**
@@ -186,8 +185,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   revoked(nextSequence: number, reason: string): void {
     this.#restarts += 1
     this.#options.logger.warn({ nextSequence, reason }, 'component: events were revoked, rewinding from the beginning')
-    this.#termWhenCaughtUp = undefined
-    this.#caughtUpUs = Number.POSITIVE_INFINITY
+    this.#succession.revoked()
     this.#host = this.#createHost(this.#host.revoked(nextSequence, reason))
     if (this.#events === undefined) this.#revokedWhileOpening = reason
     else this.#events.reopen(1, true, reason)
@@ -198,9 +196,10 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   tick(nowUs: number): number {
-    this.#askForActivation(nowUs)
+    this.#offerItself(nowUs)
     if (nowUs - this.#lastStatusUs >= STATUS_EVERY_US) this.#sendStatus(nowUs)
-    return Math.min(this.#host.tick(nowUs), this.#lastStatusUs + STATUS_EVERY_US)
+    const ownUs = Math.min(this.#lastStatusUs + STATUS_EVERY_US, this.#succession.nextLookUs(nowUs))
+    return Math.min(this.#host.tick(nowUs), ownUs)
   }
 
   async #openEvents(): Promise<void> {
@@ -271,7 +270,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     if (message.kind === 'refused') {
       this.#host.onRefused(message.body.nonce, message.body.reason)
     } else if (message.kind === 'component' && message.body.component === this.#component.name) {
-      if (message.body.state === 'active') this.#otherActiveUs = nowUs
+      this.#succession.onStatus(message.sender, message.body.state, nowUs)
       if (message.body.instance === this.#options.instance) this.#onTwin(message.body.state, nowUs)
     }
   }
@@ -289,25 +288,20 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     )
   }
 
-  /**
-   * A replica offers itself once, when it has come: where nobody was ever active, or who was is not heard. What is decided
-   * after that, by an operator or by another replica's coming, stands: offering itself again would undo it.
-   */
-  #askForActivation(nowUs: number): void {
-    if (this.#options.standby || this.#host.state !== 'standby' || this.#host.isPassivated) return
-    if (this.#host.status().term !== this.#termWhenCaughtUp) return
-    if (nowUs - this.#activationAskedUs < ACTIVATION_RETRY_US) return
-    const listenedUs = nowUs - this.#caughtUpUs
-    if (listenedUs < SILENCE_US || nowUs - this.#otherActiveUs < SILENCE_US) return
-    this.#activationAskedUs = nowUs
+  #offerItself(nowUs: number): void {
+    const { standing } = this.#host
+    const reason = this.#succession.look(standing, nowUs)
+    if (reason === undefined) return
+    const { instance, logger } = this.#options
+    logger.info({ component: this.#component.name, instance, term: standing.term, reason }, 'component: offers itself')
     this.#control?.send('adminRequest', {
       nonce: this.#cycle.platform.random(),
-      action: 'activate',
+      action: 'offer',
       component: this.#component.name,
-      instance: this.#options.instance,
+      instance,
       incarnation: this.#incarnation,
-      expectedTerm: this.#termWhenCaughtUp,
-      reason: 'caught up, and nobody is active',
+      expectedTerm: standing.term,
+      reason,
     })
   }
 

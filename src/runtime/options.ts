@@ -5,6 +5,7 @@
 import type { Logger } from '../core/log.js'
 import type { GroupAddress } from '../net/interfaces.js'
 import type { FaultOptions } from '../protocol/fault-filter.js'
+import { SUCCESSION_SUSPECT_US } from '../protocol/succession.js'
 import type { IdleMode } from './duty-cycle.js'
 import type { Platform } from './platform.js'
 
@@ -23,6 +24,8 @@ export const SILENCE_US = 350_000
 
 /** A standby suspects the active sequencer after so long without a sign of it: three missed heartbeats. */
 export const DEFAULT_SUSPECT_MS = 300
+/** A replica suspects the active one of its component after so long: its handlers, digests and collections pause it, too. */
+export const DEFAULT_REPLICA_SUSPECT_MS = SUCCESSION_SUSPECT_US / 1_000
 
 export interface RoleOptions {
   readonly session: string

@@ -64,5 +64,12 @@ test('what the compiler could not see is refused', (t) => {
   t.throws(define({ effects: { Added: { after: 'later', run() {} } } }), /effects\.Added/)
   t.throws(define({ digestEvery: 1.5 }), /digestEvery/)
   t.throws(define({ state: {} }), /state must be a function/)
+  const effects = { Added: { after: 'stable', run() {} } }
+  t.throws(
+    define({ hotHot: true, effects }),
+    /symbols: hotHot is for handlers only; effects and input need one active replica/,
+  )
+  t.throws(define({ hotHot: true, input: async () => {} }), /symbols: hotHot is for handlers only/)
+  t.doesNotThrow(define({ hotHot: true, effects: {} }))
   t.end()
 })

@@ -200,6 +200,11 @@ test('effects that ran for events that are no more are told with their keys, and
   )
   t.equal(a.host.status().counters.effectsRevoked, 2)
   t.equal(ran.length, 5, 'the orders are other events now, and have their own effects')
+  t.equal(new Set(ran).size, 5, 'under keys that no other event ever had')
+  t.ok(
+    ran.slice(3).every((key) => /^TEST\/\d+\/0\/2$/.test(key)),
+    `the epoch of birth tells them apart: ${ran}`,
+  )
   t.strictSame(a.host.effects(), [])
   t.strictSame(a.errors, [])
   t.end()

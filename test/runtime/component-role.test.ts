@@ -1,15 +1,16 @@
 /** A replica as a process would run it, on real sockets, with a sequencer beside it. */
 import { createSocket } from 'node:dgram'
 import { test } from 'tap'
+import { defineComponent } from '../../src/component/definition.js'
 import { silentLogger } from '../../src/core/log.js'
-import { type ComponentRole, startComponent } from '../../src/runtime/component-role.js'
+import { type ComponentRole, type ComponentRoleOptions, startComponent } from '../../src/runtime/component-role.js'
 import { ControlLink } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { type RoleOptions, SILENCE_US, STATUS_EVERY_US } from '../../src/runtime/options.js'
 import { randomIncarnation, systemPlatform } from '../../src/runtime/platform.js'
 import { startSequencer } from '../../src/runtime/sequencer-role.js'
 import type { AdminAction, ComponentStatus } from '../../src/wire/control.js'
-import { desk } from '../component/desk.js'
+import { desk, deskDefinition } from '../component/desk.js'
 
 async function streams(): Promise<RoleOptions> {
   const socket = createSocket('udp4')
@@ -112,10 +113,12 @@ test('what an operator decides stands, also against a replica that once offered 
   const start = async (instance: string, standby: boolean): Promise<void> => {
     roles.push(await startComponent(desk, { ...options, instance, standby, guard: false }))
   }
+  await start('b', true)
+  await operator.states('b', 'standby', LONG_ENOUGH)
+  t.pass('a standby does not begin')
   await start('a', false)
   await operator.states('a', 'active', 1)
-  await start('b', true)
-  await operator.states('b', 'standby', 1)
+  roles.reverse()
 
   await operator.decide('activate', 'b')
   await operator.states('b', 'active', LONG_ENOUGH)
@@ -132,6 +135,55 @@ test('what an operator decides stands, also against a replica that once offered 
   await operator.decide('activate', 'a')
   await operator.states('a', 'active', 1)
   for (const role of roles) await role.stop('test')
+  operator.close()
+  await sequencer.stop('test')
+})
+
+test('who waits takes over from who goes: the standby, and who was relieved before; but not where it is told to wait', async (t) => {
+  const options = await streams()
+  const sequencer = await startSequencer({ ...options, voters: [], requestPort: 0 })
+  const operator = await Operator.open(options)
+  const start = (instance: string, more: Partial<ComponentRoleOptions>): Promise<ComponentRole> =>
+    startComponent(desk, { ...options, instance, standby: true, guard: false, suspectUs: 300_000, ...more })
+  const a = await start('a', { standby: false })
+  await operator.states('a', 'active', 1)
+  const manual = await start('m', { manual: true })
+  const late = await start('c', { rank: 3 })
+  const b = await start('b', { rank: 1 })
+  for (const instance of ['m', 'c', 'b']) await operator.states(instance, 'standby', 1)
+  await a.stop('test')
+  await operator.states('b', 'active', 1)
+  t.match(b.host.reason, 'term 2: a was stopped', 'the least rank comes first, and says why')
+  await operator.states('b', 'active', LONG_ENOUGH)
+  t.equal(b.host.status().term, 2, 'and that is all')
+  await operator.decide('activate', 'c')
+  await operator.states('c', 'active', 1)
+  await late.stop('test')
+  await operator.states('b', 'active', 1)
+  t.equal(b.host.status().term, 4)
+  await b.stop('test')
+  await operator.states('m', 'standby', LONG_ENOUGH)
+  t.equal(manual.host.status().term, 4, 'nobody is active until an operator says so')
+  await manual.stop('test')
+  operator.close()
+  await sequencer.stop('test')
+})
+
+test('hot-hot replicas are active together, and the rest goes on when one stops', async (t) => {
+  const options = await streams()
+  const sequencer = await startSequencer({ ...options, voters: [], requestPort: 0 })
+  const operator = await Operator.open(options)
+  const component = defineComponent(deskDefinition({ hotHot: true }))
+  const start = (instance: string, standby: boolean): Promise<ComponentRole> =>
+    startComponent(component, { ...options, instance, standby, guard: false })
+  const b = await start('b', true)
+  const a = await start('a', false)
+  await operator.states('b', 'active', 1)
+  t.equal(a.host.state, 'active')
+  await a.stop('test')
+  await operator.states('b', 'active', LONG_ENOUGH)
+  t.equal(b.host.status().term, 1, 'there was nothing to take over')
+  await b.stop('test')
   operator.close()
   await sequencer.stop('test')
 })

@@ -193,31 +193,16 @@ class Demo {
     this.#replace(plan, watch).catch((error: Error) => watch.fail(error))
   }
 
-  /** Starts what died again, as a standby, and sees to it that the component has an active replica. */
+  /** Starts what died again, as a standby; of a component the other replica takes over by itself. */
   async #replace(plan: ProcessPlan, watch: DemoWatch): Promise<void> {
     watch.observer.bury(plan.name)
     this.#supervisor.restart(plan)
     this.#progress.note(`${plan.name} was started again`)
-    if (plan.role === 'component') await this.#ensureActive(plan.name.split('/')[0] ?? '', watch)
-  }
-
-  /** Activates a standby as soon as there is one, unless another replica is active: both may have died. */
-  async #ensureActive(component: string, watch: DemoWatch): Promise<void> {
-    const inState = (wanted: string): ComponentStatus | undefined =>
-      watch.replicas(component).find(({ state }) => state === wanted)
-    const isReady = (): boolean => inState('active') !== undefined || inState('standby') !== undefined
-    for (;;) {
-      await watch.until(`a replica of ${component} that can be active`, START_TIMEOUT_MS, isReady)
-      const standby = inState('standby')
-      if (inState('active') !== undefined || standby === undefined) return
-      const { instance } = standby
-      await decide(watch.observer, 'activate', component, instance, 'nobody was active')
-      this.#progress.note(`${component}/${instance} is active`)
-      await watch.until(`${component}/${instance} to be active`, START_TIMEOUT_MS, () => {
-        const now = watch.replica(component, instance)
-        return now === undefined || now.state !== 'standby'
-      })
-    }
+    if (plan.role !== 'component') return
+    const component = plan.name.split('/')[0] ?? ''
+    const active = (): ComponentStatus | undefined => watch.replicas(component).find(({ state }) => state === 'active')
+    await watch.until(`a replica of ${component} to take over`, START_TIMEOUT_MS, () => active() !== undefined)
+    this.#progress.note(`${component}/${active()?.instance} is active`)
   }
 
   async #compareDigests(watch: DemoWatch): Promise<DemoResult['digests']> {
