@@ -14,6 +14,8 @@
  *   few.
  * - By itself it claims only while a majority of the voters is heard, so that a candidate that is cut off does not raise epoch
  *   after epoch; and not after a claim of somebody else, who may be about to reign.
+ * - Where candidates are elected (see election.ts) it asks for that first, and claims the epoch that it is given. That keeps
+ *   candidates apart, and proves nothing: the grants are needed all the same.
  */
 import { SeqcastError } from '../core/errors.js'
 import { MAX_EPOCH, MAX_EPOCH_STEP } from '../core/limits.js'
@@ -43,6 +45,8 @@ export interface ReignOptions extends SuspicionOptions {
   readonly name: string
   /** Claims only when told to. */
   readonly manual: boolean
+  /** Claims only what it was elected for: see `elected`. */
+  readonly isElected?: boolean
   /** The greatest epoch that is known from the log, or that this incarnation has reigned in; 0 for none. */
   readonly knownEpoch: number
   readonly logger?: Logger
@@ -61,8 +65,11 @@ export type Adoption = { readonly epoch: number; readonly lives: Record<string, 
     }
 )
 
-/** `watching` somebody else, `claiming` an epoch, `adopting` the log of the epoch that is won, `reigning`. */
-export type ReignState = 'watching' | 'claiming' | 'adopting' | 'reigning'
+/**
+ * `watching` somebody else, `electing`: asks to be the one who claims, `claiming` an epoch, `adopting` the log of the epoch that
+ * is won, `reigning`.
+ */
+export type ReignState = 'watching' | 'electing' | 'claiming' | 'adopting' | 'reigning'
 
 export interface ReignOutput {
   /** The candidate's own log, to its end. */
@@ -120,7 +127,17 @@ export class Reign {
 
   /** The epoch that is claimed, adopted or reigned in; otherwise the greatest that is known. */
   get epoch(): number {
-    return this.#state === 'watching' ? this.#known : this.#claimed
+    return this.#isWaiting ? this.#known : this.#claimed
+  }
+
+  /** The greatest epoch that is taken, as far as is known here. */
+  get known(): number {
+    return this.#known
+  }
+
+  /** The epoch that was claimed last and not won, or 0: it may be claimed again. */
+  get unwon(): number {
+    return this.#claimed > this.#known ? this.#claimed : 0
   }
 
   /**
@@ -157,6 +174,7 @@ export class Reign {
     if (epoch > this.#known + MAX_EPOCH_STEP) return
     this.#known = epoch
     this.#suspicion.restart(nowUs)
+    if (this.#state === 'electing') this.#watch(`sequencer ${sender} claims epoch ${epoch}`, nowUs)
   }
 
   /** A store speaks: who can be asked, and what was promised that is not known yet. */
@@ -191,9 +209,21 @@ export class Reign {
 
   /** Claims now, and again until somebody reigns in a newer epoch than the known one. */
   takeOver(reason: string, nowUs: number): void {
-    if (this.#state !== 'watching') return
+    if (!this.#isWaiting) return
     this.#wish = { reason, fromUs: nowUs }
     this.tick(nowUs)
+  }
+
+  /** This one, and nobody else now, is to claim this epoch. */
+  elected(epoch: number, nowUs: number): void {
+    if (this.#state !== 'electing') return
+    if (epoch > this.#known && epoch <= MAX_EPOCH) this.#claimEpoch(epoch, 'elected', nowUs)
+    else this.#watch(`epoch ${epoch} is taken, the newest that is known is ${this.#known}`, nowUs)
+  }
+
+  /** Somebody else is to claim. */
+  notElected(reason: string, nowUs: number): void {
+    if (this.#state === 'electing') this.#watch(reason, nowUs)
   }
 
   /** Nobody wants it to take over any more. */
@@ -230,8 +260,13 @@ export class Reign {
       )
     }
     if (this.#state === 'watching') this.#look(nowUs)
+    else if (this.#state === 'electing') this.#lookAgain(nowUs)
     if (this.#state === 'claiming' && nowUs >= this.#claimUs) this.#sendClaim(nowUs)
     return this.#deadline(nowUs)
+  }
+
+  get #isWaiting(): boolean {
+    return this.#state === 'watching' || this.#state === 'electing'
   }
 
   #heard(nowUs: number): void {
@@ -249,7 +284,8 @@ export class Reign {
   #deadline(nowUs: number): number {
     if (this.#hasFailed) return Number.POSITIVE_INFINITY
     if (this.#state === 'claiming') return Math.min(this.#claimUs, this.#claimUntilUs)
-    if (this.#state !== 'watching') return Number.POSITIVE_INFINITY
+    if (!this.#isWaiting) return Number.POSITIVE_INFINITY
+    if (this.#state === 'electing') return this.#suspicion.nextLookUs(nowUs)
     const lookUs = this.#options.manual ? Number.POSITIVE_INFINITY : this.#suspicion.nextLookUs(nowUs)
     return Math.min(lookUs, this.#wish?.fromUs ?? lookUs)
   }
@@ -266,6 +302,13 @@ export class Reign {
     this.#claim(reason, nowUs)
   }
 
+  /** An election may take its time: is there still a reason for it? */
+  #lookAgain(nowUs: number): void {
+    if (this.#suspicion.look(nowUs)) this.#stall.slept(nowUs)
+    if (this.#wish !== undefined) return
+    if (this.#options.manual || this.#suspected(nowUs) === undefined) this.#watch('there is no need any more', nowUs)
+  }
+
   #suspected(nowUs: number): string | undefined {
     if (this.#suspicion.isDue(nowUs)) return this.#silence
     return this.#stall.isDue(this.#suspicion.jitterUs, nowUs)
@@ -280,6 +323,11 @@ export class Reign {
       this.#fail()
       return
     }
+    if (this.#options.isElected === true) this.#transition('electing', `${reason}: asks to be elected`)
+    else this.#claimEpoch(epoch, reason, nowUs)
+  }
+
+  #claimEpoch(epoch: number, reason: string, nowUs: number): void {
     this.#claimed = epoch
     this.#ballots = new BallotBox(this.#options.voters)
     this.#claimUs = nowUs

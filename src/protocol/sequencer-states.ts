@@ -8,7 +8,7 @@ export function isSequencing(state: string): boolean {
   return state === 'open' || state === 'held' || state === 'ending'
 }
 
-/** True where the sender would sequence if it had to: it waits behind the active one, or has claimed and does not reign yet. */
+/** True where the sender would sequence if it had to: it waits behind the active one, or wants to reign and does not yet. */
 export function isCandidate(state: string): boolean {
-  return state === 'standby' || state === 'claiming' || state === 'adopting'
+  return state === 'standby' || state === 'electing' || state === 'claiming' || state === 'adopting'
 }

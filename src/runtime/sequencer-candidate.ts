@@ -24,6 +24,7 @@ const PASSING = new Set(['E_SESSION_NEEDS_STORE', 'E_STORE_CORRUPT'])
 /** In the heartbeat of a candidate; one that reigns speaks for itself. */
 const CANDIDATE_STATES = {
   watching: 'standby',
+  electing: 'electing',
   claiming: 'claiming',
   adopting: 'adopting',
   reigning: 'adopting',
@@ -48,6 +49,8 @@ export class SequencerCandidate implements Agent {
   #orderCarriedOut = 0
   /** As the active sequencer said last. */
   #stableSequence = 0
+  /** The end of the session was read, and is not known to be stable. */
+  #awaitsEnd = false
   /** Settles the start of one that claims at once. */
   #started: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
 
@@ -140,11 +143,35 @@ export class SequencerCandidate implements Agent {
   #createMachine(): Sequencer {
     const sequencer = this.#parts.sockets.create((state, reason) => {
       if (sequencer !== this.#sequencer) return
-      if (state === 'ended') this.#parts.outcome.stopped()
+      if (state === 'ended') this.#onEnded()
       // Told from inside the machine, which is still at work.
       if (state === 'stopped') queueMicrotask(() => this.#onStopped(sequencer, reason))
     })
     return sequencer
+  }
+
+  /** The own reign has ended the session. A start that found it ended is refused, now that all of it is stable. */
+  #onEnded(): void {
+    const { session } = this.#parts.options
+    this.#started?.reject(
+      new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended and cannot be continued`, {
+        hint: 'choose a new id, for example --session 20261121A, the same for every role',
+        fields: { session },
+      }),
+    )
+    this.#parts.outcome.stopped()
+  }
+
+  /** Who reigned may have died before the end was stable: then it is for a standby to make it so. */
+  #onEndRead(): void {
+    this.#closeReader()
+    this.#awaitsEnd = true
+    this.#stopWhereEnded()
+  }
+
+  #stopWhereEnded(): void {
+    if (!this.#awaitsEnd || this.#state !== 'standby') return
+    if (this.#stableSequence >= this.#sequencer.nextSequence - 1) this.#parts.outcome.stopped()
   }
 
   #ownLog(): { lastEpoch: number; lastSequence: number } {
@@ -157,6 +184,10 @@ export class SequencerCandidate implements Agent {
     switch (message.kind) {
       case 'sequencer': {
         const { epoch, state, stableSequence } = message.body
+        if (state === 'ended' || state === 'ending') {
+          this.#stableSequence = Math.max(this.#stableSequence, stableSequence)
+          this.#stopWhereEnded()
+        }
         if (isSequencing(state)) {
           this.#stableSequence = stableSequence
           this.#started?.reject(secondSequencer(this.#parts.options))
@@ -223,13 +254,14 @@ export class SequencerCandidate implements Agent {
     const { options, cycle, control, outcome } = this.#parts
     this.#turn++
     this.#closeReader()
+    this.#awaitsEnd = false
     this.#sequencer = this.#createMachine()
     const reader = new StandbyReader(this.#sequencer, {
       read: (nowUs) => this.#reign.onEvents(nowUs),
       readAnew: (why) => {
         this.#watch(why).catch((error: Error) => outcome.failed(error))
       },
-      ended: () => outcome.stopped(),
+      ended: () => this.#onEndRead(),
       failed: (error) => outcome.failed(error),
     })
     this.#reader = reader
@@ -266,7 +298,7 @@ export class SequencerCandidate implements Agent {
     this.#reign.adopted(cycle.enter())
     sockets.reign(sequencer, (nowUs, wallUs) => sequencer.open(nowUs, wallUs, epoch, 'claimed', lives))
     options.logger.info({ session: options.session, epoch, adopted: choice.from }, 'sequencer: reigns')
-    this.#started?.resolve()
+    if (sequencer.state !== 'ending') this.#started?.resolve()
   }
 
   /** Reads what the store of the best grant has. What ends in the same epoch there as here is the same up to here. */
