@@ -72,31 +72,56 @@ const RANGES: ReadonlyMap<string, readonly [number, number]> = new Map([
   ['sfixed64', I64],
 ])
 
+/** What is to be looked at of a field: nothing where it is not listed. */
+interface FieldCheck {
+  readonly name: string
+  readonly type: string
+  readonly range: readonly [number, number] | undefined
+  readonly nested: protobuf.Type | undefined
+  readonly isMany: boolean
+}
+
+/** By type, made when one is first met: each datagram of the control stream is looked at by everybody. */
+const checks = new WeakMap<protobuf.Type, readonly FieldCheck[]>()
+
+function checksOf(type: protobuf.Type): readonly FieldCheck[] {
+  const known = checks.get(type)
+  if (known !== undefined) return known
+  const made: FieldCheck[] = []
+  for (const field of type.fieldsArray) {
+    const { name, type: of, resolvedType, repeated, map } = field.resolve()
+    const range = RANGES.get(of)
+    const nested = resolvedType instanceof protobuf.Type ? resolvedType : undefined
+    if (range !== undefined || nested !== undefined)
+      made.push({ name, type: of, range, nested, isMany: repeated || map })
+  }
+  checks.set(type, made)
+  return made
+}
+
 /** The first integer field, at any depth, whose value does not fit: which, and why. Floats may hold anything. */
 function misfit(type: protobuf.Type, object: unknown): string | undefined {
   if (typeof object !== 'object' || object === null) return undefined
-  for (const field of type.fieldsArray) {
-    const value: unknown = Reflect.get(object, field.name)
+  for (const check of checksOf(type)) {
+    const value: unknown = Reflect.get(object, check.name)
     if (value === undefined || value === null) continue
-    const problem = misfitOfField(field.resolve(), value)
-    if (problem !== undefined) return `${field.name}: ${problem}`
+    const problem = misfitOfField(check, value)
+    if (problem !== undefined) return `${check.name}: ${problem}`
   }
   return undefined
 }
 
-function misfitOfField(field: protobuf.Field, value: unknown): string | undefined {
-  const range = RANGES.get(field.type)
-  const nested = field.resolvedType
-  if (range === undefined && !(nested instanceof protobuf.Type)) return undefined
-  const isMany = (field.repeated || field.map) && typeof value === 'object' && value !== null
-  const values: readonly unknown[] = isMany ? Object.values(value) : [value]
-  for (const one of values) {
-    if (nested instanceof protobuf.Type) {
-      const problem = misfit(nested, one)
-      if (problem !== undefined) return problem
-    } else if (range !== undefined && typeof one === 'number' && !(one >= range[0] && one <= range[1])) {
-      return `${one} does not fit ${field.type}`
-    }
+function misfitOfField(check: FieldCheck, value: unknown): string | undefined {
+  if (!check.isMany || typeof value !== 'object' || value === null) return misfitOfValue(check, value)
+  for (const one of Object.values(value)) {
+    const problem = misfitOfValue(check, one)
+    if (problem !== undefined) return problem
   }
   return undefined
+}
+
+function misfitOfValue({ nested, range, type }: FieldCheck, value: unknown): string | undefined {
+  if (nested !== undefined) return misfit(nested, value)
+  if (range === undefined || typeof value !== 'number' || (value >= range[0] && value <= range[1])) return undefined
+  return `${value} does not fit ${type}`
 }
