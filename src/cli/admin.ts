@@ -4,6 +4,7 @@ import { SeqcastError } from '../core/errors.js'
 import { randomIncarnation } from '../runtime/platform.js'
 import type { AdminAction, AdminReply, ComponentStatus } from '../wire/control.js'
 import { awaitDigests, digestText } from './admin-digest.js'
+import { takeOver } from './admin-take-over.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { Observer } from './observer.js'
 import { print } from './output.js'
@@ -17,7 +18,7 @@ const LISTEN_MS = 300
 const TAKE_ROLE_MS = 3_000
 
 export const adminCommand = new Command('admin').description(
-  'decide: activate or passivate a component, ask for digests, end the session',
+  'decide: activate or passivate a component, have a sequencer take over, ask for digests, end the session',
 )
 
 const activate = new Command('activate')
@@ -93,7 +94,21 @@ const endSession = new Command('end-session')
     }),
   )
 
-for (const command of [activate, passivate, digest, endSession]) {
+const takeOverCommand = new Command('take-over')
+  .description('have a standby sequencer take over now; the active one steps down')
+  .argument('[sequencer]', 'which one, as ADDRESS:PORT of seqcast status (default: the one that has read furthest)')
+  .action((name: string | undefined, flags: Record<string, unknown>) =>
+    withObserver(flags, async (observer, configuration) => {
+      const result = await takeOver(observer, name)
+      const { sequencer, epoch, sequence, before, epochBefore } = result
+      print(configuration.json, { action: 'take-over', ...result }, () => {
+        const earlier = before === '' ? 'nobody was active before' : `${before} of epoch ${epochBefore} steps down`
+        return `sequencer ${sequencer} is active in epoch ${epoch}, since event ${sequence}; ${earlier}`
+      })
+    }),
+  )
+
+for (const command of [activate, passivate, takeOverCommand, digest, endSession]) {
   addStreamOptions(command, 'warn')
   adminCommand.addCommand(command)
 }

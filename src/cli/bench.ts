@@ -112,7 +112,10 @@ addBench(
   'kill the active sequencer again and again under load: takeover at each level, and a check of all logs',
 )
   .option('--kills <n>', `how often (default: ${KILLS})`)
-  .option('--how <how>', 'kill (SIGKILL) or stop (SIGTERM, which hands over) (default: kill)')
+  .option(
+    '--how <how>',
+    'kill (SIGKILL), stop (SIGTERM, which hands over) or take-over (seqcast admin take-over) (default: kill)',
+  )
   .option('--rate <n>', `commands a second, half of a client and half of a component (default: ${COMMANDS_PER_SECOND})`)
   .option('--bytes <n>', `payload of a client's command (default: ${EVENT_BYTES})`)
   .option('--suspect-ms <ms>', `as of seqcast sequencer (default: ${DEFAULT_SUSPECT_MS})`)

@@ -20,6 +20,8 @@ export class Observer {
   readonly control: ControlLink
   readonly cycle: DutyCycle
   readonly heard: Heard = { sequencers: new Map(), stores: new Map(), components: new Map() }
+  /** Where each sequencer speaks from, by its sender. */
+  readonly #addresses = new Map<number, string>()
   /** Who said what is in `heard.components`, and who is known to be dead. */
   readonly #senders = new Map<string, number>()
   readonly #dead = new Set<number>()
@@ -27,7 +29,7 @@ export class Observer {
   private constructor(control: ControlLink, cycle: DutyCycle) {
     this.control = control
     this.cycle = cycle
-    control.listen((message) => this.#note(message))
+    control.listen((message, address) => this.#note(message, address))
   }
 
   static async open(options: RoleOptions): Promise<Observer> {
@@ -46,6 +48,11 @@ export class Observer {
     this.heard.components.delete(name)
   }
 
+  /** What a person calls a sequencer: ADDRESS:REQUESTPORT. */
+  sequencerName(sender: number): string {
+    return `${this.#addresses.get(sender) ?? ''}:${this.heard.sequencers.get(sender)?.requestPort ?? 0}`
+  }
+
   /** Looks until there is something. @returns undefined where time is up first */
   async until<T>(timeoutMs: number, look: () => T | undefined): Promise<T | undefined> {
     const deadlineMs = performance.now() + timeoutMs
@@ -61,11 +68,12 @@ export class Observer {
     this.control.close()
   }
 
-  #note(message: ControlMessage): void {
+  #note(message: ControlMessage, address: string): void {
     const { sequencers, stores } = this.heard
-    if (message.kind === 'sequencer')
+    if (message.kind === 'sequencer') {
       sequencers.set(message.sender, withCounters(message.body, sequencers.get(message.sender)))
-    else if (message.kind === 'store')
+      this.#addresses.set(message.sender, address)
+    } else if (message.kind === 'store')
       stores.set(message.body.name, withCounters(message.body, stores.get(message.body.name)))
     else if (message.kind === 'component' && !this.#dead.has(message.sender)) {
       const name = `${message.body.component}/${message.body.instance}`

@@ -4,7 +4,7 @@ import { SeqcastError } from '../core/errors.js'
 import { isCandidate, isSequencing } from '../protocol/sequencer-states.js'
 import type { RoleOptions } from '../runtime/options.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
-import { type Heard, Observer } from './observer.js'
+import { Observer } from './observer.js'
 import { bold, count, dim, print, red, table } from './output.js'
 import { lossesOf, problemsOf, type Situation } from './status-problems.js'
 import { addStreamOptions } from './stream-options.js'
@@ -20,12 +20,11 @@ export const statusCommand = new Command('status')
     const configuration = readConfiguration(flags, TOOL_DEFAULTS)
     const options = roleOptions(configuration, 'status')
     const situation = await look(options)
-    const { heard } = situation
     const problems = problemsOf(situation)
-    print(configuration.json, statusOf(options.session, heard, problems), () =>
+    print(configuration.json, statusOf(options.session, situation, problems), () =>
       [
         `session ${bold(options.session)} on ${options.controlGroup.group}:${options.controlGroup.port}`,
-        statusTable(heard),
+        statusTable(situation),
         ...problems.map((problem) => `${red('PROBLEM')} ${problem}`),
       ].join('\n'),
     )
@@ -33,8 +32,13 @@ export const statusCommand = new Command('status')
   })
 addStreamOptions(statusCommand, 'warn')
 
+interface Seen extends Situation {
+  /** What a person calls each sequencer, by its sender. */
+  readonly names: ReadonlyMap<number, string>
+}
+
 /** @throws SeqcastError E_SESSION_UNKNOWN where nobody was heard */
-async function look(options: RoleOptions): Promise<Situation> {
+async function look(options: RoleOptions): Promise<Seen> {
   const observer = await Observer.open(options)
   try {
     let stableBefore: number | undefined
@@ -44,7 +48,13 @@ async function look(options: RoleOptions): Promise<Situation> {
     await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
     const { heard } = observer
     if (heard.sequencers.size + heard.stores.size + heard.components.size === 0) throw nobody(options)
-    return { heard, stableBefore: stableBefore ?? 0, voters: await votersOf(options, observer, stableBefore ?? 0) }
+    const names = new Map([...heard.sequencers.keys()].map((sender) => [sender, observer.sequencerName(sender)]))
+    return {
+      heard,
+      names,
+      stableBefore: stableBefore ?? 0,
+      voters: await votersOf(options, observer, stableBefore ?? 0),
+    }
   } finally {
     observer.close()
   }
@@ -67,10 +77,10 @@ function nobody({ session, controlGroup: { group, port } }: RoleOptions): Seqcas
   })
 }
 
-function statusOf(session: string, heard: Heard, problems: readonly string[]): object {
+function statusOf(session: string, { heard, names }: Seen, problems: readonly string[]): object {
   return {
     session,
-    sequencers: [...heard.sequencers.values()],
+    sequencers: [...heard.sequencers].map(([sender, sequencer]) => ({ name: names.get(sender), sender, ...sequencer })),
     stores: [...heard.stores.values()],
     components: [...heard.components.values()].map((component) => ({
       ...component,
@@ -80,11 +90,11 @@ function statusOf(session: string, heard: Heard, problems: readonly string[]): o
   }
 }
 
-function statusTable(heard: Heard): string {
+function statusTable({ heard, names }: Seen): string {
   const rows = [
-    ...[...heard.sequencers.values()].map((s) => [
+    ...[...heard.sequencers].map(([sender, s]) => [
       'sequencer',
-      '',
+      names.get(sender) ?? '',
       s.state,
       s.nextSequence - 1,
       isCandidate(s.state) ? `epoch ${s.epoch}` : `epoch ${s.epoch}, stable ${count(s.stableSequence)}`,

@@ -163,6 +163,13 @@ export class Reign {
     if (isLate && epoch >= this.#claimed) this.#watch(`sequencer ${sender} reigns in epoch ${epoch}`, nowUs)
   }
 
+  /** Whether so many voters are there that a claim can be granted: one that can't only disturbs who reigns. */
+  hearsMajority(nowUs: number): boolean {
+    let heard = 0
+    for (const heardUs of this.#votersHeardUs.values()) if (nowUs - heardUs <= VOTER_ALIVE_US) heard++
+    return heard > this.#options.voters.length / 2
+  }
+
   /** A packet of the event stream itself. What was asked for, answered by whomever, is no sign of life. */
   onEvents(nowUs: number): void {
     this.#heard(nowUs)
@@ -297,7 +304,7 @@ export class Reign {
       return
     }
     const reason = this.#suspected(nowUs)
-    if (reason === undefined || this.#options.manual || !this.#hearsMajority(nowUs)) return
+    if (reason === undefined || this.#options.manual || !this.hearsMajority(nowUs)) return
     this.#output.suspected(reason)
     this.#claim(reason, nowUs)
   }
@@ -368,12 +375,6 @@ export class Reign {
       if (!leap.believes(epoch, 0, nowUs)) return
     }
     this.#knows(epoch)
-  }
-
-  #hearsMajority(nowUs: number): boolean {
-    let heard = 0
-    for (const heardUs of this.#votersHeardUs.values()) if (nowUs - heardUs <= VOTER_ALIVE_US) heard++
-    return heard > this.#options.voters.length / 2
   }
 
   #fail(): void {

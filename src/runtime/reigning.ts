@@ -19,6 +19,9 @@ const SETTLE_US = 200_000
 /** A sequencer that is stopped waits so long for what it has published to become stable. */
 const DRAIN_US = 5_000_000
 const DRAIN_POLL_MS = 2
+/** That it goes is said so often, since a datagram may be lost, and so far apart. */
+const FAREWELLS = 3
+const FAREWELL_EVERY_MS = 5
 
 /** What the control stream dropped shows among the sequencer's own counters. */
 const DROPPED_CONTROL = {
@@ -163,19 +166,37 @@ export class Reigning {
 
   /**
    * Takes no more commands, and waits until what was published is stable: only the one that sent it can still give the
-   * stores what they lack. Then the session is left open: this sequencer, or another one, can go on from a store.
+   * stores what they lack. Then the session is left open, and a standby is told that it need not wait for silence.
    */
-  async drain(): Promise<void> {
+  async handOver(): Promise<void> {
+    const { timers } = this.#cycle.platform
     this.#isDraining = true
     const untilUs = this.#cycle.enter() + DRAIN_US
-    do await delay(this.#cycle.platform.timers, DRAIN_POLL_MS)
+    do await delay(timers, DRAIN_POLL_MS)
     while (this.#hasUnstable() && this.#cycle.enter() < untilUs)
+    const sequencer = this.#reigning
+    if (sequencer === undefined || this.#options.voters.length === 0) return
+    if (sequencer.state !== 'open' && sequencer.state !== 'held') return
+    // From here on it neither numbers nor speaks: a sign of life would take the farewell back.
+    this.rest()
+    for (let i = 0; i < FAREWELLS; i++) {
+      if (i > 0) await delay(timers, FAREWELL_EVERY_MS)
+      this.#sayFarewell(sequencer)
+    }
   }
 
   close(): void {
     this.rest()
     this.#requests?.close()
     this.#events?.close()
+  }
+
+  #sayFarewell(sequencer: Sequencer): void {
+    const { epoch, nextSequence, stableSequence } = sequencer
+    this.#control.send('sequencer', {
+      ...{ epoch, nextSequence, stableSequence, publishedIsStable: false },
+      ...{ epochTable: [], state: 'stopped', held: false, requestPort: this.requestPort, counters: {} },
+    })
   }
 
   #hasUnstable(): boolean {

@@ -227,7 +227,7 @@ export class SequencerCandidate implements Agent {
     }
     if (nonce === this.#orderCarriedOut) return
     this.#orderedUs = nowUs
-    if (this.#reign.state !== 'watching') return
+    if (this.#reign.state !== 'watching' || !this.#reign.hearsMajority(nowUs)) return
     options.logger.info({ session: options.session, reason }, 'sequencer: told to take over')
     this.#reign.takeOver(reason, nowUs)
   }

@@ -110,7 +110,7 @@ function roleOf({ options, sockets, outcome }: SequencerParts, machine: () => Se
     },
     done: outcome.promise,
     async stop(reason) {
-      await sockets.drain()
+      await sockets.handOver()
       options.logger.info({ reason, nextSequence: machine().nextSequence }, 'sequencer: stopped')
       outcome.stopped()
       await outcome.promise

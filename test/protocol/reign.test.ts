@@ -112,6 +112,48 @@ test('a heartbeat, an event, a rival’s claim and an own pause restart the wait
   t.end()
 })
 
+test('a sequencer that says that it goes is not waited for, but for a lower rank', (t) => {
+  const told = (over: Partial<ReignOptions>, sender = 5): Bench => {
+    const bench = new Bench(over)
+    bench.pass(100_000)
+    bench.reign.onHeartbeat(1, 5, 'open', bench.nowUs)
+    bench.reign.onHeartbeat(1, sender, 'stopped', bench.nowUs)
+    return bench
+  }
+  const first = told({})
+  first.pass(40_000)
+  t.strictSame(first.claims, [2], 'at once')
+  const second = told({ rank: 1 })
+  second.pass(90_000)
+  t.strictSame(second.claims, [])
+  second.pass(50_000)
+  t.strictSame(second.claims, [2], 'a tenth of a second for each rank')
+  const others: [string, Bench][] = [
+    ['somebody else goes', told({}, 6)],
+    ['never by itself', told({ manual: true })],
+    ['a sign of life after it', told({})],
+  ]
+  others[2]?.[1].reign.onEvents(others[2][1].nowUs)
+  for (const [name, bench] of others) {
+    bench.pass(250_000)
+    t.strictSame(bench.claims, [], name)
+  }
+  t.end()
+})
+
+test('a wish that is withdrawn is none', (t) => {
+  const bench = new Bench()
+  bench.reign.takeOver('asked', bench.nowUs)
+  bench.pass(600_000, [])
+  t.equal(bench.reign.state, 'watching', 'nobody granted it')
+  bench.reign.withdraw()
+  const claims = bench.claims.length
+  bench.reign.onHeartbeat(1, 5, 'open', bench.nowUs)
+  bench.pass(250_000)
+  t.equal(bench.claims.length, claims)
+  t.end()
+})
+
 test('a majority of grants is a reign; the own log where it is as new as the newest', (t) => {
   const bench = claimed()
   bench.grant('a')

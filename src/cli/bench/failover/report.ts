@@ -3,7 +3,7 @@ import { count, durationText, plural, table } from '../../output.js'
 import type { Quantiles } from '../histogram.js'
 
 /** How the reign of the active sequencer is ended each time. */
-export const ENDINGS = ['kill', 'stop'] as const
+export const ENDINGS = ['kill', 'stop', 'take-over'] as const
 export type Ending = (typeof ENDINGS)[number]
 
 /** Milliseconds, or a count; over all takeovers. */
@@ -101,6 +101,7 @@ export interface FailoverResult {
 const ENDED: Readonly<Record<Ending, string>> = {
   kill: 'kill -9 of the active sequencer',
   stop: 'SIGTERM to the active sequencer',
+  'take-over': 'seqcast admin take-over',
 }
 
 export function failoverText(result: FailoverResult): string {

@@ -12,6 +12,7 @@ import type { RoleOptions } from '../../../runtime/options.js'
 import { LmdbLogReader } from '../../../store/lmdb-log-reader.js'
 import { decide } from '../../admin.js'
 import { awaitDigests, type DigestResult } from '../../admin-digest.js'
+import { takeOver } from '../../admin-take-over.js'
 import type { Quantiles } from '../histogram.js'
 import { DESK, deskComponent } from './desk.js'
 import type { LoadQuestion } from './load-child.js'
@@ -161,6 +162,10 @@ class FailoverBench {
   /** Ends the reign of the sequencer with this port. Resolves when its process is one that can take over later. */
   async #end(port: number): Promise<void> {
     const topology = this.#topology
+    if (this.#options.ending === 'take-over') {
+      await takeOver(this.#watch.observer, undefined)
+      return
+    }
     const active = topology.sequencer(port)
     topology.mayEnd(port)
     if (this.#options.ending === 'kill') await active.stop()
