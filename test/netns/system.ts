@@ -36,6 +36,8 @@ export const MEMBERS: readonly string[] = [...VOTERS, ...SEQUENCERS, ...REPLICAS
 const DEFAULT_RATE = 2_000
 const GIVE_UP_MS = 60_000
 const POLL_MS = 5
+/** A wait that is worth a word. */
+const LONG_MS = 2_000
 const BALLAST_BYTES = 1_250
 const BALLAST_RATE = 4_000
 const LAST_LINES = 25
@@ -203,13 +205,16 @@ export class System {
 
   /** @throws Error where a process that should run has ended, or after a minute; with the last words of all */
   async until(what: string, holds: () => boolean): Promise<void> {
-    const deadlineMs = performance.now() + GIVE_UP_MS
+    const startedMs = performance.now()
+    const deadlineMs = startedMs + GIVE_UP_MS
     while (!holds()) {
       const over = [...this.#running].find(([, { isOver }]) => isOver)?.[0]
       if (over !== undefined) throw new Error(`${over} ended while waiting for ${what}${this.#lastWords()}`)
       if (performance.now() > deadlineMs) throw new Error(`no ${what}${this.#lastWords()}`)
       await sleep(POLL_MS)
     }
+    const tookMs = performance.now() - startedMs
+    if (tookMs > LONG_MS) this.#t.comment(`waited ${(tookMs / 1000).toFixed(1)} s for ${what}`)
   }
 
   /**
