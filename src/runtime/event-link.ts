@@ -51,6 +51,8 @@ export interface EventLinkOptions {
   readonly epochTable?: readonly EpochTableEntry[]
   /** It is known that the session has voters. */
   readonly hasVoters?: boolean
+  /** Of a voter: the greatest epoch that it has promised itself. */
+  readonly promised?: () => number
   readonly lossTimeoutUs?: number
   /** Directory of a store on this machine: rewinds read its files where they can, and go over TCP where they cannot. */
   readonly localStore?: string
@@ -100,6 +102,7 @@ export class EventLink implements Agent {
     this.directory = new Directory(options.stores, options.askSequencer)
     this.#options = options
     this.#listener = listener
+    this.#guard.promised(options.epochTable?.at(-1)?.epoch ?? 0)
     this.#receiver = this.#createReceiver(options)
     const rewinds: RewindListener = {
       started: (sequence, nowUs) => this.#receiver.onRewindStart(sequence, nowUs),
@@ -263,6 +266,7 @@ export class EventLink implements Agent {
 
   #isCredible(heartbeat: SequencerHeartbeat, sender: number, nowUs: number): boolean {
     if (!isSequencing(heartbeat.state)) return true
+    this.#guard.promised(this.#options.promised?.() ?? 0)
     if (this.#guard.admits(heartbeat, this.#receiver.nextSequence - 1, sender, nowUs)) return true
     this.counters.impossibleReigns = this.#guard.refused
     return false

@@ -138,6 +138,11 @@ class StoreProcess implements StoreRole, Agent {
     )
   }
 
+  /** What is in the log, or promised by its own voter, needs no other one's word. */
+  get #promised(): number {
+    return Math.max(this.#voter?.promised ?? 0, this.log.lastEpoch)
+  }
+
   get #ports(): { requestPort: number; rewindPort: number } {
     return { requestPort: this.requestPort, rewindPort: this.rewindPort }
   }
@@ -183,7 +188,7 @@ class StoreProcess implements StoreRole, Agent {
       if (message.kind === 'sequencer') {
         // Neither the log nor the vote may follow a reign that can't be. Its own promise is a voter's, too.
         const { body, sender } = message
-        this.#guard.promised(this.#voter?.promised ?? 0)
+        this.#guard.promised(this.#promised)
         if (isSequencing(body.state) && !this.#guard.admits(body, this.log.nextSequence - 1, sender, nowUs)) return
         this.#recorder.onSequencer(body)
       }
@@ -197,6 +202,7 @@ class StoreProcess implements StoreRole, Agent {
         askSequencer: true,
         seed: incarnation,
         epochTable: this.log.epochTable,
+        promised: () => this.#promised,
       },
       this.#cycle,
       this.#control,
