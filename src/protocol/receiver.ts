@@ -160,6 +160,11 @@ export class Receiver {
   /** The rewind server says that the session ended with the last event that it delivered. */
   onRewindSessionEnd(nowUs: number): void {
     if (!this.#isRewindRunning()) return
+    // One that has its stream only up to an end which a newer reign has gone beyond, to make it stable.
+    if (this.#branch.hasVoters && this.#intake.next < this.knownNextSequence) {
+      this.#breakRewind('ended too early', nowUs)
+      return
+    }
     this.#extent.ended(this.#intake.next, nowUs)
     if (this.#line.next === this.#intake.next) this.#finish('ended', 'end-of-session')
     else this.#proceed(nowUs)

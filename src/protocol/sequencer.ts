@@ -158,11 +158,12 @@ export class Sequencer {
    * @param epoch above that of the last event; without voters always 1
    * @param reason why the reign begins, for the event that opens it
    * @param lives of the voters, as the grants told them
-   * @throws SeqcastError E_SESSION_EXISTS where the session has ended, E_SECOND_SEQUENCER where another one runs it
+   * @throws SeqcastError E_SECOND_SEQUENCER where another one runs it, E_SESSION_EXISTS where it has ended. With voters that is no error: an
+   *   end that was adopted is made stable, and the state is `ending` at once
    */
   open(nowUs: number, wallUs: number, epoch = FIRST_EPOCH, reason = '', lives: LifeEntries = {}): void {
     requireRebuilding(this.#state, this.#options.session)
-    this.#rebuild.requireOpen()
+    const ended = this.#rebuild.ended()
     const nextSequence = this.#nextSequence
     const lastEpoch = this.#epochs.at(-1)?.epoch ?? 0
     const { incarnation, settleUs } = this.#options
@@ -177,6 +178,8 @@ export class Sequencer {
       this.#epochs.push({ epoch, sequence: nextSequence })
       this.#sequenceOwn(opening.event.type, opening.event.payload, nowUs, wallUs)
     }
+    // The end stays the last event; with the opening before it, it can become stable.
+    if (ended !== undefined) this.#end(ended, nowUs, wallUs)
     this.flush(nowUs, wallUs)
   }
 
@@ -214,7 +217,8 @@ export class Sequencer {
         this.#activations.heard(message.body, message.sender, nowUs)
         break
       case 'adminRequest':
-        this.#onAdmin(message.body, nowUs, wallUs)
+        // That is asked of one that waits.
+        if (message.body.action !== 'take-over') this.#onAdmin(message.body, nowUs, wallUs)
         break
       case 'sequencer':
         if (this.#state === 'ended' || this.#state === 'stopped') break

@@ -28,6 +28,7 @@ import {
   SESSION_STARTED,
   type SessionStarted,
   SOURCE_REGISTERED,
+  sessionEndedCodec,
   sessionStartedCodec,
   sourceRegisteredCodec,
 } from '../wire/runtime-events.js'
@@ -44,7 +45,8 @@ export class SessionRebuild {
   readonly #epochs: EpochTableEntry[]
   #lastEpoch = 0
   #nextSequence = 1
-  #hasEnded = false
+  /** Why the session ended; undefined where it goes on. */
+  #end: string | undefined
 
   /**
    * @param expected the first event as this sequencer would have written it
@@ -69,10 +71,13 @@ export class SessionRebuild {
     return this.#nextSequence
   }
 
-  /** @throws SeqcastError E_SESSION_EXISTS where the session is over */
-  requireOpen(): void {
-    if (!this.#hasEnded) return
-    const { session } = this.#expected
+  /**
+   * Why the session ended; undefined where it goes on. With voters the end may have been read before it was stable: a successor makes it so.
+   * @throws SeqcastError E_SESSION_EXISTS where it has ended and there is no more to do
+   */
+  ended(): string | undefined {
+    const { session, voters } = this.#expected
+    if (this.#end === undefined || voters.length > 0) return this.#end
     throw new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended and cannot be continued`, {
       hint: 'choose a new id, for example --session 20261121A, the same for every role',
       fields: { session, nextSequence: this.#nextSequence },
@@ -151,7 +156,7 @@ export class SessionRebuild {
         }
         break
       case SESSION_ENDED:
-        this.#hasEnded = true
+        this.#end = this.#decoded(sessionEndedCodec.decode(payload)).reason
         break
     }
   }

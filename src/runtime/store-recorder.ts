@@ -126,7 +126,8 @@ export class StoreRecorder implements EventListener {
       this.#isCompared = true
       const partsFrom = this.#log.partsFrom(epochTable)
       if (partsFrom < this.#log.nextSequence) this.truncate(partsFrom, epoch)
-      else if (this.#state === 'lost') this.#reopen('new-reign')
+      // Also after an end that was not stable: the new reign says it again.
+      else if (this.#state === 'lost' || this.#state === 'ended') this.#reopen('new-reign')
     }
     this.#stable = Math.max(this.#stable, heartbeat.stableSequence)
   }

@@ -217,6 +217,26 @@ test('a rewind that brings nothing is a loss in the end', (t) => {
   t.end()
 })
 
+test('a rewind that ends the session before the end that the sequencer names is one of a store that lacks the rest', (t) => {
+  const rig = new ReceiverRig({ startRewinding: true, servers: 0 })
+  const table = [{ epoch: 1, sequence: 1 }]
+  rig.receiver.onSequencerHeartbeat(1, 1, 13, table, 0, false, false)
+  let to = 10
+  rig.onStartRewind = (from) => {
+    rig.receiver.onRewindStart(from, rig.clock.nowUs)
+    if (from <= to) rig.rewound(from, to + 1 - from)
+    rig.receiver.onRewindSessionEnd(rig.clock.nowUs)
+  }
+  rig.advance(100)
+  t.strictSame([rig.delivered, rig.receiver.state], [10, 'rewinding'])
+  to = 12
+  rig.advance(1_000_000)
+  t.strictSame([rig.delivered, rig.receiver.state], [12, 'live'])
+  rig.packet(endOfSessionPacket(13))
+  t.equal(rig.receiver.state, 'ended')
+  t.end()
+})
+
 test('a rewind may deliver all of it within startRewind', (t) => {
   const rig = new ReceiverRig({ gapRewindEvents: 5 })
   rig.onStartRewind = () => rig.rewound(1, 20)

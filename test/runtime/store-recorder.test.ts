@@ -97,6 +97,17 @@ test('an older reign takes nothing back: older than what is recorded, or than wh
   t.end()
 })
 
+test('an end that was not stable is gone beyond by the next reign: the stream is taken again', (t) => {
+  const rig = new Rig(10)
+  rig.heartbeat([[1, 1]])
+  rig.recorder.stateChanged('ended', 'end-of-session')
+  rig.heartbeat([[1, 1]])
+  t.same(rig.reopened, [])
+  rig.heartbeat([[1, 1], [2, 11]], { state: 'ending' }) // biome-ignore format: a table
+  t.same(rig.reopened, [{ nextSequence: 11, reason: 'new-reign' }])
+  t.end()
+})
+
 test('a table that is none takes nothing back', (t) => {
   const rig = new Rig(10)
   for (const table of [[], [[2, 6]], [[1, 6], [2, 5]], [[2, 1], [1, 6], [2, 7]]] as const) rig.heartbeat(table, { epoch: 2 }) // biome-ignore format: tables
