@@ -97,7 +97,7 @@ export class Outside {
     const kept = this.#kept
     const verdict = kept?.verdict()
     if (kept === undefined || verdict === 'overtaken') {
-      this.#dropKept()
+      this.dropKept()
       this.register(nonce, nowUs)
     } else if (verdict === 'revoked') this.register(kept.nonce, nowUs)
     else this.#openKept(kept, nowUs)
@@ -189,6 +189,18 @@ export class Outside {
     open.aborter.abort(new Error(`${this.#options.component.name} is no longer active`))
   }
 
+  /** Another process has spoken for the component: its input went on after the last key that it had found in the stream. */
+  dropKept(): void {
+    const dropped = this.#kept?.outbox.outstanding ?? 0
+    this.#kept = undefined
+    if (dropped === 0) return
+    this.droppedAfterRevocation += dropped
+    this.#options.logger.warn(
+      { component: this.#options.component.name, commands: dropped },
+      'commands from outside are not sent again after a revocation, because another process was active since',
+    )
+  }
+
   append(type: number, payload: Uint8Array): void {
     this.#open?.outbox.append(type, payload, this.#options.nowUs())
   }
@@ -239,18 +251,6 @@ export class Outside {
     outbox.setEpoch(this.#epoch, nowUs)
     outbox.connect(nowUs)
     this.#open = { ...source, aborter: new AbortController() }
-  }
-
-  /** Another process has spoken for the component: its input went on after the last key that it had found in the stream. */
-  #dropKept(): void {
-    const dropped = this.#kept?.outbox.outstanding ?? 0
-    this.#kept = undefined
-    if (dropped === 0) return
-    this.droppedAfterRevocation += dropped
-    this.#options.logger.warn(
-      { component: this.#options.component.name, commands: dropped },
-      'commands from outside are not sent again after a revocation, because another process was active since',
-    )
   }
 }
 

@@ -99,7 +99,10 @@ export class Role {
   onCaughtUp(nowUs: number): void {
     if (this.#lifecycle.state !== 'rewinding' || this.#parts.options.mode === 'replay') return
     if (this.#isNamed) this.#activate(nowUs)
-    else this.#lifecycle.transition('standby', 'caught up')
+    else {
+      this.#yield()
+      this.#lifecycle.transition('standby', 'caught up')
+    }
   }
 
   /** Events were missed, or revoked. */
@@ -235,7 +238,13 @@ export class Role {
     outside.startInput(state)
   }
 
+  /** What was kept over a revocation is not for this process to send, where another one is active: its input brings it in. */
+  #yield(): void {
+    if (this.#active !== undefined) this.#parts.outside.dropKept()
+  }
+
   #deactivate(reason: string): void {
+    if (this.#lifecycle.state !== 'rewinding') this.#yield()
     if (this.#lifecycle.state === 'active') {
       this.#silence()
       this.#lifecycle.transition('standby', reason)
