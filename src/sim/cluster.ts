@@ -280,6 +280,7 @@ export class Cluster {
       stable: (sequence) => observe.stable(process, sequence, world.nowUs),
       revoked: (fromSequence) => observe.revoked(process, fromSequence, world.nowUs),
       digestTaken: (sequence, digest) => observe.digest(process, sequence, digest, world.nowUs),
+      effectRevoked: ({ key }) => observe.effectRevoked(process, key, world.nowUs),
     }
     const component = watchEffects(definition.create(process, this.#timeOf(options)), {
       began: (effect) => observe.effectBegan(process, effect, world.nowUs),

@@ -65,6 +65,8 @@ export interface SimObserver {
   digest?(process: SimProcess, sequence: number, digest: Uint8Array, nowUs: number): void
   /** A component begins an effect; under which key, and for which event. */
   effectBegan?(process: SimProcess, effect: SeenEffect, nowUs: number): void
+  /** The process says that what it has begun under this key was for an event that is no more. */
+  effectRevoked?(process: SimProcess, key: string, nowUs: number): void
   effectEnded?(process: SimProcess, effect: SeenEffect, nowUs: number): void
   /** Something that a process wrote to its log. */
   logged?(process: SimProcess, level: SimLogLevel, fields: Readonly<Record<string, unknown>>, message: string): void
@@ -117,6 +119,7 @@ export function observeAll(observers: readonly SimObserver[], failed: (thrown: u
     hostState: to((o) => o.hostState),
     digest: to((o) => o.digest),
     effectBegan: to((o) => o.effectBegan),
+    effectRevoked: to((o) => o.effectRevoked),
     effectEnded: to((o) => o.effectEnded),
     logged: to((o) => o.logged),
     fault: to((o) => o.fault),

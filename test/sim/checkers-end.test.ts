@@ -147,6 +147,35 @@ test('G8: at the end no effect is owed', (t) => {
   t.end()
 })
 
+test('G8: an effect that ran for an event of a lost branch is told by its key', (t) => {
+  const lost = effectOf(4, { key: 'SIM/4/0' })
+  const end = (tell: (bench: Bench) => void): string => {
+    const bench = new Bench()
+    bench.stable(ticks(4))
+    bench.calls.effectBegan(runner, lost, 0)
+    tell(bench)
+    return ending(bench, ticks(4))
+  }
+  t.equal(
+    end(() => {}),
+    'G8 silent about a revoked effect',
+  )
+  t.equal(
+    end((bench) => bench.calls.effectRevoked(runner, lost.key, 0)),
+    'none',
+  )
+  t.equal(
+    end((bench) => bench.calls.stopped(runner, 'killed', undefined, 0)),
+    'none',
+  )
+  const bench = new Bench()
+  t.equal(
+    violationOf(() => bench.calls.effectRevoked(runner, 'other', 0)),
+    'G8 told wrongly',
+  )
+  t.end()
+})
+
 test('G6: equal digests after the same event of the same branch', (t) => {
   const bench = new Bench()
   bench.publish(1, ticks(4))

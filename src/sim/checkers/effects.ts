@@ -1,7 +1,7 @@
 /**
  * G8, second half: every effect that the stable stream owes to the outside world is begun at least once, under one key that means this
  * event and no other; one that waits for stability is begun for a stable event only; each is closed by one `EffectDone`,
- * which comes after it was done.
+ * which comes after it was done. One that did not wait, and ran for an event that is no more, is told by its key.
  */
 import type { Component } from '../../component/definition.js'
 import type { SimObserver, SimProcess } from '../observer.js'
@@ -26,6 +26,8 @@ export class OwedEffects implements SimObserver, Reader {
   /** What was begun, and what was done, by component and sequence. */
   readonly #begun = new Map<string, SeenEffect[]>()
   readonly #done = new Map<string, SeenEffect[]>()
+  /** By process: what it has begun after `published`, and has not said to be revoked. */
+  readonly #atRisk = new Map<string, Map<string, SeenEffect>>()
   /** What each key stands for. */
   readonly #keys = new Map<string, SeenEffect>()
   #open = 0
@@ -60,7 +62,19 @@ export class OwedEffects implements SimObserver, Reader {
       )
     }
     if (effect.after === 'stable') this.#requireStable(process, effect)
+    else this.#risked(process).set(effect.key, effect)
     if (add(this.#begun, idOf(effect), effect) > 1) this.#repeated++
+  }
+
+  effectRevoked(process: SimProcess, key: string): void {
+    if (!this.#risked(process).delete(key)) {
+      throw new Violation('G8', `told wrongly: ${process.node} says that ${key} is revoked, and has not begun it`)
+    }
+  }
+
+  /** Who dies tells nothing any more. */
+  stopped(process: SimProcess): void {
+    this.#atRisk.delete(process.node)
   }
 
   effectEnded(_process: SimProcess, effect: SeenEffect): void {
@@ -78,8 +92,18 @@ export class OwedEffects implements SimObserver, Reader {
     }
   }
 
-  /** At the end nothing is owed any more. */
+  /** At the end nothing is owed any more, and what ran for nothing was told. */
   finish(): void {
+    for (const [node, effects] of this.#atRisk) {
+      for (const effect of effects.values()) {
+        const event = this.#chronicle.stableEvent(effect.sequence)
+        if (event !== undefined && equalBytes(readEvent(event).payload, effect.payload)) continue
+        throw new Violation(
+          'G8',
+          `silent about a revoked effect: ${node} ran ${effect.key}, and its event is not in the stream`,
+        )
+      }
+    }
     for (const [id, { isClosed, payload }] of this.#owed) {
       const runs = (this.#begun.get(id) ?? []).filter((effect) => equalBytes(effect.payload, payload))
       if (runs.length === 0) throw new Violation('G8', `an effect was never begun: ${id}`)
@@ -89,6 +113,15 @@ export class OwedEffects implements SimObserver, Reader {
       }
       if (!isClosed) throw new Violation('G8', `an effect is not closed: no EffectDone of ${id} is in the stream`)
     }
+  }
+
+  #risked({ node }: SimProcess): Map<string, SeenEffect> {
+    let effects = this.#atRisk.get(node)
+    if (effects === undefined) {
+      effects = new Map()
+      this.#atRisk.set(node, effects)
+    }
+    return effects
   }
 
   #requireStable(process: SimProcess, effect: SeenEffect): void {
