@@ -79,6 +79,9 @@ export class CommandSender {
     this.#packer.setEpoch(epoch)
     this.#deadlineUs = Number.POSITIVE_INFINITY
     this.#goBack()
+    // Nobody was there to take them: no sign of a network that is too slow.
+    this.#window.restart()
+    this.#roundTrip.forgetBackOff()
     this.flush(nowUs)
   }
 

@@ -35,6 +35,12 @@ export class FlowWindow {
     this.#window = Math.min(this.#max, this.#window + commands * step)
   }
 
+  /** What was lost before says nothing about what comes: as at the beginning. */
+  restart(): void {
+    this.#window = Math.min(this.#max, INITIAL_WINDOW_COMMANDS)
+    this.#threshold = this.#max
+  }
+
   /** Something was lost, or the sequencer holds commands back, while `inFlight` commands were in flight. */
   shrink(inFlight: number): void {
     this.#threshold = Math.min(this.#max, Math.max(MIN_WINDOW_COMMANDS, inFlight / 2))

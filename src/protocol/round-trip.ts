@@ -46,12 +46,21 @@ export class RoundTrip {
       this.#smoothedUs = roundTripUs
       this.#deviationUs = roundTripUs / 2
     }
-    this.#rtoUs = this.#clamp(this.#smoothedUs + Math.max(GRANULARITY_US, 4 * this.#deviationUs))
+    this.#rtoUs = this.#clamp(this.#estimateUs())
+  }
+
+  /** What did not come back says nothing about the path: the wait is again what was measured before. */
+  forgetBackOff(): void {
+    this.#rtoUs = this.#clamp(this.#measured ? this.#estimateUs() : INITIAL_RTO_US)
   }
 
   /** Nothing came back in time: wait twice as long. */
   backOff(): void {
     this.#rtoUs = this.#clamp(this.#rtoUs * 2)
+  }
+
+  #estimateUs(): number {
+    return this.#smoothedUs + Math.max(GRANULARITY_US, 4 * this.#deviationUs)
   }
 
   #clamp(us: number): number {
