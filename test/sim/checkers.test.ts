@@ -101,6 +101,7 @@ test('G1: replicas agree on what they were told to be stable', (t) => {
   for (const voter of [voterB, voterC]) {
     if (voter === voterC) bench.record(voter, 1, ticks(3))
     bench.record(voter, 4, [opened(2)])
+    bench.acknowledge(voter, 2, 4)
   }
   bench.say(
     sequencer2,
@@ -220,18 +221,45 @@ test('G5: a voter is silent behind its promise, which is on disk before it is sp
   t.end()
 })
 
-test('G4: stable needs a majority of disks', (t) => {
+test('G4: stable needs a majority that acknowledges in that reign', (t) => {
   const bench = new Bench()
   bench.publish(1, ticks(3))
-  bench.record(voterA, 1, ticks(3))
-  bench.record(voterB, 1, ticks(3), 2)
+  for (const voter of [voterA, voterB]) bench.record(voter, 1, ticks(3))
+  bench.acknowledge(voterA, 1, 3)
+  bench.acknowledge(voterB, 1, 2)
   t.equal(
     violationOf(() => bench.say(sequencer1, heartbeat(1, [[1, 1]], 2))),
     'none',
   )
   t.equal(
     violationOf(() => bench.say(sequencer1, heartbeat(1, [[1, 1]], 3))),
-    'G4 stable without a majority',
+    'G4 stable without acknowledgements',
+  )
+
+  const later = new Bench()
+  later.stable(ticks(3))
+  later.publish(4, ticks(6))
+  later.record(voterA, 4, ticks(6))
+  later.acknowledge(voterA, 1, 9)
+  secondReign(later, 4)
+  later.record(voterB, 4, [opened(2)])
+  later.acknowledge(voterB, 2, 4)
+  t.equal(
+    violationOf(() =>
+      later.say(
+        sequencer2,
+        heartbeat(
+          2,
+          [
+            [1, 1],
+            [2, 4],
+          ],
+          4,
+        ),
+      ),
+    ),
+    'G4 stable without acknowledgements',
+    'those of another reign do not count',
   )
   t.end()
 })
@@ -324,6 +352,7 @@ test('G5: two reigns do not make events stable, and there is one stream', (t) =>
   secondReign(bench, 4)
   bench.record(voterB, 4, [opened(2)])
   bench.record(voterC, 1, [...ticks(3), opened(2)])
+  for (const voter of [voterB, voterC]) bench.acknowledge(voter, 2, 4)
   bench.say(
     sequencer2,
     heartbeat(
@@ -358,6 +387,7 @@ test('G5: an older reign is over where a newer one makes events stable', (t) => 
   bench.publish(4, ticks(9))
   bench.record(voterB, 4, [...ticks(2), opened(2)])
   bench.record(voterC, 1, [...ticks(5), opened(2)])
+  for (const voter of [voterB, voterC]) bench.acknowledge(voter, 2, 6)
   bench.say(
     sequencer2,
     heartbeat(

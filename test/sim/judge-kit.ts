@@ -154,6 +154,11 @@ export class Bench {
     this.calls.durable(store, durable, this.nowUs)
   }
 
+  /** The store says in the epoch of the event what its disk has. */
+  acknowledge(store: SimProcess, epoch: number, durable: number): void {
+    this.say(store, acknowledgement(store.voter, epoch, durable))
+  }
+
   give(replica: SimProcess, sequence: number, events: readonly Uint8Array[]): void {
     const bytes = blocks(events)
     this.calls.delivered(replica, sequence, events.length, bytes, 0, bytes.length, this.nowUs)
@@ -165,6 +170,7 @@ export class Bench {
     for (const voter of [voterA, voterB]) {
       this.record(voter, from, events)
       this.calls.promised(voter, 1, this.nowUs)
+      this.acknowledge(voter, 1, from + events.length - 1)
     }
     this.say(sequencer1, heartbeat(1, [[1, 1]], from + events.length - 1))
   }

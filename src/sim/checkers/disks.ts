@@ -1,6 +1,6 @@
 /**
  * What is on the disks of the stores, as the model of the disks says it, not the stores. For each store: what is synced, of which
- * branch; what ever was; whether it has lost its data and not yet got it back; the promise.
+ * branch; whether it has lost its data and not yet got it back; the promise.
  */
 import type { EventLog } from '../../protocol/event-log.js'
 import type { SimObserver, SimProcess } from '../observer.js'
@@ -22,8 +22,6 @@ export interface DiskState {
   readonly table: Table
   /** It never lost its data, or has all again that was stable when it did. */
   readonly isWhole: boolean
-  /** The event was synced here at some time. */
-  everHad(epoch: number, sequence: number): boolean
 }
 
 class Disk implements DiskState {
@@ -34,8 +32,6 @@ class Disk implements DiskState {
   keepsPromises = false
   /** What has to be here again before it is whole. */
   owed: { readonly sequence: number; readonly epoch: number } | undefined
-  /** By epoch of birth, the greatest sequence that was ever synced. */
-  readonly #peaks = new Map<number, number>()
 
   constructor(voter: string) {
     this.voter = voter
@@ -49,19 +45,10 @@ class Disk implements DiskState {
     return this.owed === undefined
   }
 
-  everHad(epoch: number, sequence: number): boolean {
-    return (this.#peaks.get(epoch) ?? 0) >= sequence
-  }
-
   sync(sequence: number): void {
-    const { table } = this
     this.synced = Math.min(sequence, this.written.last)
-    for (const [at, { epoch, sequence: first }] of table.entries()) {
-      const last = Math.min(this.synced, (table[at + 1]?.sequence ?? Number.POSITIVE_INFINITY) - 1)
-      if (last >= first && last > (this.#peaks.get(epoch) ?? 0)) this.#peaks.set(epoch, last)
-    }
     const { owed } = this
-    if (owed !== undefined && owed.sequence <= this.synced && epochAt(table, owed.sequence) === owed.epoch) {
+    if (owed !== undefined && owed.sequence <= this.synced && epochAt(this.table, owed.sequence) === owed.epoch) {
       this.owed = undefined
     }
   }
@@ -77,10 +64,6 @@ export class Disks implements SimObserver {
 
   of(node: string, voter = ''): DiskState {
     return this.#of(node, voter)
-  }
-
-  voters(): DiskState[] {
-    return [...this.#disks.values()].filter(({ voter }) => voter !== '')
   }
 
   started(process: SimProcess): void {

@@ -5,25 +5,29 @@
  *
  * From the disks (rules 1, 4 and 6 of the design's §8): a voter acknowledges what its disk has, of the branch that the reign is on,
  * and under no reign older than its promise; it grants what its disk has promised, and grants count only of voters that have
- * what was stable. A report of stability needs the disks of a majority, with the opening event of the reign on them.
+ * what was stable. A report of stability needs acknowledgements of a majority that name the reign, and its opening event among them.
  */
 import type { SimProcess } from '../observer.js'
 import { Violation } from '../violation.js'
 import type { Chronicle, Reader, Reign } from './chronicle.js'
 import type { Disks } from './disks.js'
 import type { ControlSays, GrantSays, StoreSays } from './messages.js'
-import { epochAt, firstDifference, tableText } from './tables.js'
+import { firstDifference, tableText } from './tables.js'
 
 export class NothingLost implements Reader {
   readonly #chronicle: Chronicle
   readonly #disks: Disks
   readonly #majority: number
+  /** By epoch and voter: how far it has acknowledged in that reign. */
+  readonly #acknowledged = new Map<string, number>()
+  readonly #voters: readonly string[]
   /** By epoch and candidate: the voters that have granted, and had what was stable. */
   readonly #grants = new Map<string, Set<string>>()
 
   constructor(chronicle: Chronicle, disks: Disks, voters: readonly string[]) {
     this.#chronicle = chronicle
     this.#disks = disks
+    this.#voters = voters
     this.#majority = Math.floor(voters.length / 2) + 1
   }
 
@@ -52,13 +56,14 @@ export class NothingLost implements Reader {
           `${reign.epoch} opens with event ${reign.opening}`,
       )
     }
-    const epoch = epochAt(reign.table, stableSequence)
-    const having = this.#disks.voters().filter((disk) => disk.everHad(epoch, stableSequence))
-    if (having.length < this.#majority) {
+    const acknowledging = this.#voters.filter(
+      (voter) => (this.#acknowledged.get(`${reign.epoch}/${voter}`) ?? 0) >= stableSequence,
+    )
+    if (acknowledging.length < this.#majority) {
       throw new Violation(
         'G4',
-        `stable without a majority: ${reign.node} reports events up to ${stableSequence} stable in epoch ${reign.epoch}, and ` +
-          `the last was synced at ${having.length === 0 ? 'no voter' : having.map(({ voter }) => voter).join(', ')} only`,
+        `stable without acknowledgements: ${reign.node} reports events up to ${stableSequence} stable in epoch ${reign.epoch}, ` +
+          `and in that reign ${namesOf(acknowledging)} acknowledged the last`,
       )
     }
   }
@@ -69,8 +74,10 @@ export class NothingLost implements Reader {
     else if (says.kind === 'grant') this.#onGrant(process, says)
   }
 
-  #onAcknowledgement({ node }: SimProcess, { epoch, durableSequence }: StoreSays): void {
+  #onAcknowledgement({ node, voter }: SimProcess, { epoch, durableSequence }: StoreSays): void {
     const disk = this.#disks.of(node)
+    const key = `${epoch}/${voter}`
+    this.#acknowledged.set(key, Math.max(this.#acknowledged.get(key) ?? 0, durableSequence))
     if (durableSequence > disk.synced) {
       throw new Violation(
         'G4',
@@ -112,7 +119,7 @@ export class NothingLost implements Reader {
   #requireGrants(reign: Reign): void {
     const granted = this.#grants.get(`${reign.epoch}/${reign.sender}`)
     if ((granted?.size ?? 0) >= this.#majority) return
-    const by = granted === undefined ? 'nobody' : [...granted].join(', ')
+    const by = namesOf([...(granted ?? [])])
     throw new Violation(
       'G4',
       `a reign without grants: ${reign.node} reigns in epoch ${reign.epoch}; of the voters that have what was stable ${by} granted`,
@@ -131,4 +138,8 @@ export class NothingLost implements Reader {
       )
     }
   }
+}
+
+function namesOf(voters: readonly string[]): string {
+  return voters.length === 0 ? 'nobody' : voters.join(', ')
 }
