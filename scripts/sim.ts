@@ -27,6 +27,10 @@ const COMMAND = 'npm run sim --'
 /** A batch that is smaller need not have met everything. */
 const WHOLE_BATCH = 200
 
+/** A promise that nobody looks at has failed: in a process of its own that would be the end of it. */
+let failNow: (error: unknown) => void = () => {}
+process.on('unhandledRejection', (error) => failNow(error))
+
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
@@ -81,10 +85,6 @@ async function main(): Promise<number> {
   conclude(report)
   return report.failures.length > 0 || (report.runs >= WHOLE_BATCH && report.missing.length > 0) ? 1 : 0
 }
-
-/** A promise that nobody looks at has failed: in a process of its own that would be the end of it. */
-let failNow: (error: unknown) => void = () => {}
-process.on('unhandledRejection', (error) => failNow(error))
 
 function defaultRuns(isGiven: boolean, seconds: number | undefined): number {
   if (isGiven) return 1

@@ -7,6 +7,7 @@ import { SeqcastError } from '../core/errors.js'
 import type { LogFields, Logger } from '../core/log.js'
 import type { Prng } from '../core/prng.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
+import type { StoredPromise } from '../protocol/voter.js'
 import { startComponent } from '../runtime/component-role.js'
 import {
   DEFAULT_COMMAND_GROUP,
@@ -235,6 +236,13 @@ export class Cluster {
         },
       })
       observe.recovered(process, log, world.nowUs)
+      const promises = SimPromises.open({
+        disk,
+        platform,
+        session,
+        observer: { promised: (epoch) => observe.promised(process, epoch, world.nowUs) },
+      })
+      node.isFounded = isFounded(node.voter, promises.stored)
       return await startStore({
         ...options,
         name: node.name,
@@ -242,12 +250,7 @@ export class Cluster {
         requestPort: DEFAULT_STORE_REQUEST_PORT,
         rewindPort: DEFAULT_STORE_REWIND_PORT,
         log,
-        promises: SimPromises.open({
-          disk,
-          platform,
-          session,
-          observer: { promised: (epoch) => observe.promised(process, epoch, world.nowUs) },
-        }),
+        promises,
       })
     }
     if (node.kind === 'source') return await this.#startClient(node, process, options)
@@ -346,3 +349,8 @@ export class Cluster {
 
 const ignore = (): void => {}
 const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+
+/** Its disk knows the life in which it takes part in the session. */
+function isFounded(voter: string, stored: StoredPromise | undefined): boolean {
+  return stored !== undefined && stored.lives[voter] === stored.life
+}

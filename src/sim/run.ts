@@ -18,7 +18,7 @@ import { World } from './world.js'
 /** Faults are played in a span of this length. */
 const FAULTS_FROM_US = 100_000
 const FAULTS_MIN_US = 1_000_000
-const FAULTS_MAX_US = 4_000_000
+const FAULTS_MAX_US = 3_000_000
 /** Faults that last longer are healed so long after the last one began. */
 const HEAL_AFTER_US = 500_000
 /** A system that is not at rest so long after its faults never will be. */

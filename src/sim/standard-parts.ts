@@ -12,9 +12,9 @@ export const STANDARD_COMPONENTS = [
   { name: 'engine', replicas: 2 },
 ] as const
 
-const REQUESTS_MIN = 20
-const REQUESTS_MAX = 120
-const FEED_EVERY_US = 40_000
+const REQUESTS_MIN = 15
+const REQUESTS_MAX = 60
+const FEED_EVERY_US = 80_000
 
 export function standardParts({ session, topology, workUntilUs, world }: RunContext): RunParts {
   const prng = world.prng('workload')
