@@ -91,6 +91,31 @@ test('G1, G7: in order, without repeat and without hole', (t) => {
   t.end()
 })
 
+test('G1: branches are not mixed', (t) => {
+  const bench = new Bench()
+  bench.publish(1, ticks(5))
+  bench.publish(4, [opened(2), ...ticks(2, 2)], sequencer2)
+  bench.give(replica1, 1, ticks(4))
+  t.equal(
+    violationOf(() => bench.give(replica1, 5, ticks(1, 2))),
+    'G1 branches are mixed',
+  )
+  bench.give(replica2, 1, [...ticks(3), opened(2)])
+  t.equal(
+    violationOf(() => bench.give(replica2, 5, ticks(1))),
+    'G1 branches are mixed',
+  )
+  t.equal(
+    violationOf(() => bench.record(voterA, 1, [...ticks(4), ...ticks(1, 2)])),
+    'G1 branches are mixed',
+  )
+  t.equal(
+    violationOf(() => bench.record(voterB, 1, [...ticks(3), opened(2)])),
+    'none',
+  )
+  t.end()
+})
+
 test('G1: replicas agree on what they were told to be stable', (t) => {
   const bench = new Bench()
   const [first] = ticks(1)

@@ -7,9 +7,9 @@
  */
 import type { SimProcess, SimStream } from '../observer.js'
 import { Violation } from '../violation.js'
-import { type ControlSays, readControl, reigns, type SequencerSays, type Table } from './messages.js'
-import { eachBlock, epochOf, equalBytes, HEADER_BYTES, MOLD_BLOCKS_AT, readMold } from './reading.js'
-import { epochAt } from './tables.js'
+import { type ControlSays, EPOCH_OPENED, readControl, reigns, type SequencerSays, type Table } from './messages.js'
+import { eachBlock, epochOf, equalBytes, HEADER_BYTES, MOLD_BLOCKS_AT, readMold, u16 } from './reading.js'
+import { type Branch, epochAt } from './tables.js'
 
 export interface Reign {
   readonly epoch: number
@@ -108,6 +108,23 @@ export class Chronicle {
       )
     }
     return epoch
+  }
+
+  /**
+   * Identifies the next event of a run that somebody has. Another epoch than the one before begins with its opening event: anything
+   * else is a mixture of branches.
+   */
+  follow(branch: Branch, sequence: number, bytes: Uint8Array, from: number, to: number, who: string): void {
+    const epoch = this.identify(sequence, bytes, from, to, who)
+    const before = epochAt(branch.table, branch.last)
+    const type = u16(bytes, from)
+    if (epoch !== before && !(epoch > before && (type === EPOCH_OPENED || sequence === 1))) {
+      throw new Violation(
+        'G1',
+        `branches are mixed: ${who} has event ${sequence} of epoch ${epoch} after one of epoch ${before}, and it opens no epoch`,
+      )
+    }
+    branch.push(epoch)
   }
 
   #onEvents(process: SimProcess, bytes: Uint8Array): void {

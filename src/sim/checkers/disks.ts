@@ -118,7 +118,7 @@ export class Disks implements SimObserver {
   #push(node: string, written: Branch, sequence: number, count: number, bytes: Uint8Array, start: number): void {
     let at = sequence
     eachBlock(bytes, start, count, (from, to) => {
-      written.push(this.#chronicle.identify(at, bytes, from, to, node))
+      this.#chronicle.follow(written, at, bytes, from, to, node)
       at++
     })
   }

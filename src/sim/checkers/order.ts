@@ -46,7 +46,7 @@ export class Order implements SimObserver {
     }
     let at = sequence
     eachBlock(bytes, start, count, (from, to) => {
-      replica.given.push(this.#chronicle.identify(at, bytes, from, to, process.node))
+      this.#chronicle.follow(replica.given, at, bytes, from, to, process.node)
       at++
     })
     if (at !== sequence + count) throw new Violation('G1', `blocks are missing: ${process.node} at event ${at}`)
