@@ -16,7 +16,8 @@ function printedIn(document: string): Printed[] {
   const text = readFileSync(join(root, document), 'utf8')
   return [...text.matchAll(/(?:npx |\| |`)seqcast ([a-z][^`#|\n]*)/g)].map(([, rest = '']) => {
     const words = rest.trim().split(/\s+/)
-    const names = words.slice(0, words[0] === 'admin' ? 2 : 1)
+    const isGroup = words[0] === 'admin' || (words[0] === 'bench' && /^[a-z]/.test(words[1] ?? ''))
+    const names = words.slice(0, isGroup ? 2 : 1)
     return { names, flags: words.filter((word) => word.startsWith('--')) }
   })
 }

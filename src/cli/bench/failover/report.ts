@@ -143,7 +143,7 @@ function quietText(quiet: QuietResult): string {
   const latency = (name: string, q: Quantiles): string =>
     `${name} ${durationText(Math.round(q.p50))} (p50), ${durationText(Math.round(q.p99))} (p99), ${durationText(Math.round(q.max))} (max)`
   return [
-    `${minutes} minutes without a fault, ${cores} cores ${busyPercent.toFixed(0)} % busy: ${plural(takeovers, 'takeover')}`,
+    `${minutes} ${minutes === 1 ? 'minute' : 'minutes'} without a fault, ${cores} cores ${busyPercent.toFixed(0)} % busy: ${plural(takeovers, 'takeover')}`,
     `${count(commandsPerSecond)} commands a second; the longest silence of the sequencer was ${longestSilenceMs.toFixed(0)} ms`,
     `order to event: ${latency('published', publishedUs)}; ${latency('stable', stableUs)}`,
   ].join('\n')
