@@ -95,7 +95,9 @@ export function drawSchedule(prng: Prng, topology: Topology, span: ScheduleSpan)
 function drawFault(prng: Prng, topology: Topology, atUs: number): Fault {
   const hasComponents = topology.components.length > 0
   const kind = drawWeighted(prng, hasComponents ? KINDS : KINDS.filter(([name]) => name !== 'activate'))
-  const forUs = drawDuration(prng, 20_000, 3_000_000)
+  // Half of them last about as long as a takeover takes: that is where two reigns meet.
+  const { suspectUs } = topology
+  const forUs = prng.chance(0.5) ? drawDuration(prng, suspectUs, suspectUs * 8) : drawDuration(prng, 20_000, 3_000_000)
   switch (kind) {
     case 'kill':
       return { kind, atUs, node: drawNode(prng, topology), outputs: prng.chance(0.5) ? 0 : prng.integer(1, 12), forUs }
