@@ -23,6 +23,7 @@ import { ActivationTable } from './activation-table.js'
 import { AdminDesk, encodeWithReason } from './admin-desk.js'
 import { Announcer, STABLE_NOTICE_US } from './announcer.js'
 import { CommandIntake } from './command-intake.js'
+import { EpochNotice } from './epoch-notice.js'
 import type { LifeEntries } from './lives.js'
 import { Neighbours, type StopReason } from './neighbours.js'
 import { OwnEvents } from './own-events.js'
@@ -53,6 +54,7 @@ export class Sequencer {
   readonly #sources = new SourceTable()
   readonly #activations = new ActivationTable()
   readonly #epochs: EpochTableEntry[] = []
+  readonly #notice = new EpochNotice(this.#epochs)
   readonly #rebuild: SessionRebuild
   readonly #admin: AdminDesk
   readonly #intake: CommandIntake
@@ -366,7 +368,7 @@ export class Sequencer {
       nextSequence: this.#publication.firstUnsent,
       stableSequence: this.#publication.stability.stableSequence,
       publishedIsStable: !this.#hasVoters,
-      epochTable: [...this.#epochs],
+      ...this.#notice.tell(withCounters),
       state: this.#state,
       held: this.#state === 'held',
       requestPort: this.#options.requestPort,

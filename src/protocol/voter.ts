@@ -22,6 +22,7 @@ import { MAX_EPOCH, MAX_EPOCH_STEP } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import type { Claim, ClaimRefused, EpochTableEntry, Grant, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import { isAsNew, isTableOf, partsFrom } from './epoch-agreement.js'
+import { NEWEST_EPOCHS } from './epoch-notice.js'
 import { type LifeEntries, Lives } from './lives.js'
 import { Recovery } from './recovery.js'
 import { isSequencing } from './sequencer-states.js'
@@ -259,7 +260,7 @@ export class Voter {
       voter: this.#voter,
       lastEpoch: this.#log.lastEpoch,
       durableSequence: this.#log.durableSequence,
-      epochTable: this.#log.epochTable.map(({ epoch, sequence }) => ({ epoch, sequence })),
+      epochTable: this.#log.epochTable.slice(-NEWEST_EPOCHS).map(({ epoch, sequence }) => ({ epoch, sequence })),
       requestPort: 0,
       rewindPort: 0,
       life: this.#spokenLife(),

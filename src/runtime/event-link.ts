@@ -8,6 +8,7 @@ import type { Logger } from '../core/log.js'
 import { delay } from '../core/timers.js'
 import { Authenticator } from '../net/auth.js'
 import type { PacketReceiver, UnicastPort } from '../net/network.js'
+import { EpochBook } from '../protocol/epoch-book.js'
 import { Receiver } from '../protocol/receiver.js'
 import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../protocol/receiver-options.js'
 import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
@@ -81,6 +82,7 @@ export class EventLink implements Agent {
   readonly #rewind: RewindLink
   readonly #localRewind: LocalRewind | undefined
   readonly #guard = new StableGuard()
+  readonly #book = new EpochBook(() => this.#receiver.epochTable)
   /** From here on the local files had nothing: it is asked for over TCP. */
   #localEnd = 0
   readonly #logger: Logger
@@ -236,8 +238,11 @@ export class EventLink implements Agent {
       this.directory.onControl(message, address, nowUs)
       this.#guard.onControl(message)
       if (message.kind !== 'sequencer' || !this.#isCredible(message.body, message.sender, nowUs)) return
-      this.#onSequencer(message.sender, message.body, nowUs)
-      if (this.#speaksOfThis(message.sender, message.body)) listener.sequencerHeard?.(message.body, nowUs)
+      // One that does not sequence says nothing about the stream.
+      const body = isSequencing(message.body.state) ? this.#book.complete(message.body) : message.body
+      if (body === undefined) return
+      this.#onSequencer(message.sender, body, nowUs)
+      if (this.#speaksOfThis(message.sender, body)) listener.sequencerHeard?.(body, nowUs)
     })
     if (options.startRewinding) await this.#hearStores()
     cycle.add(this)
@@ -284,7 +289,6 @@ export class EventLink implements Agent {
 
   #onSequencer(sender: number, heartbeat: SequencerHeartbeat, nowUs: number): void {
     const { epoch, nextSequence, epochTable, state, publishedIsStable: canRestart } = heartbeat
-    // One that does not sequence says nothing about the stream.
     if (!isSequencing(state)) return
     const isOpen = state !== 'ending'
     this.#receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, isOpen, canRestart)

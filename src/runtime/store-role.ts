@@ -6,11 +6,13 @@ import { nonZero } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { Authenticator } from '../net/auth.js'
 import type { UnicastPort } from '../net/network.js'
+import { EpochBook } from '../protocol/epoch-book.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { Retransmitter } from '../protocol/retransmitter.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
 import type { VoterStatus } from '../protocol/voter.js'
+import type { ControlMessage } from '../wire/control.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
@@ -67,6 +69,7 @@ class StoreProcess implements StoreRole, Agent {
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
   readonly #guard = new StableGuard()
+  readonly #book = new EpochBook(() => this.log.epochTable)
   readonly #retransmitter: Retransmitter
   readonly #answerAuth: Authenticator
   readonly #requestAuth: Authenticator
@@ -184,15 +187,10 @@ class StoreProcess implements StoreRole, Agent {
     )
     // When claims can be answered with ports, and before the event link listens: it goes on from where the log was cut.
     this.#control.listen((message, _address, nowUs) => {
-      this.#guard.onControl(message)
-      if (message.kind === 'sequencer') {
-        // Neither the log nor the vote may follow a reign that can't be. Its own promise is a voter's, too.
-        const { body, sender } = message
-        this.#guard.promised(this.#promised)
-        if (isSequencing(body.state) && !this.#guard.admits(body, this.log.nextSequence - 1, sender, nowUs)) return
-        this.#recorder.onSequencer(body)
-      }
-      this.#voter?.onControl(message, nowUs)
+      const believed = this.#believed(message, nowUs)
+      if (believed === undefined) return
+      if (believed.kind === 'sequencer') this.#recorder.onSequencer(believed.body)
+      this.#voter?.onControl(believed, nowUs)
     })
     this.#events = await EventLink.open(
       {
@@ -223,6 +221,17 @@ class StoreProcess implements StoreRole, Agent {
       },
       'store: recording',
     )
+  }
+
+  /** Neither the log nor the vote may follow a reign that can't be, or whose epoch table is not known to its beginning. */
+  #believed(message: ControlMessage, nowUs: number): ControlMessage | undefined {
+    this.#guard.onControl(message)
+    if (message.kind !== 'sequencer' || !isSequencing(message.body.state)) return message
+    const { body, sender } = message
+    this.#guard.promised(this.#promised)
+    if (!this.#guard.admits(body, this.log.nextSequence - 1, sender, nowUs)) return undefined
+    const whole = this.#book.complete(body)
+    return whole === undefined ? undefined : { ...message, body: whole }
   }
 
   async stop(reason: string): Promise<void> {

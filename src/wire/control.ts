@@ -20,6 +20,7 @@ export interface SequencerHeartbeat {
   stableSequence: number
   /** No voters are configured: every event is stable as soon as it is published, and `stableSequence` lags behind. */
   publishedIsStable: boolean
+  /** The newest entries, to the last; see `tableOmitted`. */
   epochTable: EpochTableEntry[]
   state: string
   /** Commands are held back because the window is full: outboxes slow down. */
@@ -28,6 +29,12 @@ export interface SequencerHeartbeat {
   counters: Record<string, number>
   /** The newest life that is known of each voter; empty without voters. Absent is empty. */
   lives?: Record<string, number>
+  /** How many older entries the epoch table has, and the hash of those (see epoch-entries.ts). Absent is 0. */
+  tableOmitted?: number
+  tableHash?: number
+  /** Some of those, from this index on. Absent is none. */
+  olderFrom?: number
+  older?: EpochTableEntry[]
 }
 
 /** Status and acknowledgement in one: what the store has, and what it may be counted on for. */
@@ -204,6 +211,10 @@ export const CONTROL_SCHEMA = {
       counters: numbers,
       publishedIsStable: bool,
       lives: numbers,
+      tableOmitted: uint32,
+      tableHash: uint32,
+      olderFrom: uint32,
+      older: { type: 'EpochTableEntry', rule: 'repeated' },
     }),
     StoreStatus: message({
       name: string,

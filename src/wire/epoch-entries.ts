@@ -14,3 +14,24 @@ export function isEpochTable(entries: readonly EpochTableEntry[]): boolean {
   }
   return entries[0]?.sequence === 1
 }
+
+const FNV_OFFSET = 0x811c9dc5
+const FNV_PRIME = 0x01000193
+const SEQUENCE_BYTES = 8
+
+/**
+ * FNV-1a, 32 bits, over the entries in order, each as ten bytes: epoch (u16) and sequence (u64), big-endian. It tells whether two tables begin
+ * alike; it keeps no secret.
+ */
+export function hashEntries(entries: readonly EpochTableEntry[]): number {
+  let hash = FNV_OFFSET
+  for (const { epoch, sequence } of entries) {
+    hash = hashByte(hashByte(hash, epoch >>> 8), epoch)
+    for (let i = SEQUENCE_BYTES - 1; i >= 0; i--) hash = hashByte(hash, Math.floor(sequence / 256 ** i) % 256)
+  }
+  return hash
+}
+
+function hashByte(hash: number, byte: number): number {
+  return Math.imul(hash ^ (byte & 0xff), FNV_PRIME) >>> 0
+}

@@ -11,6 +11,7 @@ const text = fc.string({ unit: 'binary', maxLength: 20 })
 const counters = fc.dictionary(fc.stringMatching(/^[a-z-]{1,12}$/), u64, { maxKeys: 5, noNullPrototype: true })
 const digest = fc.uint8Array({ maxLength: 32 })
 const header = { session: text, sender: u64 }
+const entries = fc.array(fc.record({ epoch: u32, sequence: u64 }), { maxLength: 4 })
 
 const control: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({
@@ -21,12 +22,16 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       nextSequence: u64,
       stableSequence: u64,
       publishedIsStable: fc.boolean(),
-      epochTable: fc.array(fc.record({ epoch: u32, sequence: u64 }), { maxLength: 4 }),
+      epochTable: entries,
       state: text,
       held: fc.boolean(),
       requestPort: u32,
       counters,
       lives: counters,
+      tableOmitted: u32,
+      tableHash: u32,
+      olderFrom: u32,
+      older: entries,
     }),
   }),
   fc.record({
