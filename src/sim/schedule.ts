@@ -78,7 +78,7 @@ export interface ScheduleSpan {
 /** Faults come in clusters: two that meet break more than two that follow each other. */
 export function drawSchedule(prng: Prng, topology: Topology, span: ScheduleSpan): Fault[] {
   const faults: Fault[] = []
-  const clusters = prng.integer(1, 4)
+  const clusters = prng.integer(2, 4)
   for (let cluster = 0; cluster < clusters; cluster++) {
     const aroundUs = prng.integer(span.fromUs, span.toUs)
     const members = prng.integer(1, 4)
