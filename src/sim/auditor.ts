@@ -4,6 +4,7 @@
  * a few things can only be said at the end.
  */
 import type { Component } from '../component/definition.js'
+import { Annals } from './checkers/annals.js'
 import { Chronicle } from './checkers/chronicle.js'
 import { Disks } from './checkers/disks.js'
 import { OwedEffects } from './checkers/effects.js'
@@ -40,11 +41,12 @@ export function createJudges({ session, voters, components }: JudgesOptions): Ju
   const fresh = components.map(({ create }) => create())
   const hotHot = fresh.filter((component) => component.hotHot).map(({ name }) => name)
   const passive = new Passive(new Set(hotHot))
-  const owed = new OwedEffects(chronicle, fresh)
+  const owed = new OwedEffects(chronicle, fresh, (node, sequence) => order.epochGiven(node, sequence))
   const state = new SameState(chronicle)
   chronicle.tell(passive)
   chronicle.tell(new NothingLost(chronicle, disks, voters))
   chronicle.tell(new NoFork(chronicle))
+  chronicle.tell(new Annals())
   chronicle.tell(sources)
   chronicle.tell(owed)
   chronicle.tell(state)

@@ -5,6 +5,8 @@ import { test } from 'tap'
 import { defineComponent } from '../../src/component/definition.js'
 import { digestOf } from '../../src/component/digest.js'
 import { Prng } from '../../src/core/prng.js'
+import { Chronicle } from '../../src/sim/checkers/chronicle.js'
+import { OwedEffects } from '../../src/sim/checkers/effects.js'
 import { replayable } from '../../src/sim/standard-parts.js'
 import type { SeenEffect } from '../../src/sim/watch-effects.js'
 import { createWorkload } from '../../src/sim/workload.js'
@@ -144,6 +146,23 @@ test('G8: at the end no effect is owed', (t) => {
   const twice = withClosed()
   twice.calls.effectBegan(runner, effectOf(2, { key: 'other' }), 0)
   t.equal(ending(twice, [...stream, done(2)]), 'G8 two keys for one effect')
+  t.end()
+})
+
+test('G8: an event of the same number and content on another branch is another one', (t) => {
+  let epoch = 1
+  const chronicle = new Chronicle('SIM')
+  const owed = new OwedEffects(chronicle, [], () => epoch)
+  owed.effectBegan(runner, effectOf(2))
+  epoch = 2
+  t.equal(
+    violationOf(() => owed.effectBegan(runner, effectOf(2))),
+    'G8 one key for two effects',
+  )
+  t.equal(
+    violationOf(() => owed.effectBegan(runner, effectOf(2, { key: 'SIM/2/0/2' }))),
+    'none',
+  )
   t.end()
 })
 

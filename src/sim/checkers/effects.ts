@@ -11,7 +11,13 @@ import type { Chronicle, Reader } from './chronicle.js'
 import { EFFECT_DONE, FIRST_APPLICATION_TYPE, readEffectDone } from './messages.js'
 import { equalBytes, readEvent } from './reading.js'
 
+/** An effect that was begun or done, and for an event of which epoch; 0 where that is not known. */
+interface Run extends SeenEffect {
+  readonly epoch: number
+}
+
 interface Owed {
+  readonly epoch: number
   readonly sequence: number
   readonly payload: Uint8Array
   isClosed: boolean
@@ -24,17 +30,25 @@ export class OwedEffects implements SimObserver, Reader {
   /** By component and sequence, of stable events. */
   readonly #owed = new Map<string, Owed>()
   /** What was begun, and what was done, by component and sequence. */
-  readonly #begun = new Map<string, SeenEffect[]>()
-  readonly #done = new Map<string, SeenEffect[]>()
+  readonly #begun = new Map<string, Run[]>()
+  readonly #done = new Map<string, Run[]>()
   /** By process: what it has begun after `published`, and has not said to be revoked. */
-  readonly #atRisk = new Map<string, Map<string, SeenEffect>>()
+  readonly #atRisk = new Map<string, Map<string, Run>>()
   /** What each key stands for. */
-  readonly #keys = new Map<string, SeenEffect>()
+  readonly #keys = new Map<string, Run>()
   #open = 0
   #repeated = 0
 
-  constructor(chronicle: Chronicle, components: readonly Component[]) {
+  readonly #epochGiven: (node: string, sequence: number) => number
+
+  /** @param epochGiven of the event that a node was given under a number; 0 where that is not known */
+  constructor(
+    chronicle: Chronicle,
+    components: readonly Component[],
+    epochGiven: (node: string, sequence: number) => number,
+  ) {
     this.#chronicle = chronicle
+    this.#epochGiven = epochGiven
     for (const { name, effects } of components) {
       const types = effects.flatMap((effect, type) => (effect === undefined ? [] : [type]))
       if (types.length > 0) this.#types.set(name, new Set(types))
@@ -51,10 +65,11 @@ export class OwedEffects implements SimObserver, Reader {
     return this.#repeated
   }
 
-  effectBegan(process: SimProcess, effect: SeenEffect): void {
+  effectBegan(process: SimProcess, seen: SeenEffect): void {
+    const effect = this.#runOf(process, seen)
     const known = this.#keys.get(effect.key)
     if (known === undefined) this.#keys.set(effect.key, effect)
-    else if (known.sequence !== effect.sequence || !equalBytes(known.payload, effect.payload)) {
+    else if (known.sequence !== effect.sequence || !isOf(known, effect)) {
       throw new Violation(
         'G8',
         `one key for two effects: ${process.node} runs the effect of another event ${effect.sequence} (${effect.name}) ` +
@@ -78,16 +93,17 @@ export class OwedEffects implements SimObserver, Reader {
   }
 
   effectEnded(_process: SimProcess, effect: SeenEffect): void {
-    add(this.#done, idOf(effect), effect)
+    // The event may be revoked by now: what was begun is done.
+    add(this.#done, idOf(effect), { ...effect, epoch: this.#keys.get(effect.key)?.epoch ?? 0 })
   }
 
   stableEvent(sequence: number, event: Uint8Array): void {
-    const { type, payload } = readEvent(event)
+    const { type, payload, epoch } = readEvent(event)
     if (type === EFFECT_DONE) this.#close(sequence, payload)
     if (type < FIRST_APPLICATION_TYPE) return
     for (const [component, types] of this.#types) {
       if (!types.has(type)) continue
-      this.#owed.set(idOf({ component, sequence }), { sequence, payload, isClosed: false })
+      this.#owed.set(idOf({ component, sequence }), { epoch, sequence, payload, isClosed: false })
       this.#open++
     }
   }
@@ -96,26 +112,25 @@ export class OwedEffects implements SimObserver, Reader {
   finish(): void {
     for (const [node, effects] of this.#atRisk) {
       for (const effect of effects.values()) {
-        const event = this.#chronicle.stableEvent(effect.sequence)
-        if (event !== undefined && equalBytes(readEvent(event).payload, effect.payload)) continue
+        if (this.#isForStable(effect)) continue
         throw new Violation(
           'G8',
           `silent about a revoked effect: ${node} ran ${effect.key}, and its event is not in the stream`,
         )
       }
     }
-    for (const [id, { isClosed, payload }] of this.#owed) {
-      const runs = (this.#begun.get(id) ?? []).filter((effect) => equalBytes(effect.payload, payload))
+    for (const [id, owed] of this.#owed) {
+      const runs = (this.#begun.get(id) ?? []).filter((effect) => isOf(effect, owed))
       if (runs.length === 0) throw new Violation('G8', `an effect was never begun: ${id}`)
       const [first] = runs
       if (runs.some(({ key }) => key !== first?.key)) {
         throw new Violation('G8', `two keys for one effect: ${id} ran under ${runs.map(({ key }) => key).join(', ')}`)
       }
-      if (!isClosed) throw new Violation('G8', `an effect is not closed: no EffectDone of ${id} is in the stream`)
+      if (!owed.isClosed) throw new Violation('G8', `an effect is not closed: no EffectDone of ${id} is in the stream`)
     }
   }
 
-  #risked({ node }: SimProcess): Map<string, SeenEffect> {
+  #risked({ node }: SimProcess): Map<string, Run> {
     let effects = this.#atRisk.get(node)
     if (effects === undefined) {
       effects = new Map()
@@ -124,14 +139,23 @@ export class OwedEffects implements SimObserver, Reader {
     return effects
   }
 
-  #requireStable(process: SimProcess, effect: SeenEffect): void {
-    const event = this.#chronicle.stableEvent(effect.sequence)
-    if (event !== undefined && equalBytes(readEvent(event).payload, effect.payload)) return
-    const why = event === undefined ? 'is not stable' : 'is another one in the stable stream'
+  #requireStable(process: SimProcess, effect: Run): void {
+    if (this.#isForStable(effect)) return
+    const isStable = effect.sequence <= this.#chronicle.stableSequence
+    const why = isStable ? 'is another one in the stable stream' : 'is not stable'
     throw new Violation(
       'G8',
       `an effect before stability: ${process.node} runs ${effect.key} (${effect.name}, after 'stable') for an event that ${why}`,
     )
+  }
+
+  #isForStable(effect: Run): boolean {
+    const event = this.#chronicle.stableEvent(effect.sequence)
+    return event !== undefined && isOf(effect, readEvent(event))
+  }
+
+  #runOf(process: SimProcess, effect: SeenEffect): Run {
+    return { ...effect, epoch: this.#epochGiven(process.node, effect.sequence) }
   }
 
   #close(sequence: number, payload: Uint8Array): void {
@@ -147,12 +171,18 @@ export class OwedEffects implements SimObserver, Reader {
     const event = this.#chronicle.stableEvent(done.sequence)
     if (event !== undefined && done.epoch !== 0 && readEvent(event).epoch !== done.epoch) return
     if (owed.isClosed) throw new Violation('G8', `an effect is closed twice: event ${sequence} closes ${id} again`)
-    if (!(this.#done.get(id) ?? []).some((effect) => equalBytes(effect.payload, owed.payload))) {
+    if (!(this.#done.get(id) ?? []).some((effect) => isOf(effect, owed))) {
       throw new Violation('G8', `an effect is closed and was not done: event ${sequence} closes ${id}`)
     }
     owed.isClosed = true
     this.#open--
   }
+}
+
+/** An event has its number once on each branch; there the same payload may have another epoch of birth. */
+function isOf(effect: Run, event: { readonly epoch: number; readonly payload: Uint8Array }): boolean {
+  const isBorn = effect.epoch === 0 || event.epoch === 0 || effect.epoch === event.epoch
+  return isBorn && equalBytes(effect.payload, event.payload)
 }
 
 function idOf({ component, sequence }: { readonly component: string; readonly sequence: number }): string {

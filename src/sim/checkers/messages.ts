@@ -108,12 +108,13 @@ export interface RoleEvent {
   readonly component: string
   readonly instance: string
   readonly incarnation: number
+  readonly term: number
 }
 
 export function readRoleEvent(type: number, payload: Uint8Array): RoleEvent {
   const f = new Fields(payload)
-  if (type === PASSIVATED) return { component: f.text(1), instance: '', incarnation: 0 }
-  return { component: f.text(1), instance: f.text(2), incarnation: f.number(3) }
+  if (type === PASSIVATED) return { component: f.text(1), instance: '', incarnation: 0, term: f.number(2) }
+  return { component: f.text(1), instance: f.text(2), incarnation: f.number(3), term: f.number(4) }
 }
 
 export interface Done {

@@ -9,7 +9,7 @@ import type { SimObserver, SimProcess } from '../observer.js'
 import { Violation } from '../violation.js'
 import type { Chronicle } from './chronicle.js'
 import { eachBlock } from './reading.js'
-import { Branch, firstDifference, tableText } from './tables.js'
+import { Branch, epochAt, firstDifference, tableText } from './tables.js'
 
 interface Replica {
   readonly process: SimProcess
@@ -26,6 +26,12 @@ export class Order implements SimObserver {
 
   constructor(chronicle: Chronicle) {
     this.#chronicle = chronicle
+  }
+
+  /** The epoch of birth of the event that a node was given under this number; 0 where it was given none. */
+  epochGiven(node: string, sequence: number): number {
+    const given = this.#replicas.get(node)?.given
+    return given === undefined || sequence > given.last ? 0 : epochAt(given.table, sequence)
   }
 
   started(process: SimProcess): void {
