@@ -3,7 +3,7 @@
  *
  * Writing a component: `defineComponent` with the module that `seqcast generate` makes. Testing one: `testComponent`. Running roles
  * inside a program of one's own: `startSequencer`, `startStore`, `startComponent`. Reading recordings: `LmdbLogReader`,
- * `replayComponent`, `verifySession`.
+ * `replayComponent`, `verifySession`. Putting components through a simulation of the whole system under faults: `simulate`.
  */
 
 export {
@@ -45,6 +45,13 @@ export {
 export { type SequencerRole, type SequencerRoleOptions, startSequencer } from './runtime/sequencer-role.js'
 export { type StoreRole, type StoreRoleOptions, startStore } from './runtime/store-role.js'
 export type { PromiseKeeper } from './runtime/store-voter.js'
+export type { FinalState, SimKind, SimObserver, SimProcess, SimStream } from './sim/observer.js'
+export type { SimClient, SimComponent, SimTime } from './sim/parts.js'
+export { describeFailure } from './sim/report.js'
+export type { RunContext, RunReport } from './sim/run.js'
+export type { Fault } from './sim/schedule.js'
+export { type SimFailure, type SimulateOptions, type SimulateReport, simulate } from './sim/simulate.js'
+export { type Guarantee, Violation } from './sim/violation.js'
 export { LmdbEventLog, type LmdbEventLogOptions } from './store/lmdb-event-log.js'
 export { LmdbLogReader } from './store/lmdb-log-reader.js'
 export { MemoryEventLog, type MemoryEventLogOptions } from './store/memory-event-log.js'
