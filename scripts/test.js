@@ -10,6 +10,8 @@ import { createInterface } from 'node:readline'
 import { ensureBuilt, root, run } from './build.js'
 
 const TAP = join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs')
+/** A file of a long suite may take so long, on a machine that has much else to do. */
+const SUITE_FILE_SECONDS = 1_800
 /** tap builds its plugins into node_modules: again after each install. */
 const PLUGINS_BUILT = join(root, 'node_modules', '.seqcast-tap-built')
 
@@ -34,7 +36,8 @@ if (files.length === 0) {
 const totals = { passed: 0, failed: 0, skipped: 0 }
 /** The lines of the file that is running: shown whole when it fails. */
 let lines = []
-const child = spawn(process.execPath, [TAP, '--reporter=tap', ...files], {
+const limits = isSuite ? [`--timeout=${SUITE_FILE_SECONDS}`] : []
+const child = spawn(process.execPath, [TAP, '--reporter=tap', ...limits, ...files], {
   cwd: root,
   stdio: ['ignore', 'pipe', 'inherit'],
 })

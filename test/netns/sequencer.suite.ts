@@ -66,6 +66,22 @@ scenario('both sequencers sleep, and wake up one after the other', {}, async (sy
   await system.until('one standby', () => system.isStandby(system.passive))
 })
 
+scenario(
+  'SIGTERM of the active sequencer, four times: the other one takes over at once',
+  { lossPercent: 1 },
+  async (system, t) => {
+    for (let round = 1; round <= 4; round++) {
+      const { active, epoch } = system
+      const stopped = system.stop(active)
+      await takenOver(system, t, epoch, performance.now())
+      await stopped
+      await system.goesOn('after the takeover')
+      system.start(active)
+      await system.until('a standby', () => system.isStandby(active))
+    }
+  },
+)
+
 async function takenOver(system: System, t: Test, epoch: number, fromMs: number): Promise<void> {
   const tookMs = await system.takeover(epoch, fromMs)
   t.comment(`takeover: ${tookMs.toFixed(0)} ms to stable events of epoch ${system.epoch}`)

@@ -33,7 +33,7 @@ const WATCHER = 'w'
 /** Everybody but the watcher, who hears all. */
 export const MEMBERS: readonly string[] = [...VOTERS, ...SEQUENCERS, ...REPLICAS, SENDER]
 
-const DEFAULT_RATE = 2_000
+const DEFAULT_RATE = 1_000
 const GIVE_UP_MS = 60_000
 const POLL_MS = 5
 /** A wait that is worth a word. */
@@ -145,6 +145,15 @@ export class System {
     this.watcher.forget()
   }
 
+  /** SIGTERM; resolves when it has ended in order. */
+  async stop(name: string): Promise<void> {
+    const running = this.#role(name)
+    this.#running.delete(name)
+    const { status, stderr } = await running.stop()
+    if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}`)
+    this.watcher.forget()
+  }
+
   pause(name: string): void {
     this.#role(name).child.kill('SIGSTOP')
   }
@@ -175,6 +184,11 @@ export class System {
       .filter(({ host }) => host === name)
       .map(({ running }) => running.stderr)
       .join('')
+  }
+
+  /** The host of the replica that says it is active. */
+  get activeReplica(): string {
+    return REPLICAS.find((name) => this.watcher.components.get(name)?.state === 'active') ?? ''
   }
 
   isStandby(name: string): boolean {

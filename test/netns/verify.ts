@@ -141,8 +141,11 @@ function checkEffects(events: readonly RecordedEvent[], { session, effects }: Ev
   for (const key of owed.keys()) if (!seen.has(key)) problems.push(`effect ${key} never ran`)
 }
 
-/** `session/sequence/index`. */
-const keyOf = (session: string, { sequence }: RecordedEvent): string => `${session}/${sequence}/0`
+/** `session/sequence/index`, and the epoch of birth where that is not the first. */
+function keyOf(session: string, { sequence, bytes }: RecordedEvent): string {
+  const epoch = eventEpoch(bytes, 0)
+  return `${session}/${sequence}/0${epoch > 1 ? `/${epoch}` : ''}`
+}
 
 function markOf({ bytes }: RecordedEvent): string {
   return `${bytes.readUInt32BE(PAYLOAD_AT)} ${bytes.readUInt32BE(PAYLOAD_AT + 4)}`
