@@ -137,10 +137,8 @@ addBench(
       const progress = createFailoverProgress(json)
       const options = { directory, ending: how, takeovers: kills, rate, bytes, datagram, suspectMs, quietMinutes }
       const { result, takeovers } = await benchFailover({ ...options, progress })
-      if (configuration.out !== undefined) {
-        writeHistogram(configuration.out, 'failover-detection', takeovers.detection.histogram, startMs)
-        writeHistogram(configuration.out, 'failover-published', takeovers.published.histogram, startMs)
-        writeHistogram(configuration.out, 'failover-stable', takeovers.stable.histogram, startMs)
+      for (const [name, histogram] of takeovers.histograms) {
+        if (configuration.out !== undefined) writeHistogram(configuration.out, `failover-${name}`, histogram, startMs)
       }
       print(json, result, () => failoverText(result))
       if (result.verified) return

@@ -47,7 +47,7 @@ function sequencerProblems(
 ): string[] {
   if (sequencers.length === 0 && standbys > 0) {
     return [
-      `no sequencer is active, and ${plural(standbys, 'standby', 'standbys')} did not take over: are a majority of the voters there?`,
+      `no sequencer is active, and ${plural(standbys, 'standby', 'standbys')} did not take over: are a majority of the voters there? One with --manual needs: seqcast admin take-over`,
     ]
   }
   if (sequencers.length === 0) return ['no sequencer was heard; start it with: seqcast sequencer']

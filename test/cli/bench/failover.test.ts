@@ -40,7 +40,7 @@ test('kill -9 under load, and a quiet while: verified, and nothing is left', asy
     digest: { replicas: 2, equal: true, replayEqual: true },
   })
   t.strictSame(readdirSync(path('data')), [], 'what it recorded is removed')
-  t.strictSame(readdirSync(path('out')).filter((name) => name.endsWith('.hgrm')).length, 3)
+  t.strictSame(readdirSync(path('out')).filter((name) => name.endsWith('.hgrm')).length, 6)
 })
 
 interface Fact {
