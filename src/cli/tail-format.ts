@@ -77,7 +77,7 @@ export class EventFormatter {
   readonly #schema: UntypedSchema | undefined
   readonly #json: boolean
   readonly #filter: EventFilter
-  readonly #fragments = new FragmentAssembler()
+  #fragments = new FragmentAssembler()
   readonly #sources = new Map<number, string>([[0, 'sequencer']])
   /** Events whose payload did not decode, and the first of them. */
   undecoded = 0
@@ -88,6 +88,14 @@ export class EventFormatter {
     this.#schema = schema
     this.#json = json
     this.#filter = filter
+  }
+
+  /** The line that says that the events from here on were taken back, and follow anew. */
+  revoked(from: number): string {
+    // What had begun on the lost branch begins again.
+    this.#fragments = new FragmentAssembler()
+    const text = `-- events from ${from} on were revoked by a failover; what is true follows --`
+    return `${this.#json ? JSON.stringify({ revokedFrom: from }) : text}\n`
   }
 
   /** The line of an event that lies in `bytes[at, at + lengthBytes)`, with its end of line; '' where it is not shown. */

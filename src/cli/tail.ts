@@ -69,6 +69,8 @@ class Tail implements Role {
   #from = 1
   /** The sequence at which it is over. */
   #end = Number.POSITIVE_INFINITY
+  /** Where the stream was taken back to, and why, when that was learnt while it was being opened. */
+  #revoked: { readonly next: number; readonly reason: string } | undefined
 
   constructor(options: TailOptions) {
     this.#options = options
@@ -114,10 +116,11 @@ class Tail implements Role {
           this.#outcome.stopped()
         },
         lost: (first, last, reason) => fail(lost(options.session, first, last, reason)),
-        revoked: (next, reason) => fail(revoked(options.session, next, reason)),
+        revoked: (next, reason) => this.#onRevoked(next, reason),
       },
       fail,
     )
+    if (this.#revoked !== undefined) this.#events.reopen(this.#revoked.next, false, this.#revoked.reason)
     options.logger.info({ session: options.session, nextSequence }, 'tail: watching')
   }
 
@@ -139,6 +142,13 @@ class Tail implements Role {
         fields: { sequence: firstUndecoded, undecoded },
       },
     )
+  }
+
+  /** A failover has taken back what was shown from here on: that is said, and the branch that lives is shown from there. */
+  #onRevoked(next: number, reason: string): void {
+    process.stdout.write(this.#formatter.revoked(next))
+    if (this.#events === undefined) this.#revoked = { next, reason }
+    else this.#events.reopen(next, false, reason)
   }
 
   #deliver(first: number, count: number, bytes: Uint8Array, start: number): void {
@@ -171,12 +181,5 @@ function lost(session: string, from: number, to: number, reason: string): Seqcas
   return new SeqcastError('E_LOST', `events ${from} to ${to} of session ${session} can't be had: ${reason}`, {
     hint: 'start a store that has them (seqcast status shows who is there)',
     fields: { session, from, to },
-  })
-}
-
-function revoked(session: string, next: number, reason: string): SeqcastError {
-  return new SeqcastError('E_LOST', `events from ${next} on of session ${session} were revoked: ${reason}`, {
-    hint: 'start again from there',
-    fields: { session, next },
   })
 }

@@ -83,8 +83,9 @@ export const REVOCATION_REASONS: Readonly<Record<RevocationCause, string>> = {
   'restarted-behind': 'the sequencer restarted behind what was delivered',
 }
 
-/** How loud a change of state is: gaps come and go. */
+/** How loud a change of state is: gaps come and go, and who is told of a revocation says it himself. */
 export function levelOf(next: ReceiverState, reason: string): 'error' | 'info' | 'debug' {
+  if (Object.values(REVOCATION_REASONS).includes(reason)) return 'info'
   if (next === 'lost') return 'error'
   return next === 'gap' || reason === 'gap-filled' ? 'debug' : 'info'
 }

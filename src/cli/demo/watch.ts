@@ -17,8 +17,8 @@ const POLL_MS = 20
 
 export class DemoWatch {
   readonly observer: Observer
-  readonly orderToExecution = new LatencyHistogram()
-  readonly audit = new OmsAudit((latencyUs) => this.orderToExecution.record(latencyUs))
+  orderToExecution = new LatencyHistogram()
+  audit = this.#createAudit()
   events = 0
   /** Those that show that the system goes on: ticks come from an idle one too. */
   #applicationEvents = 0
@@ -26,6 +26,8 @@ export class DemoWatch {
   lastUs = 0
   #events: EventLink | undefined
   #failure: Error | undefined
+  /** Why it is to be read again from the beginning, where that was learnt while the stream was being opened. */
+  #revoked = ''
 
   private constructor(observer: Observer) {
     this.observer = observer
@@ -33,6 +35,10 @@ export class DemoWatch {
 
   static async open(options: RoleOptions): Promise<DemoWatch> {
     return new DemoWatch(await Observer.open(options))
+  }
+
+  #createAudit(): OmsAudit {
+    return new OmsAudit((latencyUs) => this.orderToExecution.record(latencyUs))
   }
 
   /** Reads the event stream from its beginning; to be called when the stores are there. */
@@ -45,10 +51,22 @@ export class DemoWatch {
         deliver: (sequence, count, bytes, start) => this.#deliver(sequence, count, bytes, start),
         stateChanged: () => {},
         lost: (from, to, reason) => this.fail(new SeqcastError('E_LOST', `events ${from} to ${to}: ${reason}`)),
-        revoked: (next) => this.fail(new SeqcastError('E_LOST', `events from ${next} on were revoked`)),
+        revoked: (_next, reason) => this.#onRevoked(reason),
       },
       (error) => this.fail(error),
     )
+    if (this.#revoked !== '') this.#events.reopen(1, true, this.#revoked)
+  }
+
+  /** What was counted is partly void: it is counted anew, on the branch that lives. */
+  #onRevoked(reason: string): void {
+    this.orderToExecution = new LatencyHistogram()
+    this.audit = this.#createAudit()
+    this.events = 0
+    this.firstOrderUs = 0
+    this.lastUs = 0
+    if (this.#events === undefined) this.#revoked = reason
+    else this.#events.reopen(1, true, reason)
   }
 
   /** Makes every wait fail. */
