@@ -69,6 +69,9 @@ const KINDS: readonly (readonly [FaultKind, number])[] = [
   ['full-disk', 1],
 ]
 
+/** How often it is this instead. */
+const HALF_DEAF = 0.08
+
 /** Faults begin in this part of a run; what lasts longer is healed at its end. */
 export interface ScheduleSpan {
   readonly fromUs: number
@@ -86,10 +89,27 @@ export function drawSchedule(prng: Prng, topology: Topology, span: ScheduleSpan)
     const spreadUs = prng.chance(0.5) ? topology.suspectUs * 2 : 20_000
     for (let member = 0; member < members; member++) {
       const atUs = Math.min(span.toUs, aroundUs + prng.integer(0, spreadUs))
-      faults.push(drawFault(prng, topology, atUs))
+      if (topology.voters.length > 1 && prng.chance(HALF_DEAF)) faults.push(...drawHalfDeaf(prng, topology, atUs))
+      else faults.push(drawFault(prng, topology, atUs))
     }
   }
   return faults.sort((a, b) => a.atUs - b.atUs)
+}
+
+/**
+ * Whoever reigns is heard by a minority of the voters only, and soon these hear no sequencer at all, while all others hear
+ * them: they go on in the old reign, with events that nobody else has.
+ */
+function drawHalfDeaf(prng: Prng, topology: Topology, atUs: number): Fault[] {
+  const { voters, sequencers, suspectUs } = topology
+  const deaf = drawSome(prng, voters, prng.integer(1, Math.floor(voters.length / 2))).map(storeOf)
+  const others = stores(topology).filter((name) => !deaf.includes(name))
+  const forUs = prng.integer(Math.floor(suspectUs * 1.5), suspectUs * 6)
+  const afterUs = drawDuration(prng, 1_000, 100_000)
+  return [
+    { kind: 'cut', atUs, from: [REIGNING], to: [...sequencers, ...others], forUs },
+    { kind: 'cut', atUs: atUs + afterUs, from: [...sequencers], to: deaf, forUs },
+  ]
 }
 
 function drawFault(prng: Prng, topology: Topology, atUs: number): Fault {

@@ -289,6 +289,55 @@ test('G4: stable needs a majority that acknowledges in that reign', (t) => {
   t.end()
 })
 
+test('a table that begins late is completed by the reigns before', (t) => {
+  const bench = new Bench()
+  bench.stable(ticks(3))
+  secondReign(bench, 4)
+  for (const voter of [voterA, voterB]) {
+    bench.calls.promised(voter, 3, 0)
+    bench.say(voter, grant(voter.voter, 3, 3))
+  }
+  t.equal(
+    violationOf(() =>
+      bench.say(
+        sequencer1,
+        heartbeat(
+          3,
+          [
+            [2, 4],
+            [3, 5],
+          ],
+          3,
+        ),
+      ),
+    ),
+    'none',
+  )
+  t.same(bench.judges.chronicle.reignOf(3)?.table, [
+    { epoch: 1, sequence: 1 },
+    { epoch: 2, sequence: 4 },
+    { epoch: 3, sequence: 5 },
+  ])
+  t.end()
+})
+
+test('G4: a farewell reports what is stable, too', (t) => {
+  const bench = new Bench()
+  bench.stable(ticks(3))
+  bench.publish(4, ticks(1))
+  const ofReign = heartbeat(1, [[1, 1]], 4, { state: 'stopped', epochTable: [], epoch: 1 })
+  t.equal(
+    violationOf(() => bench.say(sequencer1, ofReign)),
+    'G4 stable without acknowledgements',
+  )
+  const ofOther = heartbeat(8, [[1, 1]], 4, { state: 'stopped', epochTable: [], epoch: 1 })
+  t.equal(
+    violationOf(() => bench.say(sequencer2, ofOther)),
+    'none',
+  )
+  t.end()
+})
+
 test('G4: stable needs the opening event', (t) => {
   const bench = new Bench()
   bench.stable(ticks(2))

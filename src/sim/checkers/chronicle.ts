@@ -156,13 +156,30 @@ export class Chronicle {
 
   #onControl(process: SimProcess, says: ControlSays, nowUs: number): void {
     for (const reader of this.#readers) reader.control?.(process, says, nowUs)
-    if (says.kind === 'sequencer' && reigns(says)) this.#onReigning(process, says)
+    if (says.kind !== 'sequencer') return
+    if (reigns(says)) this.#onReigning(process, says)
+    else this.#onFarewell(says)
+  }
+
+  /** Of a long table a heartbeat has the newest entries: those before are of the reigns before. */
+  #completed(table: Table): Table {
+    const first = table[0]
+    if (first === undefined || first.sequence === 1) return table
+    const before = this.#reigns.get(first.epoch)?.table ?? []
+    return [...before.filter(({ sequence }) => sequence < first.sequence), ...table]
+  }
+
+  /** Who has reigned says what is stable also when it goes. */
+  #onFarewell({ epoch, sender, state, stableSequence }: SequencerSays): void {
+    const reign = this.#reigns.get(epoch)
+    if (reign?.sender === sender && (state === 'stopped' || state === 'ended')) this.#onReport(reign, stableSequence)
   }
 
   #onReigning(process: SimProcess, says: SequencerSays): void {
     let reign = this.#reigns.get(says.epoch)
     if (reign === undefined) {
-      const { epoch, sender, table } = says
+      const { epoch, sender } = says
+      const table = this.#completed(says.table)
       const opening = table.at(-1)?.epoch === epoch ? (table.at(-1)?.sequence ?? 0) : 0
       if (opening === 0) throw new Violation('G5', `a reign without a beginning: ${process.node} in epoch ${epoch}`)
       reign = { epoch, node: process.node, sender, table, opening }
@@ -174,10 +191,14 @@ export class Chronicle {
         `two sequencers in one epoch: ${reign.node} and ${process.node} reign in epoch ${says.epoch}`,
       )
     }
-    if (says.stableSequence <= (this.#reported.get(reign.epoch) ?? 0)) return
-    this.#reported.set(reign.epoch, says.stableSequence)
-    for (const reader of this.#readers) reader.stableReport?.(reign, says.stableSequence)
-    if (says.stableSequence > this.#stableSequence) this.#extend(reign, says.stableSequence)
+    this.#onReport(reign, says.stableSequence)
+  }
+
+  #onReport(reign: Reign, stableSequence: number): void {
+    if (stableSequence <= (this.#reported.get(reign.epoch) ?? 0)) return
+    this.#reported.set(reign.epoch, stableSequence)
+    for (const reader of this.#readers) reader.stableReport?.(reign, stableSequence)
+    if (stableSequence > this.#stableSequence) this.#extend(reign, stableSequence)
   }
 
   #extend(reign: Reign, stableSequence: number): void {

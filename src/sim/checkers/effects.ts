@@ -162,14 +162,15 @@ export class OwedEffects implements SimObserver, Reader {
     const done = readEffectDone(payload)
     const id = idOf(done)
     const owed = this.#owed.get(id)
-    if (owed === undefined) {
-      // It may tell of an event of a lost branch, by its epoch.
-      const born = this.#chronicle.stableEvent(done.sequence)
-      if (born !== undefined && done.epoch !== 0 && readEvent(born).epoch !== done.epoch) return
-      throw new Violation('G8', `an EffectDone of nothing: event ${sequence} closes ${id}, which owes no effect`)
+    if (owed === undefined || (done.epoch !== 0 && owed.epoch !== done.epoch)) {
+      // It may tell of an event of that number that is no more; but somebody has begun it.
+      if ((this.#begun.get(id) ?? []).some(({ epoch }) => epoch === 0 || done.epoch === 0 || epoch === done.epoch))
+        return
+      throw new Violation(
+        'G8',
+        `an EffectDone of nothing: event ${sequence} closes ${id} of epoch ${done.epoch}, which nobody has begun`,
+      )
     }
-    const event = this.#chronicle.stableEvent(done.sequence)
-    if (event !== undefined && done.epoch !== 0 && readEvent(event).epoch !== done.epoch) return
     if (owed.isClosed) throw new Violation('G8', `an effect is closed twice: event ${sequence} closes ${id} again`)
     if (!(this.#done.get(id) ?? []).some((effect) => isOf(effect, owed))) {
       throw new Violation('G8', `an effect is closed and was not done: event ${sequence} closes ${id}`)
