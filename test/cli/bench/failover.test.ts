@@ -4,7 +4,10 @@ import { test } from 'tap'
 import { ORDER_TYPE, REPLY_TYPE } from '../../../src/cli/bench/failover/desk.js'
 import { LoadLedger } from '../../../src/cli/bench/failover/load-ledger.js'
 import { LogAudit, type RecordCheckOptions } from '../../../src/cli/bench/failover/record-check.js'
+import { type FailoverResult, failoverText } from '../../../src/cli/bench/failover/report.js'
+import { spreadOf, Values } from '../../../src/cli/bench/failover/spread.js'
 import { StableNotes } from '../../../src/cli/bench/failover/stable-notes.js'
+import { createHistogram } from '../../../src/cli/bench/histogram.js'
 import { writeU16, writeU32 } from '../../../src/wire/bytes.js'
 import { stampEvent, WHOLE_MESSAGE, writeCommandHeader } from '../../../src/wire/event.js'
 import { EPOCH_OPENED } from '../../../src/wire/runtime-events.js'
@@ -162,5 +165,33 @@ test('commands under way at a crash, and when each was there', (t) => {
     'the second had come back, and was revoked',
   )
   t.strictSame(ledger.outstandingAt(500), { published: [], stable: [] })
+  t.end()
+})
+
+test('the report says what was measured, or what is wrong', (t) => {
+  const values = new Values()
+  values.addAll([330, 340, 1_200, Number.NaN])
+  const spread = values.spread()
+  t.match(spread, { count: 3, min: 330, max: 1_200 })
+  t.ok(Math.abs(spread.p50 - 340) < 0.5, 'three digits')
+  const none = spreadOf(createHistogram())
+  const level = { takeoverMs: spread, outstanding: spread, backMs: none }
+  const result: FailoverResult = {
+    ...{ bench: 'failover', idle: 'block', ending: 'kill', takeovers: 3, commandsPerSecond: 20_000, bytes: 64 },
+    ...{ datagram: 1_400, voters: 3, suspectMs: 300, detectionMs: spread, pauseMs: spread, published: level },
+    ...{ stable: level, replies: { outstanding: spread, backMs: none }, revokedAfterPublished: 1, lostAfterStable: 0 },
+    ...{ unaskedTakeovers: 0, quiet: undefined, heldBackMs: 0, verified: true, problems: [] },
+    record: { events: 9, epochs: 4, orders: 3, replies: 3, logs: 3, stableNotes: 2 },
+    digest: { sequence: 9, digest: 'ab', replicas: 2, equal: true, replayEqual: true },
+  }
+  const text = failoverText(result)
+  t.match(text, /^kill -9 of the active sequencer, 3 times$/m)
+  t.match(text, /^to the first new command, stable +330\.0 +340\.\d +1200\.\d +1200\.\d +1200\.0$/m)
+  t.match(text, /^component: what it owed was published +- +- +- +- +-$/m)
+  t.match(text, /^revoked after published: 1 event;/m)
+  t.match(text, /^verified$/m)
+  const problem = failoverText({ ...result, verified: false, problems: ['a: event 3 is order 1, and not 2'] })
+  t.match(problem, /^NOT VERIFIED\nPROBLEM {2}a: event 3/m)
+  t.notMatch(problem, /^verified$/m)
   t.end()
 })

@@ -23,7 +23,7 @@ import { checkRecords, type RecordCheckResult } from './record-check.js'
 import type { Ending, FailoverResult, QuietResult } from './report.js'
 import { spreadOf } from './spread.js'
 import { Takeovers } from './takeovers.js'
-import { Topology, VOTERS } from './topology.js'
+import { allOf, Topology, VOTERS } from './topology.js'
 import { FailoverWatch } from './watch.js'
 
 export interface FailoverBenchOptions {
@@ -134,12 +134,10 @@ class FailoverBench {
     await watch.follow(this.#role)
     await topology.startSequencer(first)
     await this.#until('the first reign', START_WITHIN_MS, () => watch.epoch > 0 && watch.sequence > 0)
-    await topology.startSequencer(second)
-    await topology.startReplicas()
+    await allOf([topology.startSequencer(second), topology.startReplicas(), topology.startLoad()])
     const states = (): string[] => [...watch.observer.heard.components.values()].map(({ state }) => state)
     const isThere = (): boolean => states().includes('active') && states().includes('standby')
     await this.#until('both replicas', START_WITHIN_MS, isThere)
-    await topology.startLoad()
   }
 
   async #takeover(number: number): Promise<void> {

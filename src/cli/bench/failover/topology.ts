@@ -53,10 +53,11 @@ export class Topology {
   }
 
   async startStores(): Promise<void> {
-    for (const [voter, directory] of this.storeDirectories) {
-      const ports = ['--request-port', '0', '--rewind-port', '0']
+    const ports = ['--request-port', '0', '--rewind-port', '0']
+    const started = [...this.storeDirectories].map(async ([voter, directory]) => {
       this.#stores.push(await this.#role(['store', '--dir', directory, '--voter', voter, ...ports], 'recording'))
-    }
+    })
+    await allOf(started)
   }
 
   /** Every one is started as a standby: where nobody reigns it claims. */
@@ -67,11 +68,12 @@ export class Topology {
   }
 
   async startReplicas(): Promise<void> {
-    for (const instance of REPLICAS) {
+    const started = REPLICAS.map(async (instance) => {
       const standby = instance === REPLICAS[0] ? [] : ['--standby']
       const args = ['run', MODULE, '--instance', instance, '--option', `bytes=${this.#options.bytes}`, ...standby]
       this.#replicas.push(await this.#role(args, 'component: started'))
-    }
+    })
+    await allOf(started)
   }
 
   async startLoad(): Promise<void> {
@@ -110,11 +112,11 @@ export class Topology {
   /** Stops everybody in order: components, the sequencer that waits, the one that reigns, the stores. */
   async endAll(activePort: number): Promise<void> {
     await this.#load?.stop()
-    for (const child of this.#replicas.splice(0)) await child.end()
+    await allOf(this.#replicas.splice(0).map((child) => child.end()))
     for (const [port, child] of this.#sequencers) if (port !== activePort) await child.end()
     await this.sequencer(activePort).end()
     this.#sequencers.clear()
-    await Promise.all(this.#stores.splice(0).map((child) => child.end()))
+    await allOf(this.#stores.splice(0).map((child) => child.end()))
   }
 
   /** Whatever happened: nobody is left behind. */
@@ -133,4 +135,10 @@ export class Topology {
     const common = ['--session', this.session, '--datagram', String(this.#options.datagram), ...streams]
     return BenchChild.role([...args, ...common], ready)
   }
+}
+
+/** Waits for all of them also where one has failed, so that none is started behind a bench that is over. */
+export async function allOf(started: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(started)
+  await Promise.all(started)
 }
