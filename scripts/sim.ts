@@ -22,6 +22,7 @@ const USAGE = `usage: npm run sim -- [options]
   --shrink T       runs that may be spent on making the schedule of a failure smaller (default 100)
   --verbose        a line for everything that happens
   --json           on stdout one JSON object for each run, one for each failure, and one for all of it
+  --help           this text
 `
 const COMMAND = 'npm run sim --'
 /** A batch that is smaller need not have met everything. */
