@@ -19,7 +19,7 @@ const WITHIN_MS = 120_000
 const json = (line: string | undefined): Record<string, unknown> => JSON.parse(line ?? '{}')
 
 test('kill -9 under load, and a quiet while: verified, and nothing is left', async (t) => {
-  const { path, run } = await stage(t)
+  const { path, start } = await stage(t)
   const flags = [
     '--kills',
     '1',
