@@ -39,6 +39,7 @@ export class Machine {
   #boots = 0
   #wallOffsetUs: number
   #pausedUntilUs = 0
+  #workMaxUs = 0
 
   constructor(name: string, index: number, parts: MachineParts) {
     this.name = name
@@ -119,6 +120,16 @@ export class Machine {
     scheduler.schedule(durationUs, 'world', undefined, () => {
       if (process.isAlive && scheduler.nowUs >= this.#pausedUntilUs) this.#resume(process)
     })
+  }
+
+  /** Whatever its processes do takes up to so long from now on, and all else waits meanwhile; 0: no time at all. */
+  setWork(maxUs: number): void {
+    this.#workMaxUs = maxUs
+  }
+
+  /** For the world: how long its process is at work with what it has just done. */
+  workUs(process: SimProcess): number {
+    return this.#workMaxUs === 0 ? 0 : process.prng.integer(1, this.#workMaxUs)
   }
 
   /** The wall clock is set forward, or back. */

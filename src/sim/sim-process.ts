@@ -25,6 +25,8 @@ export class SimProcess {
   readonly machine: Machine
   readonly prng: Prng
   isAlive = true
+  /** It is at work until then. */
+  busyUntilUs = 0
   /** While it is stopped, what would have run waits here. */
   readonly waiting: Occurrence[] = []
   /** Released when the process ends, by whoever holds something for it. */

@@ -204,6 +204,10 @@ export class World implements Scheduler {
       if (!process.keepWaiting(occurrence)) this.network.counters.overflowed += 1
       return false
     }
+    if (process !== undefined && process.busyUntilUs > occurrence.timeUs) {
+      this.again(occurrence, process.busyUntilUs - occurrence.timeUs)
+      return false
+    }
     this.#steps += 1
     this.#trace.note(occurrence.timeUs, process?.machine.index ?? -1, occurrence.lengthBytes)
     if (process === undefined) {
@@ -212,6 +216,7 @@ export class World implements Scheduler {
     }
     try {
       occurrence.happen()
+      process.busyUntilUs = this.#nowUs + process.machine.workUs(process)
     } catch (error) {
       if (this.onCrash === undefined) throw new SimCrash(process.machine.name, this.#nowUs, error)
       process.machine.kill()

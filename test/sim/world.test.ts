@@ -143,6 +143,24 @@ test('a stopped process: timers come late, datagrams wait while there is room, a
   t.equal(world.network.counters.overflowed, 300 - a.heard.length)
 })
 
+test('a machine at work: what comes meanwhile waits, and is looked at in order', async (t) => {
+  const world = newWorld()
+  const [a, b] = await stations(world, ['a', 'b'])
+  if (a === undefined || b === undefined) throw new Error('no stations')
+  a.platform.process.machine.setWork(10_000)
+  world.at(100, () => {
+    for (let i = 0; i < 50; i++) b.sender.send(Uint8Array.of(i))
+  })
+  await world.run({ deadlineUs: SECOND_US })
+  t.strictSame(
+    a.heard.map(({ bytes }) => bytes[0]),
+    Array.from({ length: 50 }, (_, i) => i),
+  )
+  const tookUs = (a.heard.at(-1)?.atUs ?? 0) - (a.heard[0]?.atUs ?? 0)
+  t.ok(tookUs > 100_000 && tookUs < 490_000, `${tookUs} us`)
+  t.ok((b.heard.at(-1)?.atUs ?? 0) < 1_000, 'the other one is as fast as before')
+})
+
 test('the wall clock can be set; the monotonic one can not', (t) => {
   const world = newWorld()
   const machine = world.addMachine('a')
