@@ -104,8 +104,9 @@ function drawHalfDeaf(prng: Prng, topology: Topology, atUs: number): Fault[] {
   const { voters, sequencers, suspectUs } = topology
   const deaf = drawSome(prng, voters, prng.integer(1, Math.floor(voters.length / 2))).map(storeOf)
   const others = stores(topology).filter((name) => !deaf.includes(name))
-  const forUs = prng.integer(Math.floor(suspectUs * 1.5), suspectUs * 6)
-  const afterUs = drawDuration(prng, 1_000, 100_000)
+  const forUs = prng.integer(suspectUs * 2, suspectUs * 8)
+  // Before whoever suspects it may reign.
+  const afterUs = prng.integer(Math.floor(suspectUs * 0.1), Math.floor(suspectUs * 0.9))
   return [
     { kind: 'cut', atUs, from: [REIGNING], to: [...sequencers, ...others], forUs },
     { kind: 'cut', atUs: atUs + afterUs, from: [...sequencers], to: deaf, forUs },
