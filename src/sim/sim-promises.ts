@@ -14,7 +14,7 @@ interface Write {
 }
 
 export interface PromiseObserver {
-  /** A promise is on the disk; the voter is told next. */
+  /** A promise is on the disk: the voter is told next, or finds it there when it starts. */
   promised?(epoch: number): void
 }
 
@@ -43,6 +43,8 @@ export class SimPromises implements PromiseKeeper {
     this.#options = options
     this.#record = options.disk.promise(options.session.trim())
     this.#newestEpoch = this.#record.synced?.epoch ?? 0
+    // One that reached the disk just as its process was killed is told of now.
+    if (this.#record.synced !== undefined) options.observer?.promised?.(this.#newestEpoch)
   }
 
   get stored(): StoredPromise | undefined {
