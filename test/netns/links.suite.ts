@@ -21,7 +21,7 @@ for (const [name, options] of LINKS) {
     system.resume(active)
     await system.until('it steps down', () => system.log(active).includes('stepped down'))
     await system.goesOn('after it woke up', 1_000)
-    await system.until('one standby', () => system.isStandby(system.passive))
+    await system.othersStandBy()
   })
 }
 
@@ -33,5 +33,5 @@ async function killSequencer(system: System, t: Test): Promise<void> {
   t.comment(`takeover: ${(await system.takeover(epoch, killedMs)).toFixed(0)} ms`)
   await system.goesOn('after', 2_000)
   system.start(active)
-  await system.until('one standby', () => system.isStandby(system.passive))
+  await system.othersStandBy()
 }

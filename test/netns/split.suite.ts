@@ -100,5 +100,5 @@ scenario('everybody is parted from everybody, again and again', LOSS, async (sys
     await system.goesOn('healed')
   }
   system.watcher.forget()
-  await system.until('one standby', () => system.isStandby(system.passive))
+  await system.othersStandBy()
 })

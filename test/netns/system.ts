@@ -26,7 +26,7 @@ const CONTROL_GROUP = '239.255.77.3:7703'
 
 export const VOTERS = ['a', 'b', 'c'] as const
 export type Voter = (typeof VOTERS)[number]
-export const SEQUENCERS = ['s1', 's2'] as const
+export const SEQUENCERS = ['s1', 's2', 's3'] as const
 export const REPLICAS = ['p1', 'p2'] as const
 export const SENDER = 'x'
 const WATCHER = 'w'
@@ -49,6 +49,8 @@ export interface SystemOptions {
   readonly lossPercent?: number
   /** Of each member's link. */
   readonly megabits?: number
+  /** Two, unless three are asked for. */
+  readonly sequencers?: 2 | 3
   /** Delay, reordering and repeats: on the links where the kernel can, otherwise played by each process. */
   readonly isDisturbed?: boolean
 }
@@ -106,8 +108,8 @@ export class System {
     await this.until('the watcher', () => this.watcher.isReady)
     this.start(...VOTERS, 's1')
     await this.until('the first reign', () => this.watcher.reign?.state === 'open')
-    this.start('s2', ...REPLICAS)
-    await this.until('a standby', () => this.isStandby('s2'))
+    this.start(...this.sequencers.slice(1), ...REPLICAS)
+    await this.othersStandBy()
     await this.until('the active replica', () => this.watcher.components.get('p1')?.state === 'active')
     await this.until('the standby replica', () => this.watcher.components.get('p2')?.state === 'standby')
     this.start(SENDER)
@@ -115,13 +117,14 @@ export class System {
     await this.goesOn('the first messages')
   }
 
-  /** The host of the newest reign's sequencer, and the other one. */
-  get active(): string {
-    return this.#hostAt(this.watcher.reign?.address)
+  /** Where sequencers run, or should. */
+  get sequencers(): readonly string[] {
+    return SEQUENCERS.slice(0, this.#options.sequencers ?? 2)
   }
 
-  get passive(): string {
-    return SEQUENCERS.find((name) => name !== this.active) ?? ''
+  /** The host of the newest reign's sequencer. */
+  get active(): string {
+    return this.#hostAt(this.watcher.reign?.address)
   }
 
   get epoch(): number {
@@ -195,6 +198,14 @@ export class System {
     return this.watcher.sequencers.get(this.lan.host(name).address)?.state === 'standby'
   }
 
+  /** Resolves when all sequencers but the active one wait behind it. */
+  async othersStandBy(): Promise<void> {
+    await this.until('standbys behind one sequencer', () => {
+      const { active } = this
+      return this.sequencers.every((name) => name === active || this.isStandby(name))
+    })
+  }
+
   /** Resolves when events of a newer epoch are stable. @returns how long after `fromMs` that was */
   async takeover(epoch: number, fromMs: number): Promise<number> {
     await this.until(`epoch ${epoch + 1} or later`, () => this.epoch > epoch && !Number.isNaN(this.#reignStableMs))
@@ -245,7 +256,7 @@ export class System {
     )
     await this.#tool('admin', 'digest', 'marker')
     const last = Number(JSON.parse(await this.#tool('admin', 'end-session')).sequence)
-    await this.#end([...REPLICAS, ...SEQUENCERS])
+    await this.#end([...REPLICAS, ...this.sequencers])
     await this.until('all voters at the last event', () =>
       VOTERS.every((name) => this.watcher.stores.get(name)?.durableSequence === last),
     )
