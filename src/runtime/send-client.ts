@@ -212,8 +212,11 @@ export class SendClient implements Agent, EventListener {
     const { hasSequencer } = await findSession(options, this.#control, this.#cycle)
     if (!hasSequencer) throw noSequencer(options.session)
     this.#sizes = await this.#readSizes(this.#control)
-    // Asked again: reading the beginning may have taken a while, and a stream joined at its end has no gap to fill.
-    const { nextSequence } = await findSession(options, this.#control, this.#cycle)
+    // Asked again: reading the beginning may have taken a while, and a stream joined near its end has few gaps to fill. Not at its
+    // end: what is not stable may be of a branch that is lost, and the registration come below it.
+    const { stableSequence, hasSequencer: isThere } = await findSession(options, this.#control, this.#cycle)
+    if (!isThere) throw noSequencer(options.session)
+    const nextSequence = stableSequence + 1
     this.#commands = await this.#cycle.platform.network.openMulticastSender({
       ...options.commandGroup,
       interfaceAddress: options.interfaceAddress,

@@ -17,6 +17,8 @@ const PROBE_MS = 3_000
 export interface FoundSession {
   /** The sequence after the last event that is known. */
   readonly nextSequence: number
+  /** What no failover takes back any more, as far as a sequencer has said so; else 0. */
+  readonly stableSequence: number
   /** A sequencer speaks for the session: it takes commands. */
   readonly hasSequencer: boolean
 }
@@ -28,7 +30,7 @@ export async function findSession(options: RoleOptions, control: ControlLink, cy
   const reasons: string[] = []
   for (const store of options.stores) {
     const answer = await probe(options, store, cycle)
-    if (typeof answer === 'number') return { nextSequence: answer, hasSequencer: false }
+    if (typeof answer === 'number') return { nextSequence: answer, stableSequence: 0, hasSequencer: false }
     reasons.push(`store ${store.address}:${store.rewindPort} says ${answer}`)
   }
   const { group, port } = options.controlGroup
@@ -53,11 +55,12 @@ function listen(control: ControlLink, timers: Timers): Promise<FoundSession | un
       unlisten()
       resolve(found)
     }
-    const fromStores = (): void => finish({ nextSequence: committed + 1, hasSequencer: false })
+    const fromStores = (): void => finish({ nextSequence: committed + 1, stableSequence: 0, hasSequencer: false })
     let storesDeadline: Timer | undefined
     const unlisten = control.listen((message) => {
       if (message.kind === 'sequencer' && message.body.state !== 'stopped' && !isCandidate(message.body.state)) {
-        finish({ nextSequence: message.body.nextSequence, hasSequencer: true })
+        const { nextSequence, stableSequence } = message.body
+        finish({ nextSequence, stableSequence, hasSequencer: true })
       } else if (message.kind === 'store' && message.body.state !== 'stopped') {
         committed = Math.max(committed, message.body.committedSequence)
         storesDeadline ??= timers.after(SILENCE_US / 1000, fromStores)
