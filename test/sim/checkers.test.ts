@@ -13,6 +13,7 @@ import {
   commandPacket,
   control,
   event,
+  eventPacket,
   grant,
   heartbeat,
   process,
@@ -334,6 +335,33 @@ test('G4: a farewell reports what is stable, too', (t) => {
   t.equal(
     violationOf(() => bench.say(sequencer2, ofOther)),
     'none',
+  )
+  t.end()
+})
+
+test('G1: answers to requests hold what was sent', (t) => {
+  const bench = new Bench()
+  bench.publish(1, ticks(3))
+  const answers = (packet: Uint8Array): string => violationOf(() => bench.calls.sent(voterA, 'unicast', packet, 0))
+  t.equal(answers(eventPacket(2, ticks(2))), 'none')
+  t.equal(answers(eventPacket(3, ticks(2))), 'G1 an event that nobody sent')
+  t.equal(answers(eventPacket(3, ticks(1, 1, 9))), 'G1 a changed event')
+  t.equal(answers(eventPacket(9, []).with(19, 5)), 'none', 'a request for five')
+  t.end()
+})
+
+test('G4: a store cuts off nothing that is stable', (t) => {
+  const bench = new Bench()
+  bench.stable(ticks(3))
+  bench.publish(4, ticks(2))
+  bench.record(voterA, 4, ticks(2))
+  t.equal(
+    violationOf(() => bench.calls.truncated(voterA, 4, 0)),
+    'none',
+  )
+  t.equal(
+    violationOf(() => bench.calls.truncated(voterA, 3, 0)),
+    'G4 a stable event is cut off',
   )
   t.end()
 })

@@ -88,6 +88,7 @@ export class Chronicle {
 
   sent(process: SimProcess, stream: SimStream, bytes: Uint8Array, nowUs: number): void {
     if (stream === 'event') this.#onEvents(process, bytes)
+    else if (stream === 'unicast') this.#onAnswer(process, bytes)
     else if (stream === 'control') this.#onControl(process, readControl(bytes), nowUs)
   }
 
@@ -133,6 +134,17 @@ export class Chronicle {
     let { sequence } = packet
     eachBlock(bytes, MOLD_BLOCKS_AT, packet.count, (from, to) => {
       this.#onEvent(process, sequence, bytes.subarray(from, to))
+      sequence++
+    })
+  }
+
+  /** An answer to a request holds what was sent before. A request is such a packet without messages. */
+  #onAnswer(process: SimProcess, bytes: Uint8Array): void {
+    const packet = bytes.length > MOLD_BLOCKS_AT ? readMold(bytes) : undefined
+    if (packet === undefined || packet.session !== this.#session) return
+    let { sequence } = packet
+    eachBlock(bytes, MOLD_BLOCKS_AT, packet.count, (from, to) => {
+      this.identify(sequence, bytes, from, to, `an answer of ${process.node}`)
       sequence++
     })
   }

@@ -87,12 +87,23 @@ export class Disks implements SimObserver {
 
   truncated(process: SimProcess, fromSequence: number): void {
     const disk = this.#of(process.node, process.voter)
+    const { stableSequence, stableTable } = this.#chronicle
+    const last = Math.min(disk.written.last, stableSequence)
+    if (fromSequence <= last && epochAt(disk.table, last) === epochAt(stableTable, last)) {
+      throw new Violation(
+        'G4',
+        `a stable event is cut off: ${process.node} truncates from event ${fromSequence} on, and has those up to ${last} that are stable`,
+      )
+    }
     disk.written.cut(fromSequence)
     disk.synced = Math.min(disk.synced, fromSequence - 1)
   }
 
   promised(process: SimProcess, epoch: number): void {
     const disk = this.#of(process.node, process.voter)
+    if (epoch < disk.promised) {
+      throw new Violation('G5', `a promise is taken back: ${process.node} promises ${epoch} after ${disk.promised}`)
+    }
     disk.keepsPromises = true
     disk.promised = epoch
   }

@@ -104,11 +104,9 @@ export class NothingLost implements Reader {
 
   #onGrant({ node, voter }: SimProcess, { epoch, candidate }: GrantSays): void {
     const disk = this.#disks.of(node)
-    if (disk.keepsPromises && disk.promised < epoch) {
-      throw new Violation(
-        'G5',
-        `granted before it was promised: ${node} grants epoch ${epoch}, and its disk has promised ${disk.promised}`,
-      )
+    if (disk.keepsPromises && disk.promised !== epoch) {
+      const what = disk.promised < epoch ? 'granted before it was promised' : 'behind the fence'
+      throw new Violation('G5', `${what}: ${node} grants epoch ${epoch}, and its disk has promised ${disk.promised}`)
     }
     if (!disk.isWhole) return
     const key = `${epoch}/${candidate}`
