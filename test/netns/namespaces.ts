@@ -9,6 +9,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 
 const isRoot = process.getuid?.() === 0
+/** Who is not root may lack the folders of these tools in his path. */
+const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` }
 const TOOLS = [
   ['unshare', 'util-linux'],
   ['nsenter', 'util-linux'],
@@ -43,7 +45,7 @@ export class Namespace {
       '-c',
       'echo up; exec cat',
     ]
-    const holder = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    const holder = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env })
     holder.stdin.on('error', () => {})
     await Promise.race([
       once(holder.stdout, 'data'),
@@ -71,7 +73,7 @@ export class Namespace {
 
   try(command: readonly string[], input = ''): CommandResult {
     const [program = '', ...args] = [...this.entry, ...command]
-    return spawnSync(program, args, { input, encoding: 'utf8' })
+    return spawnSync(program, args, { input, env, encoding: 'utf8' })
   }
 
   async close(): Promise<void> {
@@ -86,7 +88,7 @@ export class Namespace {
 export async function whyNoNamespaces(): Promise<string | undefined> {
   if (process.platform !== 'linux') return `network namespaces are Linux only, and this is ${process.platform}`
   for (const [tool, from] of TOOLS) {
-    if (spawnSync(tool, ['--version']).error !== undefined) return `${tool} is missing (package ${from})`
+    if (spawnSync(tool, ['--version'], { env }).error !== undefined) return `${tool} is missing (package ${from})`
   }
   const probe = await Namespace.open().catch(() => undefined)
   if (probe === undefined) return 'this user may not create network namespaces (unshare --net failed)'
