@@ -26,6 +26,15 @@ test('every patch fits the compiled code exactly once', (t) => {
   t.end()
 })
 
+test('the guide lists the mutants as they are', (t) => {
+  const guide = readFileSync(join(dist, '..', 'docs', 'SIMULATION.md'), 'utf8')
+  const rows = [...guide.matchAll(/^\| `([a-z-]+)` \| (a|the|older|what) (.*) \|$/gm)].map(
+    (row) => `${row[1]}: ${row[2]} ${row[3]}`,
+  )
+  for (const { name, what } of MUTANTS) t.ok(rows.includes(`${name}: ${what}`), name)
+  t.end()
+})
+
 test('a mutant is found, and said to be', async (t) => {
   const script = join(dist, 'scripts', 'sim-mutants.js')
   const options = ['--only', 'acknowledge-before-sync', '--runs', '10', '--json']
