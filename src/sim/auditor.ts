@@ -36,6 +36,7 @@ export interface Judges {
 export function createJudges({ session, voters, components }: JudgesOptions): Judges {
   const chronicle = new Chronicle(session)
   const disks = new Disks(chronicle)
+  const nothingLost = new NothingLost(chronicle, disks, voters)
   const order = new Order(chronicle)
   const sources = new Sources()
   const fresh = components.map(({ create }) => create())
@@ -44,7 +45,7 @@ export function createJudges({ session, voters, components }: JudgesOptions): Ju
   const owed = new OwedEffects(chronicle, fresh, (node, sequence) => order.epochGiven(node, sequence))
   const state = new SameState(chronicle)
   chronicle.tell(passive)
-  chronicle.tell(new NothingLost(chronicle, disks, voters))
+  chronicle.tell(nothingLost)
   chronicle.tell(new NoFork(chronicle))
   chronicle.tell(new Annals())
   chronicle.tell(sources)
@@ -62,6 +63,7 @@ export function createJudges({ session, voters, components }: JudgesOptions): Ju
     // What was sent is known before anybody can have it.
     observers: [
       { sent: (process, stream, bytes, nowUs) => chronicle.sent(process, stream, bytes, nowUs) },
+      nothingLost,
       disks,
       order,
       sources,

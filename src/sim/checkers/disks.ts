@@ -87,14 +87,6 @@ export class Disks implements SimObserver {
 
   truncated(process: SimProcess, fromSequence: number): void {
     const disk = this.#of(process.node, process.voter)
-    const { stableSequence, stableTable } = this.#chronicle
-    const last = Math.min(disk.written.last, stableSequence)
-    if (fromSequence <= last && epochAt(disk.table, last) === epochAt(stableTable, last)) {
-      throw new Violation(
-        'G4',
-        `a stable event is cut off: ${process.node} truncates from event ${fromSequence} on, and has those up to ${last} that are stable`,
-      )
-    }
     disk.written.cut(fromSequence)
     disk.synced = Math.min(disk.synced, fromSequence - 1)
   }

@@ -7,14 +7,14 @@
  * and under no reign older than its promise; it grants what its disk has promised, and grants count only of voters that have
  * what was stable. A report of stability needs acknowledgements of a majority that name the reign, and its opening event among them.
  */
-import type { SimProcess } from '../observer.js'
+import type { SimObserver, SimProcess } from '../observer.js'
 import { Violation } from '../violation.js'
 import type { Chronicle, Reader, Reign } from './chronicle.js'
 import type { Disks } from './disks.js'
 import type { ControlSays, GrantSays, StoreSays } from './messages.js'
 import { firstDifference, tableText } from './tables.js'
 
-export class NothingLost implements Reader {
+export class NothingLost implements Reader, SimObserver {
   readonly #chronicle: Chronicle
   readonly #disks: Disks
   readonly #majority: number
@@ -66,6 +66,20 @@ export class NothingLost implements Reader {
           `and in that reign ${namesOf(acknowledging)} acknowledged the last`,
       )
     }
+  }
+
+  /** To be told before the disks are. What a voter has recorded and never acknowledged, nobody counts on. */
+  truncated({ node, voter }: SimProcess, fromSequence: number): void {
+    const { stableSequence, stableTable, stableEpoch } = this.#chronicle
+    const { table } = this.#disks.of(node)
+    const acknowledged = this.#acknowledged.get(`${stableEpoch}/${voter}`) ?? 0
+    const last = Math.min(acknowledged, stableSequence)
+    if (fromSequence > last || firstDifference(table, stableTable, last) > 0) return
+    throw new Violation(
+      'G4',
+      `a stable event is cut off: ${node} truncates from event ${fromSequence} on, and has acknowledged those up to ${last}, ` +
+        'which are stable',
+    )
   }
 
   control(process: SimProcess, says: ControlSays): void {
