@@ -310,7 +310,10 @@ export class ComponentHost {
       } else this.counters.commandsVerified++
       return true
     }
-    if (source === this.#sessionEvents.outsideSource) this.#ownEvents++
+    if (source === this.#sessionEvents.outsideSource) {
+      this.#ownEvents++
+      this.#outside.countEvent()
+    }
     if (source !== this.#outside.source) return true
     if (this.#outside.onEvent(sequence, bytes, at, lengthBytes, nowUs) === 'expected') return true
     return this.#fail(secondInstanceError(this.#component.name, sequence, source))

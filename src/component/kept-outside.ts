@@ -41,12 +41,14 @@ export interface OutsideSource {
   readonly nonce: number
   /** Of the registration that it has closed; 0 where it was the first one. */
   readonly closedNonce: number
+  /** How many events the source had that it has closed. */
+  readonly closedEvents: number
 }
 
 /**
  * `goes-on`: the branch has its registration, and none after it. `revoked`: the registration was revoked, and nobody has come
  * since; asking again under the same nonce gives a source that may have another number. `overtaken`: another process spoke for
- * the component since, or commands are gone that were stable.
+ * the component since, be it the one that was closed and is not on this branch; or commands are gone that were before it.
  */
 export type KeptVerdict = 'goes-on' | 'revoked' | 'overtaken'
 
@@ -89,11 +91,12 @@ export class KeptOutside {
     return this.outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs)
   }
 
-  /** Once the branch is read to its end. */
-  verdict(): KeptVerdict {
+  /** Once the branch is read to its end. @param events how many the newest source has there */
+  verdict(events: number): KeptVerdict {
     const isWhole = this.#next >= this.outbox.firstHeld
     if (!isWhole) return 'overtaken'
     if (this.#newestNonce === this.nonce) return 'goes-on'
-    return this.#newestNonce === this.from.closedNonce ? 'revoked' : 'overtaken'
+    const { closedNonce, closedEvents } = this.from
+    return this.#newestNonce === closedNonce && events === closedEvents ? 'revoked' : 'overtaken'
   }
 }

@@ -48,6 +48,9 @@ export class Outside {
   #kept: KeptOutside | undefined
   #held = false
   #epoch = 0
+  /** Events of the newest source of the component, whoever's, and of the one that it has closed. */
+  #events = 0
+  #closedEvents = 0
   /** By outboxes that are closed. */
   #resentBefore = 0
   /** Commands that were revoked and could not be sent again. */
@@ -95,7 +98,7 @@ export class Outside {
   /** The replica is active: goes on with what was kept, or asks for a source. @param nonce one that nobody else uses */
   begin(nonce: number, nowUs: number): void {
     const kept = this.#kept
-    const verdict = kept?.verdict()
+    const verdict = kept?.verdict(this.#events)
     if (kept === undefined || verdict === 'overtaken') {
       this.dropKept()
       this.register(nonce, nowUs)
@@ -120,7 +123,14 @@ export class Outside {
 
   /** A registration of the component's outside source, whoever's. */
   onRegistered(event: SourceRegistered, nowUs: number): void {
+    this.#closedEvents = this.#events
+    this.#events = 0
     if (this.#open === undefined) this.#kept?.onRegistered(event, nowUs)
+  }
+
+  /** An event of the newest source of the component, whoever's. */
+  countEvent(): void {
+    this.#events++
   }
 
   /** The stream granted the source; the outbox can send. @param closedNonce of the registration that it closes, or 0 */
@@ -138,7 +148,7 @@ export class Outside {
       { session, source, firstSourceSequence: 1, datagramBytes, tagBytes, fragmentBytes, capacityCommands, logger },
       outlet,
     )
-    this.#connect({ outbox, outlet, nonce, closedNonce }, nowUs)
+    this.#connect({ outbox, outlet, nonce, closedNonce, closedEvents: this.#closedEvents }, nowUs)
   }
 
   /**

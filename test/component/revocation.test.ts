@@ -148,6 +148,41 @@ test('who was active on the lost branch only keeps nothing: the one that stayed 
   t.end()
 })
 
+test('who is named again before it has read the branch that lives sends nothing that another one has brought in', async (t) => {
+  const [stayed, lost] = [new Visitors(), new Visitors()]
+  const [session, a] = active(stayed.component)
+  const b = session.addReplica(lost.component)
+  const only = async (replica: TestReplica): Promise<void> => {
+    for (let i = 0; i < 5; i++) {
+      session.sequence()
+      session.deliver(replica)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  await session.settled()
+  stayed.come()
+  await session.settled()
+  stabilise(session)
+  const stable = last(session)
+  session.activate('desk', b)
+  await only(b)
+  lost.sent.push(1)
+  lost.come()
+  await only(b)
+  session.failOver(stable)
+  await only(a)
+  t.equal(a.host.state, 'active', 'it has seen nothing of the other one')
+  stayed.come()
+  await only(a)
+  session.activate('desk', b)
+  await session.settled()
+  t.strictSame([a.host.state, b.host.state], ['standby', 'active'])
+  t.strictSame(stateOf(b).expired, [1, 2], 'order 2 once')
+  t.equal(b.host.status().counters.outsideDropped, 1)
+  t.strictSame([a.errors, b.errors], [[], []])
+  t.end()
+})
+
 test('where the registration was revoked with them it is asked for again', async (t) => {
   const visitors = new Visitors()
   const [session, a] = active(visitors.component)
