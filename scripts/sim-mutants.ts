@@ -75,5 +75,7 @@ function say({ name, what }: Mutant, { runs, seed, guarantee, message }: Caught)
   }
   const verdict =
     seed === undefined ? `NOT FOUND in ${runs} runs` : `found by ${guarantee} in run ${runs} (seed ${seed})`
-  process.stdout.write(`${name}: ${what}\n    ${verdict}${message === undefined ? '' : `\n    ${message}`}\n`)
+  process.stdout.write(
+    `${name}: ${what}\n    ${verdict}${message === undefined ? '' : `\n    ${message.split('\n')[0]}`}\n`,
+  )
 }

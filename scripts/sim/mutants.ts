@@ -79,7 +79,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'protocol/voter.js',
-        find: "if (this.#state === 'recovering')\n            this.#refuse(",
+        find: 'if (this.hasLostData)\n            this.#refuse(',
         replace: 'if (false)\n            this.#refuse(',
       },
       {
@@ -138,6 +138,72 @@ export const MUTANTS: readonly Mutant[] = [
           'for (const [type, payload] of this.copies ?? [])\n' +
           '            this.#outbox.append(type, payload, nowUs);\n' +
           '        this.#outbox.connect(nowUs);\n',
+      },
+    ],
+  },
+  {
+    name: 'hole-skipped',
+    what: 'what waits is handed on, whether what comes before it is there or not, and nobody looks',
+    patches: [
+      {
+        file: 'protocol/delivery-line.js',
+        find: 'while (buffer.size > 0 && buffer.sequenceAt(0) <= this.next) {',
+        replace: 'while (buffer.size > 0) {',
+      },
+      {
+        file: 'protocol/delivery-line.js',
+        find: 'const first = this.next;',
+        replace: 'const first = Math.max(this.next, sequence);',
+      },
+      {
+        file: 'component/host.js',
+        find: 'if (sequence !== this.#nextSequence) {',
+        replace: 'if (false) {',
+      },
+    ],
+  },
+  {
+    name: 'repeats-sequenced',
+    what: 'the sequencer takes a command again that was sent again',
+    patches: [
+      {
+        file: 'protocol/command-intake.js',
+        find: "counters['repeated-commands'] += end - first;\n",
+        replace: 'return this.#takeFrom(first, packet, nowUs, wallUs);\n',
+      },
+    ],
+  },
+  {
+    name: 'time-goes-back',
+    what: 'a new sequencer begins with its own clock, and not after the last event',
+    patches: [
+      {
+        file: 'protocol/timestamper.js',
+        find: 'this.timestamp.high = high;\n        this.timestamp.low = low;\n        this.#timeUs = timeUs;',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'effects-before-stability',
+    what: 'an effect that waits for stability runs at once',
+    patches: [
+      {
+        file: 'component/effects.js',
+        find: ' || owed.sequence <= this.#stableSequence;',
+        replace: ' || true;',
+      },
+    ],
+  },
+  {
+    name: 'standby-speaks',
+    what: 'a standby sends the commands that it computes',
+    patches: [
+      {
+        file: 'component/role.js',
+        find: "this.#lifecycle.transition('standby', 'caught up');",
+        replace:
+          "this.#lifecycle.transition('standby', 'caught up');\n            this.#parts.commands.connect(nowUs);",
       },
     ],
   },

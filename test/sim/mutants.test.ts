@@ -28,9 +28,7 @@ test('every patch fits the compiled code exactly once', (t) => {
 
 test('the guide lists the mutants as they are', (t) => {
   const guide = readFileSync(join(dist, '..', 'docs', 'SIMULATION.md'), 'utf8')
-  const rows = [...guide.matchAll(/^\| `([a-z-]+)` \| (a|the|older|what) (.*) \|$/gm)].map(
-    (row) => `${row[1]}: ${row[2]} ${row[3]}`,
-  )
+  const rows = [...guide.matchAll(/^\| `([a-z-]+)` \| (.*) \|$/gm)].map((row) => `${row[1]}: ${row[2]}`)
   for (const { name, what } of MUTANTS) t.ok(rows.includes(`${name}: ${what}`), name)
   t.end()
 })
