@@ -25,6 +25,7 @@ export class FaultPlayer {
   #noises: Noise[] = []
   readonly #slow = new Map<SimNode, number>()
   readonly #full = new Map<SimNode, number>()
+  readonly #busy = new Map<SimNode, number>()
 
   /** @param endUs faults that last longer are healed then */
   constructor(world: World, cluster: Cluster, observe: ObserverCalls, endUs: number) {
@@ -64,6 +65,12 @@ export class FaultPlayer {
         const node = this.#find(fault.node)
         if (node.process === undefined) return undefined
         node.machine.pause(this.#until(fault.forUs) - this.#world.nowUs)
+        return meaning(fault.node, node)
+      }
+      case 'busy': {
+        const node = this.#find(fault.node)
+        node.machine.setWork(fault.workUs)
+        this.#healLast(this.#busy, node, this.#until(fault.forUs), () => node.machine.setWork(0))
         return meaning(fault.node, node)
       }
       case 'cut': {

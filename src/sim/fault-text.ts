@@ -20,6 +20,8 @@ function whatText(fault: Fault): string {
       return `kill ${fault.node} and wipe its disk, start it again ${after(fault.forUs)}`
     case 'pause':
       return `pause ${fault.node} for ${span(fault.forUs)}`
+    case 'busy':
+      return `${fault.node} takes up to ${span(fault.workUs)} for everything, for ${span(fault.forUs)}`
     case 'cut':
       return `cut from ${fault.from.join(', ')} to ${fault.to.join(', ')} for ${span(fault.forUs)}`
     case 'partition':

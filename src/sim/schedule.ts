@@ -40,6 +40,8 @@ export type Fault =
   | (AtNode & { readonly kind: 'empty' })
   /** Stopped and continued, as by a scheduler or a collector. */
   | (AtNode & { readonly kind: 'pause' })
+  /** Everything that it does takes up to `workUs`: a loaded machine. */
+  | (AtNode & { readonly kind: 'busy'; readonly workUs: number })
   /** What these send does not reach those; the other direction works. */
   | (Lasting & { readonly kind: 'cut'; readonly from: readonly string[]; readonly to: readonly string[] })
   /** These and all others do not hear each other. */
@@ -64,6 +66,7 @@ const KINDS: readonly (readonly [FaultKind, number])[] = [
   ['noise', 5],
   ['empty', 3],
   ['slow-disk', 3],
+  ['busy', 2],
   ['activate', 3],
   ['clock', 2],
   ['full-disk', 1],
@@ -125,6 +128,8 @@ function drawFault(prng: Prng, topology: Topology, atUs: number): Fault {
     case 'stop':
     case 'pause':
       return { kind, atUs, node: drawNode(prng, topology), forUs }
+    case 'busy':
+      return { kind, atUs, node: drawNode(prng, topology), workUs: drawDuration(prng, 20, 3_000), forUs }
     case 'empty':
       return {
         kind,
