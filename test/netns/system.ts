@@ -61,6 +61,8 @@ export interface Outcome {
   readonly epochs: number
   readonly messages: number
   readonly noted: number
+  /** Why sequencers took over, and how often. */
+  readonly takeovers: Readonly<Record<string, number>>
 }
 
 export class System {
@@ -277,7 +279,8 @@ export class System {
     const found = problemsOf({ session, records, notes, messages, ballast: this.#ballast, effects: this.#effects() })
     const problems = [...this.watcher.violations, ...found]
     if (problems.length > 0) this.#t.comment(this.#lastWords())
-    return { problems, events: records.get('a')?.length ?? 0, epochs: this.epoch, messages, noted: notes.length }
+    const events = records.get('a')?.length ?? 0
+    return { problems, events, epochs: this.epoch, messages, noted: notes.length, takeovers: this.#takeovers() }
   }
 
   /** Waits for the end of roles that end by themselves, in order. */
@@ -363,6 +366,16 @@ export class System {
   #effects(): string[] {
     const files = REPLICAS.map((name) => this.#effectsFile(name)).filter((file) => existsSync(file))
     return files.flatMap((file) => readFileSync(file, 'utf8').split('\n').slice(0, -1))
+  }
+
+  #takeovers(): Record<string, number> {
+    const reasons: Record<string, number> = {}
+    for (const { running } of this.#ever) {
+      for (const [, reason = ''] of running.stderr.matchAll(/sequencer: taking over reason="([^"]+)"/g)) {
+        reasons[reason] = (reasons[reason] ?? 0) + 1
+      }
+    }
+    return reasons
   }
 
   #lastWords(): string {
