@@ -8,7 +8,7 @@ import type { SimClient, SimComponent } from './parts.js'
 import { type RunContext, type RunOptions, type RunParts, type RunReport, runOnce } from './run.js'
 import type { Fault } from './schedule.js'
 import { shrink } from './shrink.js'
-import { judgesOf, STANDARD_COMPONENTS, standardParts } from './standard-parts.js'
+import { judgesOf, STANDARD_COMPONENTS, standardParts, unjudged } from './standard-parts.js'
 
 export interface SimulateOptions {
   /** The first seed; each run takes the next one. Equal seeds give equal runs. A safe integer, at most 2^36. */
@@ -112,13 +112,9 @@ function partsOf(options: SimulateOptions, context: RunContext): RunParts {
     components,
     clients: clients ?? [],
     observers: [...judges.observers, ...more],
-    unfinished: (final) => unfinished?.(final) ?? owedText(judges.effectsOwed()),
+    unfinished: (final) => unfinished?.(final) ?? unjudged(judges, final),
     counts: () => judges.counts(),
   }
-}
-
-function owedText(owed: number): string | undefined {
-  return owed > 0 ? `${owed} effects are not known to be done` : undefined
 }
 
 /** Leaves out what is not needed for the same guarantee to break. */

@@ -1,6 +1,7 @@
 /** The workload and the judges that come with the simulation. */
 import type { Component } from '../component/definition.js'
 import { createJudges, type Judges } from './auditor.js'
+import type { FinalState } from './observer.js'
 import { OutsideSource } from './outside-source.js'
 import type { SimComponent, SimTime } from './parts.js'
 import type { RunContext, RunParts } from './run.js'
@@ -10,6 +11,7 @@ import { createWorkload } from './workload.js'
 export const STANDARD_COMPONENTS = [
   { name: 'gateway', replicas: 2 },
   { name: 'engine', replicas: 2 },
+  { name: 'tally', replicas: 2 },
 ] as const
 
 const REQUESTS_MIN = 15
@@ -32,16 +34,23 @@ export function standardParts({ session, topology, workUntilUs, world }: RunCont
     components: workload.components,
     clients: [{ name: feed.name, run: (client, _process, time) => feed.run(client, time) }],
     observers: [...judges.observers, feed],
-    unfinished: () => {
+    unfinished: (final) => {
       if (!workload.isComplete()) {
         return `of ${requests} requests ${model.requests} are in the stream, with ${model.replies} replies, ${model.expired} expiries`
       }
       if (feed.missing > 0) return `${feed.missing} commands of ${feed.name} are not in the stream`
-      const owed = judges.effectsOwed()
-      return owed > 0 ? `${owed} effects are not known to be done` : undefined
+      return unjudged(judges, final)
     },
     counts: () => judges.counts(),
   }
+}
+
+/** What the checkers have yet to see of the end, in words. */
+export function unjudged(judges: Judges, { stableSequence }: FinalState): string | undefined {
+  const told = judges.chronicle.stableSequence
+  if (told < stableSequence) return `event ${stableSequence} is stable, and ${told} is the last that was told to be`
+  const owed = judges.effectsOwed()
+  return owed > 0 ? `${owed} effects are not known to be done` : undefined
 }
 
 /** A replay runs neither input nor effects. */
