@@ -139,6 +139,12 @@ export class Cluster {
       .sort((a, b) => epoch(b) - epoch(a))
   }
 
+  /** How many replicas of a component are active where nothing is wrong. */
+  wantedActive(component: string): number {
+    const definition = this.#options.components.find(({ name }) => name === component)
+    return definition?.hotHot === true ? definition.replicas : 1
+  }
+
   /** Those replicas of a component that take themselves for the active one. */
   active(component: string): SimNode[] {
     return this.nodes.filter((node) => node.component === component && node.role?.host?.state === 'active')

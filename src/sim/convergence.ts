@@ -38,7 +38,7 @@ export function lookForRest(cluster: Cluster, nowUs: number): string | FinalStat
   const problem =
     storesProblem(cluster, stores, lastSequence) ??
     standbysProblem(cluster, lastSequence) ??
-    hostsProblem(hosts, lastSequence) ??
+    hostsProblem(cluster, hosts, lastSequence) ??
     clientsProblem(cluster)
   if (problem !== undefined) return problem
   return { nowUs, stableSequence: lastSequence, stores, hosts }
@@ -63,7 +63,7 @@ function standbysProblem(cluster: Cluster, lastSequence: number): string | undef
   return undefined
 }
 
-function hostsProblem(hosts: readonly RunningHost[], lastSequence: number): string | undefined {
+function hostsProblem(cluster: Cluster, hosts: readonly RunningHost[], lastSequence: number): string | undefined {
   for (const { process, host } of hosts) {
     const { component, instance } = process
     if (host.nextSequence - 1 !== lastSequence)
@@ -73,7 +73,7 @@ function hostsProblem(hosts: readonly RunningHost[], lastSequence: number): stri
     if (status.outboxCommands > 0) return `${instance} holds ${status.outboxCommands} commands`
     if (host.effects().length > 0) return `${instance} owes ${host.effects().length} effects`
     const active = hosts.filter((other) => other.process.component === component && other.host.state === 'active')
-    if (active.length !== 1) return `${active.length} replicas of ${component} are active`
+    if (active.length !== cluster.wantedActive(component)) return `${active.length} replicas of ${component} are active`
   }
   return undefined
 }

@@ -15,6 +15,8 @@ export interface SimComponent {
   /** As in its definition. */
   readonly name: string
   readonly replicas: number
+  /** As in its definition: all of its replicas are active. */
+  readonly hotHot?: boolean
   /** Called for each start of a replica. */
   create(process: SimProcess, time: SimTime): Component
 }

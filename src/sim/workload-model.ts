@@ -17,6 +17,8 @@ import {
   noteOf,
   REPLY,
   REQUEST,
+  TALLY,
+  TALLY_EVERY,
 } from './workload-schema.js'
 
 export class WorkloadModel implements Reader {
@@ -24,6 +26,7 @@ export class WorkloadModel implements Reader {
   requests = 0
   replies = 0
   notes = 0
+  tallies = 0
   #total = 0
   /** The sum up to each request, by key. */
   readonly #totals: number[] = [0]
@@ -48,6 +51,7 @@ export class WorkloadModel implements Reader {
     else if (event.type === REPLY) this.#onReply(sequence, event)
     else if (event.type === NOTE) this.#onNote(sequence, event)
     else if (event.type === EXPIRED) this.#onExpired(sequence, event)
+    else if (event.type === TALLY) this.#onTally(sequence, event)
     else if (event.type === FED) this.#onFed(sequence, event)
   }
 
@@ -90,6 +94,13 @@ export class WorkloadModel implements Reader {
     // Whole microseconds of both: one may be lost in the cutting.
     if (timeUs - requestedUs < EXPIRY_MS * 1_000 - 1) throw wrong(sequence, `expiry ${key} comes too early`)
     this.#expired.add(key)
+  }
+
+  #onTally(sequence: number, { payload }: EventFields): void {
+    const replies = u32(payload, 4)
+    this.tallies = this.#next(sequence, 'tally', replies / TALLY_EVERY, this.tallies)
+    if (u32(payload, 0) !== replies || replies > this.replies)
+      throw wrong(sequence, `tally ${replies} counts other replies`)
   }
 
   #onFed(sequence: number, { payload }: EventFields): void {

@@ -10,12 +10,15 @@ export interface WorkloadMessages {
   Note: { key: number; text: Uint8Array }
   /** Some stream time after the request. */
   Expired: { key: number; open: number }
+  /** With every fourth reply. */
+  Tally: { key: number; replies: number }
   /** From a source that is no component. */
   Fed: { life: number; key: number }
 }
 
 export const NOTE_BYTES = 1_700
 export const NOTE_EVERY = 16
+export const TALLY_EVERY = 4
 export const EXPIRY_MS = 40
 
 export const REQUEST = 256
@@ -23,6 +26,7 @@ export const REPLY = 257
 export const NOTE = 258
 export const EXPIRED = 259
 export const FED = 260
+export const TALLY = 261
 
 const uint32 = (id: number) => ({ id, type: 'uint32' })
 
@@ -38,6 +42,7 @@ export const workloadSchema: Schema<WorkloadMessages> = defineSchema<WorkloadMes
       fields: { key: uint32(1), text: { id: 2, type: 'bytes', lengthBytes: NOTE_BYTES } },
     },
     Expired: { type: EXPIRED, fixed: true, fields: { key: uint32(1), open: uint32(2) } },
+    Tally: { type: TALLY, fixed: true, fields: { key: uint32(1), replies: uint32(2) } },
     Fed: { type: FED, fixed: true, fields: { life: uint32(1), key: uint32(2) } },
   },
 })

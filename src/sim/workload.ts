@@ -1,6 +1,6 @@
 /**
  * What a simulated system does all day: an outside world that asks, `gateway` that brings the requests in and has an effect for each
- * answer, `engine` that answers, takes notes and lets requests expire. Small, and with one of everything: input that resumes
+ * answer, `engine` that answers, takes notes and lets requests expire, `tally` that counts in two active replicas. Small, and with one of everything: input that resumes
  * after the last key, timers, randomness, fragments, effects at both levels, digests.
  */
 import { type Component, defineComponent, type Port } from '../component/definition.js'
@@ -13,6 +13,7 @@ import {
   NOTE_EVERY,
   noteOf,
   workloadSchema as schema,
+  TALLY_EVERY,
   type WorkloadMessages,
 } from './workload-schema.js'
 
@@ -31,12 +32,6 @@ export interface SimWorkload {
   isComplete(): boolean
 }
 
-/** Names and replicas. */
-export const WORKLOAD_COMPONENTS = [
-  { name: 'gateway', replicas: 2 },
-  { name: 'engine', replicas: 2 },
-] as const
-
 const DIGEST_EVERY = 16
 const LONGEST_EFFECT_US = 20_000
 
@@ -47,13 +42,15 @@ export function createWorkload(prng: Prng, options: WorkloadOptions): SimWorkloa
     components: [
       { name: 'gateway', replicas: 2, create: (_process, time) => gateway(prng, options, time) },
       { name: 'engine', replicas: 2, create: (_process, time) => engine(prng, time) },
+      { name: 'tally', replicas: 2, hotHot: true, create: tally },
     ],
     model,
     isComplete: () =>
       model.requests === requests &&
       model.replies === requests &&
       model.expired === requests &&
-      model.notes === Math.floor(requests / NOTE_EVERY),
+      model.notes === Math.floor(requests / NOTE_EVERY) &&
+      model.tallies === Math.floor(requests / TALLY_EVERY),
   }
 }
 
@@ -129,6 +126,24 @@ function engine(prng: Prng, time: SimTime): Component {
       },
     },
     effects: { Request: { after: 'published', run: () => lasting(prng, time) } },
+    digestEvery: DIGEST_EVERY,
+  })
+}
+
+/** Both replicas send what they compute, and the sequencer removes the repeats. */
+function tally(): Component {
+  return defineComponent({
+    name: 'tally',
+    schema,
+    hotHot: true,
+    state: () => ({ replies: 0, lots: 0 }),
+    on: {
+      Reply(state, { payload: { key, lot } }, ctx) {
+        state.replies++
+        state.lots += lot
+        if (state.replies % TALLY_EVERY === 0) ctx.send('Tally', { key, replies: state.replies })
+      },
+    },
     digestEvery: DIGEST_EVERY,
   })
 }

@@ -11,6 +11,7 @@ import {
   noteOf,
   REPLY,
   REQUEST,
+  TALLY,
   workloadSchema,
 } from '../../src/sim/workload-schema.js'
 import { type EventParts, event, violationOf } from './judge-kit.js'
@@ -72,6 +73,20 @@ test('an expiry comes once, and in its time', (t) => {
   t.equal(verdict(request(1), expiry(1, 40_000)), 'G1 not what was asked')
   t.equal(verdict(request(1), expiry(2, 41_000)), 'G1 not what was asked')
   t.equal(verdict(request(1), expiry(1, 41_000), expiry(1, 41_000)), 'G3 a command became two events')
+  t.end()
+})
+
+test('a tally comes once, after the replies that it counts', (t) => {
+  const tally = (replies: number, key = replies): Item => ({
+    type: TALLY,
+    payload: workloadSchema.encode('Tally', { key, replies }).slice(),
+  })
+  const all = [1, 2, 3, 4].flatMap((key) => [request(key), reply(key, total(key))])
+  t.equal(verdict(...all, tally(4)), 'none')
+  t.equal(verdict(...all, tally(4), tally(4)), 'G3 a command became two events')
+  t.equal(verdict(...all, tally(8)), 'G2 out of order')
+  t.equal(verdict(...all.slice(0, -1), tally(4)), 'G1 not what was asked')
+  t.equal(verdict(...all, tally(4, 3)), 'G1 not what was asked')
   t.end()
 })
 

@@ -22,7 +22,7 @@ export class Passive implements SimObserver {
   readonly #mayAllSpeak: ReadonlySet<string>
   readonly #replicas = new Map<string, Replica>()
 
-  /** @param mayAllSpeak components of which every replica is active */
+  /** @param mayAllSpeak components of which every replica is active where one is */
   constructor(mayAllSpeak: ReadonlySet<string> = new Set()) {
     this.#mayAllSpeak = mayAllSpeak
   }
@@ -54,7 +54,8 @@ export class Passive implements SimObserver {
       if (type !== ACTIVATED && type !== PASSIVATED) return
       const role = readRoleEvent(type, bytes.subarray(from + HEADER_BYTES, to))
       if (role.component !== process.component) return
-      const isNamed = role.instance === process.instance && role.incarnation === replica.sender
+      const isThis = role.instance === process.instance && role.incarnation === replica.sender
+      const isNamed = isThis || (type === ACTIVATED && this.#mayAllSpeak.has(process.component))
       this.#setActive(replica, isNamed, nowUs)
     })
   }
@@ -75,7 +76,6 @@ export class Passive implements SimObserver {
   #require(process: SimProcess, nowUs: number, what: string): void {
     const replica = this.#replicas.get(process.node)
     if (replica === undefined || replica.isActive || replica.passiveSinceUs === nowUs) return
-    if (this.#mayAllSpeak.has(process.component)) return
     throw new Violation('G8', `passive and not silent: ${process.node} ${what}, and no event says that it is active`)
   }
 
