@@ -7,15 +7,18 @@ import { digestOf } from '../../src/component/digest.js'
 import { Prng } from '../../src/core/prng.js'
 import { Chronicle } from '../../src/sim/checkers/chronicle.js'
 import { OwedEffects } from '../../src/sim/checkers/effects.js'
+import { Passive } from '../../src/sim/checkers/passive.js'
 import { replayable } from '../../src/sim/standard-parts.js'
 import type { SeenEffect } from '../../src/sim/watch-effects.js'
 import { createWorkload } from '../../src/sim/workload.js'
 import { amountOf, REQUEST, workloadSchema } from '../../src/sim/workload-schema.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
 import {
+  activatedCodec,
   digestRequestedCodec,
   digestTakenCodec,
   effectDoneCodec,
+  passivatedCodec,
   sessionStartedCodec,
   sourceRegisteredCodec,
 } from '../../src/wire/runtime-events.js'
@@ -146,6 +149,24 @@ test('G8: at the end no effect is owed', (t) => {
   const twice = withClosed()
   twice.calls.effectBegan(runner, effectOf(2, { key: 'other' }), 0)
   t.equal(ending(twice, [...stream, done(2)]), 'G8 two keys for one effect')
+  t.end()
+})
+
+test('G8: of a hot-hot component every replica may speak, once one is active', (t) => {
+  const passive = new Passive(new Set(['engine']))
+  for (const replica of [replica1, replica2]) passive.started(replica)
+  const speaks = (nowUs: number): string =>
+    violationOf(() => passive.sent(replica2, 'command', new Uint8Array(0), nowUs))
+  const give = (parts: Parameters<typeof event>[0], nowUs: number): void => {
+    const bytes = blocks([event(parts)])
+    passive.delivered(replica2, 1, 1, bytes, 0, bytes.length, nowUs)
+  }
+  t.equal(speaks(1), 'G8 passive and not silent')
+  const active = { component: 'engine', instance: 'engine-1', incarnation: 1, term: 1, reason: '' }
+  give({ type: 4, payload: activatedCodec.encode(active) }, 2)
+  t.equal(speaks(3), 'none')
+  give({ type: 5, payload: passivatedCodec.encode({ component: 'engine', term: 2, reason: '' }) }, 4)
+  t.equal(speaks(5), 'G8 passive and not silent')
   t.end()
 })
 
