@@ -55,6 +55,11 @@ export class EventQueue {
 
   push(occurrence: Occurrence): void {
     occurrence.order = ++this.#order
+    this.pushAgain(occurrence)
+  }
+
+  /** One that was taken out and is to happen later: what was arranged after it does not come before it at the same time. */
+  pushAgain(occurrence: Occurrence): void {
     const heap = this.#heap
     let at = heap.length
     heap.push(occurrence)

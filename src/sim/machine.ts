@@ -25,6 +25,8 @@ export interface MachineParts {
   prng(name: string): Prng
 }
 
+/** Before whatever happens at the same time: more than there ever are occurrences. */
+const AHEAD = 2 ** 40
 /** Wall clocks that are kept by NTP differ by less than this. */
 const WALL_APART_US = 5_000
 
@@ -140,11 +142,10 @@ export class Machine {
   /** The loop of a process that was stopped may look at its timers first, or at its sockets. */
   #resume(process: SimProcess): void {
     const { scheduler } = this.#parts
-    const waiting = process.takeWaiting()
-    const timersUs = process.prng.integer(0, 1)
-    for (const occurrence of waiting) {
-      const delayUs = occurrence.kind === 'timer' ? timersUs : 1 - timersUs
-      scheduler.again(occurrence, delayUs)
+    const timersFirst = process.prng.chance(0.5)
+    for (const occurrence of process.takeWaiting()) {
+      if ((occurrence.kind === 'timer') === timersFirst) occurrence.order -= AHEAD
+      scheduler.again(occurrence, 0)
     }
   }
 

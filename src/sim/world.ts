@@ -152,7 +152,7 @@ export class World implements Scheduler {
 
   again(occurrence: Occurrence, delayUs: number): void {
     occurrence.timeUs = this.#nowUs + delayUs
-    this.#queue.push(occurrence)
+    this.#queue.pushAgain(occurrence)
   }
 
   /**

@@ -218,6 +218,21 @@ test('TCP: bytes arrive whole and in order, however they are cut', async (t) => 
   t.pass('for all that were tried')
 })
 
+test('TCP: bytes stay in order where a machine is slow, or stopped for a while', async (t) => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { world, server, client, machines } = await connected(seed)
+    for (const machine of machines) machine.setWork(400)
+    for (let i = 0; i < 200; i++) {
+      world.at(20_000 + i * 100, () => client.connection?.send(Uint8Array.of(i)))
+      if (i % 50 === 0) world.at(20_000 + i * 100, () => machines[0]?.pause(2_000))
+    }
+    await world.run({ deadlineUs: SECOND_US })
+    const expected = Array.from({ length: 200 }, (_, i) => i)
+    if (server.bytes.join() !== expected.join()) t.fail(`seed ${seed}: ${server.bytes.join()}`)
+  }
+  t.pass('in order')
+})
+
 test('TCP: an end closes in order, and tells the other side once', async (t) => {
   const { world, server, client } = await connected()
   t.strictSame(client.events, ['connected'])
