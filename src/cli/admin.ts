@@ -4,6 +4,7 @@ import { SeqcastError } from '../core/errors.js'
 import { randomIncarnation } from '../runtime/platform.js'
 import type { AdminAction, AdminReply, ComponentStatus } from '../wire/control.js'
 import { awaitDigests, digestText } from './admin-digest.js'
+import { readmissionText, readmit } from './admin-readmit.js'
 import { takeOver } from './admin-take-over.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { Observer } from './observer.js'
@@ -18,7 +19,7 @@ const LISTEN_MS = 300
 const TAKE_ROLE_MS = 3_000
 
 export const adminCommand = new Command('admin').description(
-  'decide: activate or passivate a component, have a sequencer take over, ask for digests, end the session',
+  'decide: activate or passivate a component, have a sequencer take over, ask for digests, end the session, readmit a voter',
 )
 
 const activate = new Command('activate')
@@ -108,7 +109,21 @@ const takeOverCommand = new Command('take-over')
     }),
   )
 
-for (const command of [activate, passivate, takeOverCommand, digest, endSession]) {
+const readmitCommand = new Command('readmit')
+  .description('have a voter vote again that lost its data, where no majority of the others can give it back')
+  .argument('<voter>', 'id of the voter')
+  .option('--accept-loss', 'what only lost disks had is lost, be it stable')
+  .option('--reason <text>', 'for the record, which is kept beside the promise of the voter')
+  .action((voter: string, flags: Record<string, unknown>) => {
+    const { acceptLoss, reason, ...others } = flags
+    const why = typeof reason === 'string' ? reason : 'decided by an operator'
+    return withObserver(others, async (observer, configuration) => {
+      const result = await readmit(observer, voter, why, acceptLoss === true)
+      print(configuration.json, { action: 'readmit', ...result }, () => readmissionText(result))
+    })
+  })
+
+for (const command of [activate, passivate, takeOverCommand, digest, endSession, readmitCommand]) {
   addStreamOptions(command, 'warn')
   adminCommand.addCommand(command)
 }

@@ -1,4 +1,6 @@
 /** What is wrong with a session, in sentences that say what to do, from what its roles say of themselves. */
+
+import { MAX_EPOCH } from '../core/limits.js'
 import { isCandidate } from '../protocol/sequencer-states.js'
 import type { ComponentStatus, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import type { Heard } from './observer.js'
@@ -16,6 +18,8 @@ export interface Situation {
 const LOSSES = /(^|[.-])(lost-events|gaps|overflow)$|malformed|unauthenticated|diverged/i
 /** A store that syncs a few times a second under full load is behind by less. */
 const STORE_FAR_BEHIND_EVENTS = 10_000
+/** From here on a session should be ended while somebody can still sequence its end. */
+const LATE_EPOCH = 65_000
 
 export function lossesOf(counters: Readonly<Record<string, number>>): [name: string, value: number][] {
   return Object.entries(counters).filter(([name, value]) => value > 0 && LOSSES.test(name))
@@ -52,7 +56,11 @@ function sequencerProblems(
   }
   if (sequencers.length === 0) return ['no sequencer was heard; start it with: seqcast sequencer']
   const problems = sequencers.length > 1 ? [`${sequencers.length} sequencers were heard; stop all but one`] : []
-  for (const { nextSequence, stableSequence, held } of sequencers) {
+  for (const { nextSequence, stableSequence, held, epoch } of sequencers) {
+    if (epoch >= LATE_EPOCH) {
+      const used = `${count(epoch)} of its ${count(MAX_EPOCH)} epochs`
+      problems.push(`the session has used ${used}: end it with seqcast admin end-session, and begin another`)
+    }
     const unstable = nextSequence - 1 - stableSequence
     const isStuck = unstable > 0 && stableSequence === stableBefore
     if (!held && !isStuck) continue
@@ -68,9 +76,13 @@ function sequencerProblems(
 const voterText = (names: readonly string[]): string =>
   names.length === 1 ? `voter ${names[0]} is` : `voters ${names.join(', ')} are`
 
-function storeProblems({ name, committedSequence, counters }: StoreStatus, newest: number): string[] {
+function storeProblems({ name, voter, state, committedSequence, counters }: StoreStatus, newest: number): string[] {
   const behind = newest - committedSequence
+  const recovers = 'it recovers from a majority of the others; where none is left'
   return [
+    ...(state === 'recovering'
+      ? [`voter ${voter} has lost its data; ${recovers}: seqcast admin readmit ${voter}`]
+      : []),
     ...(behind > STORE_FAR_BEHIND_EVENTS ? [`store ${name} is ${count(behind)} events behind`] : []),
     ...lostEvents(`store ${name}`, counters),
   ]

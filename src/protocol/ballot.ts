@@ -29,6 +29,11 @@ export class BallotBox {
     return this.#ballots.size
   }
 
+  /** No voter knows of any founding: the grants begin the session. */
+  get isFounding(): boolean {
+    return this.#lives.voters === 0
+  }
+
   add(grant: Grant, address: string): void {
     this.#lives.merge(grant.lives)
     this.#ballots.set(grant.voter, { grant, address })

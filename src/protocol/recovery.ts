@@ -4,6 +4,9 @@
  * First a majority of the voters, without it, says which lives they know of it: its new life is one above. Then it
  * announces that life, and a majority of the others says, each after it has made that life durable, what it has promised and
  * recorded. Only words that tell of the new life count: they can't be from before.
+ *
+ * Where there is no such majority any more an operator may decide that those who are there are enough. Then what only the others had
+ * is lost, be it stable.
  */
 import type { StoreStatus } from '../wire/control.js'
 import { isAsNew, type LogEnd } from './epoch-agreement.js'
@@ -27,6 +30,8 @@ export class Recovery {
   readonly #lives: Lives
   readonly #heard = new Map<string, Heard>()
   #life = 0
+  /** By an operator's decision: the voters whose words are enough. */
+  #enough: readonly string[] | undefined
   #target: RecoveryTarget | undefined
 
   /** @param lives what is known of all voters; the new life is entered there */
@@ -45,6 +50,19 @@ export class Recovery {
     return this.#target
   }
 
+  /**
+   * An operator decides that the words of these are enough, which may be nobody's.
+   * @param nonce for the life of a voter of which none is known
+   */
+  accept(voters: readonly string[], nonce: number): void {
+    this.#begin()
+    this.#enough = voters
+    const known = this.#lives.of(this.#voter)
+    this.#life = (known > 0 ? known : nonce) + 1
+    this.#lives.merge({ [this.#voter]: this.#life })
+    this.#find()
+  }
+
   /** A voter that votes says what it has. Its lives are merged already. */
   onVoter(other: StoreStatus): void {
     if (this.#life > 0 && this.#lives.of(this.#voter) > this.#life) this.#begin()
@@ -60,6 +78,7 @@ export class Recovery {
   #begin(): void {
     this.#life = 0
     this.#target = undefined
+    this.#enough = undefined
     this.#heard.clear()
   }
 
@@ -74,10 +93,12 @@ export class Recovery {
   }
 
   #find(): void {
-    const answers = [...this.#heard.values()].filter(({ lifeOfOurs }) => lifeOfOurs === this.#life)
-    if (answers.length < this.#majority) return
+    const told = [...this.#heard].filter(([, { lifeOfOurs }]) => lifeOfOurs === this.#life)
+    const isEnough = this.#enough?.every((voter) => told.some(([name]) => name === voter))
+    if (!(isEnough ?? told.length >= this.#majority)) return
+    const answers = told.map(([, answer]) => answer)
     let log: LogEnd = { lastEpoch: 0, sequence: 0 }
     for (const answer of answers) if (isAsNew(answer.log, log)) log = answer.log
-    this.#target = { promised: Math.max(...answers.map(({ promised }) => promised)), log }
+    this.#target = { promised: Math.max(0, ...answers.map(({ promised }) => promised)), log }
   }
 }

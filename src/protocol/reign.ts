@@ -325,6 +325,7 @@ export class Reign {
 
   #claim(reason: string, nowUs: number): void {
     if (this.#hasFailed) return
+    this.#knows(this.#output.ownLog().lastEpoch)
     const epoch = Math.max(this.#known + 1, this.#claimed)
     if (epoch > MAX_EPOCH) {
       this.#fail()
@@ -350,7 +351,10 @@ export class Reign {
   #adoption({ grant, address }: Ballot, lives: Record<string, number>): Adoption {
     const { lastEpoch, lastSequence } = this.#output.ownLog()
     const base = { epoch: this.#claimed, lives }
-    if (isAsNew({ lastEpoch, sequence: lastSequence }, logEnd(grant))) return { ...base, from: 'own' }
+    // What was read elsewhere, while no voter has any of it, is no beginning: that is for an operator to decide.
+    const isForeign = this.#ballots.isFounding && grant.durableSequence === 0 && lastSequence > 0
+    const isOwn = !isForeign && isAsNew({ lastEpoch, sequence: lastSequence }, logEnd(grant))
+    if (isOwn) return { ...base, from: 'own' }
     const { voter, rewindPort, durableSequence } = grant
     const log = { lastEpoch: grant.lastEpoch, throughSequence: durableSequence }
     return { ...base, from: 'store', voter, address, rewindPort, ...log }
@@ -382,7 +386,7 @@ export class Reign {
     this.#wish = undefined
     this.#output.failed(
       new SeqcastError('E_EPOCHS_EXHAUSTED', `the session has used its last epoch, ${MAX_EPOCH}`, {
-        hint: 'end it, and start a new session',
+        hint: 'start every role with a new --session; this one stays readable from its stores (seqcast replay, seqcast export)',
         fields: { epoch: MAX_EPOCH },
       }),
     )

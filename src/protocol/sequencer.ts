@@ -42,6 +42,8 @@ import { firstEvent, SessionRebuild } from './session-rebuild.js'
 import { OWN_SOURCE, SourceTable } from './source-table.js'
 import { Timestamper } from './timestamper.js'
 
+/** What an operator decides about a standby, and about a voter. */
+const FOR_OTHERS = new Set(['take-over', 'readmit'])
 const NO_PAYLOAD = new Uint8Array(0)
 
 export class Sequencer {
@@ -220,7 +222,7 @@ export class Sequencer {
         break
       case 'adminRequest':
         // That is asked of one that waits.
-        if (message.body.action !== 'take-over') this.#onAdmin(message.body, nowUs, wallUs)
+        if (!FOR_OTHERS.has(message.body.action)) this.#onAdmin(message.body, nowUs, wallUs)
         break
       case 'sequencer':
         if (this.#state === 'ended' || this.#state === 'stopped') break

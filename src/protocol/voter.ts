@@ -17,6 +17,9 @@
  * the winner's heartbeats tell the life that it had promised in, and it is `voting`. Where another life of it is known it had
  * lost its data and is `recovering`: neither grants nor counts until a majority of the others has made its new life
  * durable and said, after that, what it had promised and recorded, and its own log is as new as the newest of those.
+ *
+ * Events of an epoch that it never promised, and no proof: it has lost its promise, and what it recorded since is a copy of others'.
+ * It founds no session with that. Where no majority is left to recover from, only an operator can have it vote again (`readmit`).
  */
 import { MAX_EPOCH, MAX_EPOCH_STEP } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
@@ -51,6 +54,18 @@ export interface StoredPromise {
   readonly candidate: number
   readonly life: number
   readonly lives: LifeEntries
+  /** When an operator had it vote again without what a majority of the others could have told it. */
+  readonly readmitted?: readonly Readmission[]
+}
+
+/** What is kept of an operator's decision. */
+export interface Readmission {
+  /** Microseconds since the Unix epoch. */
+  readonly atUs: number
+  readonly reason: string
+  /** What it had then. */
+  readonly durableSequence: number
+  readonly lastEpoch: number
 }
 
 /**
@@ -71,6 +86,9 @@ export interface VoterOutput {
   stateChanged(state: VoterState, reason: string): void
 }
 
+/** Another voter that was heard within this time is there, and has a say in a recovery that an operator decides. */
+const THERE_US = 1_000_000
+
 interface HeardReign {
   readonly epoch: number
   readonly table: readonly EpochTableEntry[]
@@ -90,6 +108,10 @@ export class Voter {
   /** What is known of the others, on disk or not. */
   readonly #lives: Lives
   #recovery: Recovery | undefined
+  /** Others that vote, and when they were last heard. */
+  readonly #votersHeardUs = new Map<string, number>()
+  /** An operator's decision that waits for the log. */
+  #readmission: Pick<Readmission, 'atUs' | 'reason'> | undefined
   /** The greatest epoch that another voter has said it promised. */
   #promisedElsewhere = 0
   /** The newest reign, not older than the promise, whose table was heard. */
@@ -115,6 +137,11 @@ export class Voter {
     return this.#wanted.epoch
   }
 
+  /** It has recorded what it never promised to, so that its promise is lost; or the others know that it has lost its data. */
+  get hasLostData(): boolean {
+    return this.#state === 'recovering' || (this.#state === 'empty' && this.#log.lastEpoch > this.#wanted.epoch)
+  }
+
   /** The reign under which what is durable may be acknowledged now, or 0. */
   get reign(): number {
     const { epoch } = this.#heard
@@ -138,7 +165,7 @@ export class Voter {
   onClaim(claim: Claim, candidate: number, _nowUs: number): void {
     if (claim.epoch < 1 || claim.epoch > MAX_EPOCH || candidate < 1) return
     const { epoch, candidate: promisedTo } = this.#wanted
-    if (this.#state === 'recovering') this.#refuse(claim, candidate, 'this voter has lost its data and recovers it')
+    if (this.hasLostData) this.#refuse(claim, candidate, 'this voter has lost its data and recovers it')
     else if (claim.epoch > Math.max(epoch, this.#promisedElsewhere) + MAX_EPOCH_STEP)
       this.#refuse(claim, candidate, `epoch ${claim.epoch} is far ahead of epoch ${epoch}, which is promised`)
     else if (claim.epoch > epoch) this.#want({ epoch: claim.epoch, candidate })
@@ -176,7 +203,9 @@ export class Voter {
     if (other.voter === '' || other.voter === this.#voter) return
     this.#promisedElsewhere = Math.max(this.#promisedElsewhere, other.promised)
     this.#learn(other.lives)
-    if (this.#recovery === undefined || !this.#isVoting(other)) return
+    if (!this.#isVoting(other)) return
+    this.#votersHeardUs.set(other.voter, nowUs)
+    if (this.#recovery === undefined) return
     this.#recovery.onVoter(other)
     this.onDurable(nowUs)
   }
@@ -192,7 +221,38 @@ export class Voter {
     this.#want({
       ...(isAbove ? { epoch: target.promised, candidate: 0 } : {}),
       life: this.#recovery.life,
+      ...this.#readmissions(),
     })
+  }
+
+  /**
+   * An operator decides that this voter votes again, though no majority of the others can tell it what it had promised and recorded: with what
+   * those have that are heard, or with nothing but its own log. What was stable may be lost by that.
+   * @param wallUs for the record, which is kept beside the promise
+   * @returns '' where it does, as soon as its log is as new as the newest of those; else why there is nothing to decide
+   */
+  readmit(reason: string, nowUs: number, wallUs: number): string {
+    if (this.#state === 'voting') return 'this voter has its vote'
+    if (!this.hasLostData)
+      return 'nothing is known to be lost here; a session that nothing is known of begins by itself'
+    const there = [...this.#votersHeardUs].filter(([, heardUs]) => nowUs - heardUs <= THERE_US).map(([voter]) => voter)
+    this.#logger.warn({ voter: this.#voter, reason, there }, 'voter: an operator has it vote again')
+    this.#readmission = { atUs: wallUs, reason }
+    this.#recovery ??= new Recovery(this.#voter, this.#lives)
+    this.#recovery.accept(there, this.#stored.life)
+    if (this.#state !== 'recovering') this.#transition('recovering', 'decided by an operator')
+    const known = Math.max(this.#log.lastEpoch, this.#promisedElsewhere, this.#heard.epoch)
+    if (known > this.#wanted.epoch) this.#wanted = { ...this.#wanted, epoch: known, candidate: 0 }
+    this.onDurable(nowUs)
+    return ''
+  }
+
+  #readmissions(): Partial<StoredPromise> {
+    const decision = this.#readmission
+    if (decision === undefined) return {}
+    this.#readmission = undefined
+    const { durableSequence, lastEpoch } = this.#log
+    return { readmitted: [...(this.#wanted.readmitted ?? []), { ...decision, durableSequence, lastEpoch }] }
   }
 
   /** Whether the life on disk is known to be this voter's newest one. */
@@ -231,7 +291,8 @@ export class Voter {
 
   #compareLog(): void {
     const { epoch } = this.#heard
-    if (epoch === 0 || epoch < this.#wanted.epoch) return
+    // Nor may an older reign take back what a newer one has sent, that is not yet believed.
+    if (epoch === 0 || epoch < Math.max(this.#wanted.epoch, this.#log.lastEpoch)) return
     const from = this.#parts()
     if (from <= this.#log.durableSequence) this.#output.truncate(from)
   }
@@ -274,7 +335,7 @@ export class Voter {
   }
 
   #spokenLife(): number {
-    return this.#state === 'recovering' ? 0 : this.#stored.life
+    return this.hasLostData ? 0 : this.#stored.life
   }
 
   /** Lives of others are said only when they are on disk; who recovers has nothing there, and announces its own. */

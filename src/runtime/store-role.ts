@@ -132,6 +132,7 @@ class StoreProcess implements StoreRole, Agent {
       {
         grant: (body) => this.#control?.send('grant', { ...body, ...this.#ports }),
         refuse: (body) => this.#control?.send('claimRefused', body),
+        reply: (body) => this.#control?.send('adminReply', body),
         truncate: (fromSequence) => this.#recorder.truncate(fromSequence, this.#voter?.promised ?? 0),
         changed: () => {
           this.#isNews = true

@@ -7,7 +7,7 @@ import type { Logger } from '../core/log.js'
 import type { Timers } from '../core/timers.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { type StoredPromise, Voter, type VoterStatus } from '../protocol/voter.js'
-import type { ClaimRefused, ControlMessage, Grant } from '../wire/control.js'
+import type { AdminReply, AdminRequest, ClaimRefused, ControlMessage, Grant } from '../wire/control.js'
 import type { DutyCycle } from './duty-cycle.js'
 
 /** Where a voter's promise is kept. */
@@ -38,6 +38,7 @@ export interface StoreVoterOutput {
   /** The ports of a grant are still to be filled in. */
   grant(body: Grant): void
   refuse(body: ClaimRefused): void
+  reply(body: AdminReply): void
   /** The log's tail from here on is of a lost branch. */
   truncate(fromSequence: number): void
   /** What the voter may be counted on for has changed: everybody is to be told. */
@@ -51,12 +52,18 @@ export class StoreVoter {
   readonly #promises: PromiseKeeper
   readonly #output: StoreVoterOutput
   readonly #machine: Voter
+  readonly #voter: string
+  readonly #log: EventLog
+  /** The last decision, and what was said to it. */
+  #decided: AdminReply | undefined
   #isClosed = false
   #told = ''
 
   constructor(options: StoreVoterOptions, output: StoreVoterOutput) {
     const { session, voter, log, promises, cycle, logger } = options
     this.#session = session
+    this.#voter = voter
+    this.#log = log
     this.#cycle = cycle
     this.#promises = promises
     this.#output = output
@@ -83,13 +90,14 @@ export class StoreVoter {
 
   /** True while the voter has lost its data and waits to have it again. */
   get isRecovering(): boolean {
-    return this.#machine.state === 'recovering'
+    return this.#machine.hasLostData
   }
 
   onControl(message: ControlMessage, nowUs: number): void {
     if (message.kind === 'claim') this.#machine.onClaim(message.body, message.sender, nowUs)
     else if (message.kind === 'sequencer') this.#machine.onSequencer(message.body, message.sender, nowUs)
     else if (message.kind === 'store') this.#machine.onStatus(message.body, nowUs)
+    else if (message.kind === 'adminRequest') this.#onDecision(message.body, nowUs)
     else return
     this.#tellChange()
   }
@@ -103,6 +111,17 @@ export class StoreVoter {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#promises.close()
+  }
+
+  /** An operator's decision about this voter; it is repeated until it is answered. */
+  #onDecision({ action, instance, nonce, reason }: AdminRequest, nowUs: number): void {
+    if (action !== 'readmit' || instance !== this.#voter || nonce < 1) return
+    if (this.#decided?.nonce !== nonce) {
+      const error = this.#machine.readmit(reason, nowUs, this.#cycle.wallUs)
+      this.#decided = { nonce, error, sequence: this.#log.durableSequence }
+      this.#output.changed()
+    }
+    this.#output.reply(this.#decided)
   }
 
   #persist(promise: StoredPromise): void {

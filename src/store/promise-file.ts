@@ -47,6 +47,8 @@ export class PromiseFile {
     this.#path = join(sessionDirectory, PROMISE_FILE)
     this.#stored = readPromise(this.#path, this.#voter)
     this.#newest = this.#stored
+    // The process that wrote it may have been killed before the directory was synced: it must not be spoken of before.
+    if (this.#stored !== undefined) syncDirectory(sessionDirectory)
   }
 
   /** What is on disk; undefined where nothing was ever promised here, or all was lost. */
@@ -72,13 +74,12 @@ export class PromiseFile {
 
   async #replace(promise: StoredPromise): Promise<SeqcastError | undefined> {
     if (this.#failure !== undefined) return this.#failure
-    const { epoch, candidate, life, lives } = promise
-    const text = JSON.stringify({ format: FORMAT_VERSION, voter: this.#voter, epoch, candidate, life, lives })
+    const text = JSON.stringify({ format: FORMAT_VERSION, voter: this.#voter, ...kept(promise) })
     try {
       await replaceFileSynced(this.#path, `${text}\n`)
       this.#stored = promise
     } catch (cause) {
-      this.#failure = promiseFailure(cause, this.#session, this.#path, epoch)
+      this.#failure = promiseFailure(cause, this.#session, this.#path, promise.epoch)
     }
     return this.#failure
   }
@@ -111,8 +112,11 @@ function readPromise(path: string, voter: string): StoredPromise | undefined {
       fields: { path, found: found.voter, wanted: voter },
     })
   }
-  const { epoch, candidate, life, lives } = found
-  return { epoch, candidate, life, lives }
+  return kept(found)
+}
+
+function kept({ epoch, candidate, life, lives, readmitted = [] }: StoredPromise): StoredPromise {
+  return { epoch, candidate, life, lives, ...(readmitted.length === 0 ? {} : { readmitted }) }
 }
 
 /** The log is made anew: what was promised on the one before is worth nothing. */
@@ -141,6 +145,7 @@ function isPromise(value: object): value is StoredPromise {
   if (!('epoch' in value && 'candidate' in value && 'life' in value && 'lives' in value)) return false
   const { epoch, candidate, life, lives } = value
   if (!(isCount(epoch) && epoch <= MAX_EPOCH && isCount(candidate) && isCount(life))) return false
+  if ('readmitted' in value && !Array.isArray(value.readmitted)) return false
   return typeof lives === 'object' && lives !== null && !Array.isArray(lives) && Object.values(lives).every(isCount)
 }
 

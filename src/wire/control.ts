@@ -78,7 +78,7 @@ export interface ComponentStatus {
 }
 
 /** `offer` is a replica's own, which found nobody active: it counts in the expected term only, also where that is 0. */
-export type AdminAction = 'activate' | 'offer' | 'passivate' | 'digest' | 'end-session' | 'take-over'
+export type AdminAction = 'activate' | 'offer' | 'passivate' | 'digest' | 'end-session' | 'take-over' | 'readmit'
 
 export interface AdminRequest {
   nonce: number

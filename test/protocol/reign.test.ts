@@ -202,14 +202,28 @@ test('a grant from before its voter lost its disk does not count', (t) => {
 })
 
 test('a new session needs all voters, and their lives found it', (t) => {
-  const bench = claimed({ knownEpoch: 0 })
+  const bench = new Bench({ knownEpoch: 0 })
   bench.own = { lastEpoch: 0, lastSequence: 0 }
+  bench.reign.takeOver('test', bench.nowUs)
   const empty = { lastEpoch: 0, durableSequence: 0, lives: {} }
   bench.grant('a', empty)
   bench.grant('b', empty)
   t.equal(bench.reign.state, 'claiming')
   bench.grant('c', empty)
   t.strictSame(bench.adoptions, [{ epoch: 1, lives: LIVES, from: 'own' }])
+  t.end()
+})
+
+test('voters that know of no founding and have nothing begin anew, whatever was read elsewhere', (t) => {
+  const bench = claimed({ knownEpoch: 0 })
+  t.equal(bench.claims.at(-1), 2, 'above what was read')
+  const empty = { lastEpoch: 0, durableSequence: 0, lives: {} }
+  for (const voter of ['a', 'b', 'c'] as const) bench.grant(voter, empty)
+  t.match(bench.adoptions, [{ from: 'store', throughSequence: 0 }], 'not with the own log')
+  const begun = claimed({ knownEpoch: 0 })
+  for (const voter of ['a', 'b', 'c'] as const)
+    begun.grant(voter, { lives: {}, durableSequence: voter === 'b' ? 1 : 0 })
+  t.match(begun.adoptions, [{ from: 'own' }], 'who died while it began has left something with a voter that promised')
   t.end()
 })
 

@@ -54,11 +54,11 @@ class Bench {
     this.voter.onSequencer({ ...rest, epoch, epochTable, state: 'open', lives: LIVES, ...over }, sender, 0)
   }
 
-  status(voter: string, over: Partial<StoreStatus>): void {
+  status(voter: string, over: Partial<StoreStatus>, nowUs = 0): void {
     const ports = { requestPort: 0, rewindPort: 0, state: 'live', counters: {} }
     const log = { epoch: 1, durableSequence: 10, committedSequence: 10, promised: 1, lastEpoch: 1 }
     const life = voter === 'b' ? 12 : 13
-    this.voter.onStatus({ name: voter, voter, ...ports, ...log, life, lives: LIVES, ...over }, 0)
+    this.voter.onStatus({ name: voter, voter, ...ports, ...log, life, lives: LIVES, ...over }, nowUs)
   }
 }
 
@@ -144,6 +144,13 @@ test('a reign that it has not granted is promised before anything counts for it'
   t.end()
 })
 
+test('an older reign takes back nothing that a newer one has sent, also where that is not believed yet', (t) => {
+  const bench = new Bench({ ...VOTING, epoch: 2 }, { lastEpoch: 3, epochTable: [...TWO, { epoch: 3, sequence: 9 }] })
+  bench.heard(2, TWO, {}, 100)
+  t.strictSame([bench.truncated, bench.voter.reign], [[], 0])
+  t.end()
+})
+
 test('after a restart it keeps its promise, and counts when it hears the table again', (t) => {
   const bench = new Bench({ ...VOTING, epoch: 2, candidate: 200 }, { durableSequence: 7 })
   t.strictSame([bench.voter.state, bench.voter.promised, bench.voter.reign], ['voting', 2, 0])
@@ -220,6 +227,61 @@ test('the newer life of another voter is said when it is on the disk', (t) => {
   t.equal(bench.voter.status().lives?.b, 12)
   bench.synced()
   t.equal(bench.voter.status().lives?.b, 15)
+  t.end()
+})
+
+test('events without a promise: it has lost it, and founds no session again', (t) => {
+  const bench = new Bench(undefined)
+  t.strictSame([bench.voter.state, bench.voter.hasLostData], ['empty', true])
+  bench.claim(1, 100)
+  bench.claim(2, 100)
+  t.strictSame([bench.grants.length, bench.writes.length, bench.refusals.length], [0, 0, 2])
+  t.equal(bench.voter.status().life, 0, 'nobody counts on it')
+  const begun = new Bench({ epoch: 1, candidate: 100, life: 77, lives: {} })
+  t.equal(begun.voter.hasLostData, false, 'one that was begun with has promised before it recorded')
+  begun.claim(2, 200)
+  begun.synced()
+  t.equal(begun.grants.length, 1)
+  t.end()
+})
+
+test('an operator has a voter vote again with what it has, where the others can’t give it back', (t) => {
+  const alone = new Bench(undefined)
+  t.equal(alone.voter.readmit('the disk burnt', 0, 5), '')
+  const readmitted = { atUs: 5, reason: 'the disk burnt', durableSequence: 10, lastEpoch: 1 }
+  t.strictSame(alone.writes, [{ epoch: 1, candidate: 0, life: 78, lives: { a: 78 }, readmitted: [readmitted] }])
+  t.not(alone.voter.state, 'voting', 'not before it is on the disk')
+  alone.synced()
+  t.equal(alone.voter.state, 'voting')
+  alone.claim(2, 200)
+  alone.synced()
+  t.match(alone.grants, [{ epoch: 2, durableSequence: 10, life: 78, lives: { a: 78 } }])
+  t.match(alone.writes.at(-1), { epoch: 2, readmitted: [readmitted] }, 'the decision stays on record')
+  t.match(alone.voter.readmit('again', 0, 6), /has its vote/)
+  const begins = new Bench(undefined, { lastEpoch: 0, durableSequence: 0, epochTable: [] })
+  t.match(begins.voter.readmit('x', 0, 5), /nothing/, 'a new session needs no decision')
+  t.end()
+})
+
+test('and it still takes over what those have that are heard', (t) => {
+  const bench = new Bench(undefined, { lastEpoch: 0, durableSequence: 0, epochTable: [] })
+  bench.status('b', { durableSequence: 20, promised: 3 }, 1_000_000)
+  t.equal(bench.voter.state, 'recovering', 'c is gone for good: one other is no majority')
+  t.equal(bench.voter.readmit('c is gone for good', 1_100_000, 5), '')
+  t.equal(bench.writes.length, 0)
+  t.equal(bench.voter.status().lives?.a, 12)
+  const lives = { ...LIVES, a: 12 }
+  bench.status('b', { durableSequence: 20, promised: 3, lives }, 1_200_000)
+  t.equal(bench.writes.length, 0, 'its log is not as new as that of b')
+  Object.assign(bench.log, { lastEpoch: 1, durableSequence: 20, epochTable: ONE })
+  bench.voter.onDurable(1_300_000)
+  t.match(bench.writes, [{ epoch: 3, candidate: 0, life: 12, lives, readmitted: [{ durableSequence: 20 }] }])
+  bench.synced()
+  t.equal(bench.voter.state, 'voting')
+  const late = new Bench(undefined, { lastEpoch: 0, durableSequence: 0, epochTable: [] })
+  late.status('b', { durableSequence: 20 }, 1_000_000)
+  late.voter.readmit('b and c are gone', 9_000_000, 5)
+  t.match(late.writes, [{ life: 12, lives: { ...LIVES, a: 12 } }], 'b was not heard for long: nothing is to be had')
   t.end()
 })
 
