@@ -34,8 +34,11 @@ const CLAIM_EVERY_US = 50_000
 const CLAIM_FOR_US = 500_000
 /** Who was told to take over tries again after so long, and up to twice that. */
 const RETRY_US = 60_000
-/** A voter that was heard within this time is there. */
-const VOTER_ALIVE_US = 1_000_000
+/**
+ * A voter that was heard within this time is there: they speak every tenth of a second. Less than a silence that is suspected, so that one that
+ * has gone deaf does not take it for the sequencer's, and depose that with claims whose answers it will not hear.
+ */
+const VOTER_ALIVE_US = 250_000
 
 export interface ReignOptions extends SuspicionOptions {
   /** The voters of the session: at least one. */
