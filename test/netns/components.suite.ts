@@ -64,7 +64,7 @@ scenario('the sequencer and the active replica are killed together', LOSS, async
     await system.takeover(epoch, performance.now())
     await activeReplica(system)
     system.start(active, lost)
-    await system.until('a standby', () => system.isStandby(active))
+    await system.othersStandBy()
     await system.goesOn('with all of them')
   }
 })

@@ -28,13 +28,16 @@ export class Host {
     return spawn(program, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] })
   }
 
-  ignore(hosts: Iterable<Host>): void {
-    for (const host of hosts) if (host !== this) this.#unheard.add(host)
-    this.#apply()
+  ignore(hosts: readonly Host[]): void {
+    const others = hosts.filter((host) => host !== this && !this.#unheard.has(host))
+    for (const host of others) this.#unheard.add(host)
+    if (others.length > 0) this.#apply()
   }
 
-  hear(hosts: Iterable<Host>): void {
-    for (const host of hosts) this.#unheard.delete(host)
+  /** Hears everybody again. */
+  hear(): void {
+    if (this.#unheard.size === 0) return
+    this.#unheard.clear()
     this.#apply()
   }
 
@@ -105,7 +108,7 @@ export class Lan {
     for (const host of this.named(to)) host.ignore(this.named(from))
   }
 
-  /** Neither side hears the other. */
+  /** Neither side hears the other. Links are cut one after the other: for some milliseconds there is a bit of everything. */
   part(some: readonly string[], others: readonly string[]): void {
     this.cut(some, others)
     this.cut(others, some)
@@ -113,7 +116,7 @@ export class Lan {
 
   /** All cuts are over. */
   heal(): void {
-    for (const host of this.hosts.values()) host.hear(this.hosts.values())
+    for (const host of this.hosts.values()) host.hear()
   }
 
   /** The link of a host carries no more than so much, both ways. */

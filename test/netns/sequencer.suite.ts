@@ -17,7 +17,7 @@ for (const lossPercent of [0, 2]) {
         await Promise.all([system.kill(active), takenOver(system, t, epoch, killedMs)])
         await system.goesOn('after the takeover')
         system.start(active)
-        await system.until('a standby', () => system.isStandby(active))
+        await system.othersStandBy()
       }
     },
   )
@@ -33,7 +33,7 @@ for (const lossPercent of [0, 2]) {
     system.watcher.forget()
     system.resume(active)
     await system.until('the old sequencer steps down', () => system.log(active).includes('stepped down'))
-    await system.until('a standby', () => system.isStandby(active))
+    await system.othersStandBy()
     await system.goesOn('after the old sequencer is back')
     t.equal(system.epoch, reign, 'nobody claimed again')
   })
@@ -78,7 +78,7 @@ scenario(
       await stopped
       await system.goesOn('after the takeover')
       system.start(active)
-      await system.until('a standby', () => system.isStandby(active))
+      await system.othersStandBy()
     }
   },
 )

@@ -12,6 +12,6 @@ scenario(
     t.comment(`takeover: ${tookMs.toFixed(0)} ms`)
     await system.goesOn('under the other sequencer')
     system.lan.heal()
-    await system.until('a standby', () => system.isStandby(active))
+    await system.othersStandBy()
   },
 )

@@ -20,7 +20,7 @@ async function parts(system: System, others: readonly string[]): Promise<{ reado
   system.lan.heal()
   await system.until('the old sequencer steps down', () => system.log(active).includes('stepped down'))
   await system.goesOn('healed')
-  await system.until('a standby', () => system.isStandby(active))
+  await system.othersStandBy()
   for (const voter of VOTERS) await system.isBack(voter)
   return { lostEvents }
 }
@@ -75,7 +75,7 @@ scenario(
       t.comment(`takeover: ${tookMs.toFixed(0)} ms`)
       await system.goesOn('under the other sequencer')
       system.lan.heal()
-      await system.until('the old sequencer steps down', () => system.isStandby(active))
+      await system.othersStandBy()
     }
   },
 )
@@ -88,7 +88,7 @@ scenario('the voters do not hear the sequencer, everybody else does', LOSS, asyn
     t.comment(`takeover: ${tookMs.toFixed(0)} ms`)
     await system.goesOn('under the other sequencer')
     system.lan.heal()
-    await system.until('the old sequencer steps down', () => system.isStandby(active))
+    await system.othersStandBy()
   }
 })
 

@@ -53,7 +53,7 @@ for (const { name, lose, bring } of LOSSES) {
       bring(system, voter)
       system.start(active)
       await system.isBack(voter)
-      await system.until('a standby', () => system.isStandby(active))
+      await system.othersStandBy()
     }
   })
 }
