@@ -59,13 +59,13 @@ export interface EventLinkOptions {
   readonly localStore?: string
 }
 
-const EVENT_LINK_COUNTERS = [
+export const EVENT_LINK_COUNTERS = [
   'unauthenticated',
   'noServer',
   'requestsSent',
   'rewinds',
   'localRewinds',
-  'impossibleReigns',
+  'unbelievedReigns',
 ] as const
 export type EventLinkCounter = (typeof EVENT_LINK_COUNTERS)[number]
 
@@ -273,7 +273,7 @@ export class EventLink implements Agent {
     if (!isSequencing(heartbeat.state)) return true
     this.#guard.promised(this.#options.promised?.() ?? 0)
     if (this.#guard.admits(heartbeat, this.#receiver.nextSequence - 1, sender, nowUs)) return true
-    this.counters.impossibleReigns = this.#guard.refused
+    this.counters.unbelievedReigns = this.#guard.refused
     return false
   }
 

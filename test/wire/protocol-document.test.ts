@@ -7,6 +7,7 @@ import { sessionBytes } from '../../src/core/session.js'
 import { RECEIVER_COUNTERS } from '../../src/protocol/receiver-options.js'
 import { REQUEST_COUNTERS } from '../../src/protocol/retransmitter.js'
 import { SEQUENCER_COUNTERS } from '../../src/protocol/sequencer-types.js'
+import { EVENT_LINK_COUNTERS } from '../../src/runtime/event-link.js'
 import * as binaryfile from '../../src/wire/binaryfile.js'
 import * as command from '../../src/wire/command.js'
 import { CONTROL_SCHEMA } from '../../src/wire/control.js'
@@ -174,6 +175,7 @@ test('counters that the document names exist', (t) => {
     const known = new Set<string>(names)
     for (const name of columnUnder(heading, 0)) t.ok(known.has(name), `${heading}: ${name}`)
   }
+  t.strictSame(columnUnder('Event link counters', 0), [...EVENT_LINK_COUNTERS])
   for (const reason of command.COMMAND_REASONS) t.ok(SEQUENCER_COUNTERS.includes(reason), `sequencer counts ${reason}`)
   for (const reason of mold.MOLD_REASONS) t.ok(RECEIVER_COUNTERS.includes(reason), `receiver counts ${reason}`)
   t.end()
