@@ -49,7 +49,14 @@ const { values } = parseArgs({
 })
 
 if (values.help) process.stdout.write(USAGE)
-else process.exitCode = await main()
+else process.exitCode = await main().catch(refuse)
+
+/** What the flags or the file ask for can't be. */
+function refuse(thrown: unknown): number {
+  if (!(thrown instanceof RangeError || thrown instanceof SyntaxError)) throw thrown
+  process.stderr.write(`error E_USAGE: ${thrown.message}\n`)
+  return 2
+}
 
 async function main(): Promise<number> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole('seed')

@@ -123,7 +123,7 @@ export class Cluster {
 
   node(name: string): SimNode {
     const node = this.#byName.get(name)
-    if (node === undefined) throw new Error(`there is no node ${name}`)
+    if (node === undefined) throw new RangeError(`this system has no node ${name}`)
     return node
   }
 

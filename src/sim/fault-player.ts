@@ -7,7 +7,7 @@ import { describeFault, timeText } from './fault-text.js'
 import type { Machine } from './machine.js'
 import type { SimNode } from './node.js'
 import type { ObserverCalls } from './observer.js'
-import { type Fault, type Noise, REIGNING } from './schedule.js'
+import { type Fault, type Noise, namesIn, REIGNING } from './schedule.js'
 import type { World } from './world.js'
 
 /** Of a disk that nothing is wrong with. */
@@ -35,7 +35,9 @@ export class FaultPlayer {
     this.#endUs = endUs
   }
 
+  /** @throws RangeError where a fault names somebody who is not there */
   play(faults: readonly Fault[]): void {
+    for (const name of faults.flatMap(namesIn)) this.#find(name)
     for (const fault of faults) this.#world.at(fault.atUs, () => this.#play(fault))
   }
 
@@ -197,7 +199,7 @@ function speedUp({ machine }: SimNode): void {
 
 function firstUp(nodes: readonly SimNode[]): SimNode {
   const node = nodes.find(({ process }) => process !== undefined) ?? nodes[0]
-  if (node === undefined) throw new Error('there is no such node')
+  if (node === undefined) throw new RangeError('the schedule names a role that this system has not')
   return node
 }
 

@@ -12,6 +12,22 @@ import { replicaOf, replicas, storeOf, stores, type Topology } from './topology.
 /** Whoever reigns when the fault is played. */
 export const REIGNING = '@sequencer'
 
+/** The nodes and roles that a fault names. */
+export function namesIn(fault: Fault): readonly string[] {
+  switch (fault.kind) {
+    case 'cut':
+      return [...fault.from, ...fault.to]
+    case 'partition':
+      return fault.side
+    case 'noise':
+      return []
+    case 'activate':
+      return [fault.instance]
+    default:
+      return [fault.node]
+  }
+}
+
 interface Timed {
   readonly atUs: number
 }

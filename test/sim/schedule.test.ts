@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { Prng } from '../../src/core/prng.js'
 import { describeFault } from '../../src/sim/fault-text.js'
-import { drawSchedule, type Fault, type FaultKind } from '../../src/sim/schedule.js'
+import { drawSchedule, type Fault, type FaultKind, namesIn } from '../../src/sim/schedule.js'
 import { describeTopology, drawTopology, type Topology } from '../../src/sim/topology.js'
 
 const COMPONENTS = [{ name: 'ledger', replicas: 2 }]
@@ -108,18 +108,3 @@ test('faults and systems in words', (t) => {
   )
   t.end()
 })
-
-function namesIn(fault: Fault): readonly string[] {
-  switch (fault.kind) {
-    case 'cut':
-      return [...fault.from, ...fault.to]
-    case 'partition':
-      return fault.side
-    case 'noise':
-      return []
-    case 'activate':
-      return [fault.instance]
-    default:
-      return [fault.node]
-  }
-}
