@@ -57,7 +57,6 @@ const EXPECTED = new Set([
   'E_SESSION_UNKNOWN',
   'E_LOST',
 ])
-const SUPERVISE_EVERY_US = 500_000
 
 export class Cluster {
   readonly nodes: readonly SimNode[]
@@ -113,12 +112,11 @@ export class Cluster {
     })
   }
 
-  /** Starts all nodes, and supervises them from then on. */
+  /** Starts all nodes. */
   start(): void {
     const { world } = this.#options
     for (const node of this.nodes) world.after(this.#prng.integer(0, 50_000), () => this.startNode(node))
     world.after(0, () => this.operator.start())
-    world.every(SUPERVISE_EVERY_US, () => this.#keepActive())
   }
 
   node(name: string): SimNode {
@@ -341,15 +339,6 @@ export class Cluster {
         observe.logged(process, level, fields, message)
       }
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
-  }
-
-  /** The operator activates a standby of a component that has no active replica any more. */
-  #keepActive(): void {
-    for (const { name } of this.#options.topology.components) {
-      if (this.active(name).length > 0) continue
-      const standby = this.nodes.find((node) => node.component === name && node.role?.host?.state === 'standby')
-      if (standby !== undefined) this.operator.activate(name, standby.name)
-    }
   }
 }
 
