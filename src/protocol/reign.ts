@@ -28,6 +28,9 @@ import { type Progress, Stall } from './stall.js'
 import { SUSPECT_US, Suspicion, type SuspicionOptions } from './suspicion.js'
 import { Witness } from './witness.js'
 
+/** A standby that lacks so many events takes some tenths of a second to fetch them, and waits so much longer for somebody else to claim. */
+const FAR_BEHIND_EVENTS = 50_000
+const BEHIND_WAITS_US = 1_000_000
 const SILENT = 'the sequencer is silent'
 const GONE = 'the sequencer hands over'
 const CLAIM_EVERY_US = 50_000
@@ -320,10 +323,15 @@ export class Reign {
   }
 
   #suspected(nowUs: number): string | undefined {
-    if (this.#suspicion.isDue(nowUs)) return this.#silence
+    if (this.#suspicion.isDue(nowUs, this.#isFarBehind() ? BEHIND_WAITS_US : 0)) return this.#silence
     return this.#stall.isDue(this.#suspicion.jitterUs, nowUs)
       ? 'nothing becomes stable under the sequencer that speaks'
       : undefined
+  }
+
+  /** It would have to fetch much before it could go on: others can do so at once. */
+  #isFarBehind(): boolean {
+    return this.#stall.newest - this.#output.ownLog().lastSequence > FAR_BEHIND_EVENTS
   }
 
   #claim(reason: string, nowUs: number): void {

@@ -63,6 +63,11 @@ export class Stall {
     this.#mark = mark
   }
 
+  /** The last event that some voter is known to have durable. */
+  get newest(): number {
+    return Math.max(0, ...this.#durable.values())
+  }
+
   /** It is waited for anew, and longer: another reign has begun or was wanted in vain. */
   restart(nowUs: number): void {
     if (this.#sinceUs === undefined) return

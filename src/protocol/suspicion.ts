@@ -66,9 +66,9 @@ export class Suspicion {
     return hasSlept
   }
 
-  /** @returns true where the silence has lasted long enough */
-  isDue(nowUs: number): boolean {
-    return nowUs >= this.#dueUs(nowUs)
+  /** @param moreUs to wait on top. @returns true where the silence has lasted long enough */
+  isDue(nowUs: number, moreUs = 0): boolean {
+    return nowUs >= this.#dueUs(nowUs) + moreUs
   }
 
   /** When to look again. */

@@ -154,6 +154,25 @@ test('a wish that is withdrawn is none', (t) => {
   t.end()
 })
 
+test('one that has yet to read most of the session leaves the first try to others', (t) => {
+  const behind = new Bench()
+  const ahead = new Bench()
+  for (const bench of [behind, ahead]) {
+    bench.own = { lastEpoch: 1, lastSequence: bench === behind ? 10 : 90_000 }
+    for (let i = 0; i < 40; i++) {
+      for (const voter of ['a', 'b', 'c']) bench.status(voter, { durableSequence: 100_000 })
+      bench.pass(10_000, [])
+    }
+  }
+  t.strictSame([behind.claims[0], ahead.claims[0]], [undefined, 2])
+  for (let i = 0; i < 110; i++) {
+    for (const voter of ['a', 'b', 'c']) behind.status(voter, { durableSequence: 100_000 })
+    behind.pass(10_000, [])
+  }
+  t.equal(behind.claims[0], 2, 'but where there is nobody else it claims, and fetches what it lacks')
+  t.end()
+})
+
 test('a majority of grants is a reign; the own log where it is as new as the newest', (t) => {
   const bench = claimed()
   bench.grant('a')
