@@ -24,24 +24,15 @@ import type { Claim, ClaimRefused, Grant, StoreStatus } from '../wire/control.js
 import { type Ballot, BallotBox, logEnd } from './ballot.js'
 import { isAsNew } from './epoch-agreement.js'
 import { isSequencing } from './sequencer-states.js'
-import { type Progress, Stall } from './stall.js'
-import { SUSPECT_US, Suspicion, type SuspicionOptions } from './suspicion.js'
+import type { Progress } from './stall.js'
+import type { SuspicionOptions } from './suspicion.js'
+import { Vigil } from './vigil.js'
 import { Witness } from './witness.js'
 
-/** A standby that lacks so many events takes some tenths of a second to fetch them, and waits so much longer for somebody else to claim. */
-const FAR_BEHIND_EVENTS = 50_000
-const BEHIND_WAITS_US = 1_000_000
-const SILENT = 'the sequencer is silent'
-const GONE = 'the sequencer hands over'
 const CLAIM_EVERY_US = 50_000
 const CLAIM_FOR_US = 500_000
 /** Who was told to take over tries again after so long, and up to twice that. */
 const RETRY_US = 60_000
-/**
- * A voter that was heard within this time is there: they speak every tenth of a second. Less than a silence that is suspected, so that one that
- * has gone deaf does not take it for the sequencer's, and depose that with claims whose answers it will not hear.
- */
-const VOTER_ALIVE_US = 250_000
 
 export interface ReignOptions extends SuspicionOptions {
   /** The voters of the session: at least one. */
@@ -92,20 +83,16 @@ export class Reign {
   readonly #options: ReignOptions
   readonly #output: ReignOutput
   readonly #logger: Logger
-  readonly #suspicion: Suspicion
-  readonly #stall: Stall
+  readonly #vigil: Vigil
   readonly #witness = new Witness()
   /** For each voter that says it promised an epoch far above what is known: one datagram proves none. */
   readonly #leaps = new Map<string, Witness>()
-  readonly #votersHeardUs = new Map<string, number>()
   #state: ReignState = 'watching'
   /** The greatest epoch that is taken, by a reign or by a promise to somebody else. */
   #known: number
   /** The newest epoch whose sequencer was heard, and the sender of its heartbeats. */
   #reigning = 0
   #speaker = 0
-  /** Why nobody is heard. */
-  #silence = SILENT
   /** The epoch that was claimed last and not won, or 0. */
   #claimed = 0
   #ballots: BallotBox
@@ -120,9 +107,7 @@ export class Reign {
     this.#options = options
     this.#output = output
     this.#logger = options.logger ?? silentLogger
-    this.#suspicion = new Suspicion(options)
-    const { suspectUs = SUSPECT_US, rank, voters } = options
-    this.#stall = new Stall({ suspectUs, rank, majority: Math.floor(voters.length / 2) + 1 })
+    this.#vigil = new Vigil(options)
     this.#known = options.knownEpoch
     this.#ballots = new BallotBox(options.voters)
   }
@@ -153,8 +138,8 @@ export class Reign {
   onHeartbeat(epoch: number, sender: number, state: string, nowUs: number, progress?: Progress): void {
     if (sender === this.#options.incarnation || !(epoch >= 1 && epoch <= MAX_EPOCH)) return
     if (!isSequencing(state)) {
-      if (state === 'adopting' && epoch >= this.#known) this.#heard(nowUs)
-      if (state === 'stopped' && epoch === this.#reigning && sender === this.#speaker) this.#onGone(nowUs)
+      if (state === 'adopting' && epoch >= this.#known) this.#vigil.heard(nowUs)
+      if (state === 'stopped' && epoch === this.#reigning && sender === this.#speaker) this.#vigil.gone(nowUs)
       return
     }
     if (epoch > this.#reigning && !this.#witness.believes(epoch, sender, nowUs)) return
@@ -163,22 +148,20 @@ export class Reign {
     if (epoch < this.#reigning) return
     this.#speaker = sender
     this.#knows(epoch)
-    this.#heard(nowUs)
-    if (progress !== undefined) this.#stall.onHeartbeat(epoch, progress, nowUs)
+    this.#vigil.heard(nowUs)
+    if (progress !== undefined) this.#vigil.onProgress(epoch, progress, nowUs)
     const isLate = this.#state === 'claiming' || this.#state === 'adopting'
     if (isLate && epoch >= this.#claimed) this.#watch(`sequencer ${sender} reigns in epoch ${epoch}`, nowUs)
   }
 
   /** Whether so many voters are there that a claim can be granted: one that can't only disturbs who reigns. */
   hearsMajority(nowUs: number): boolean {
-    let heard = 0
-    for (const heardUs of this.#votersHeardUs.values()) if (nowUs - heardUs <= VOTER_ALIVE_US) heard++
-    return heard > this.#options.voters.length / 2
+    return this.#vigil.hearsMajority(nowUs)
   }
 
   /** A packet of the event stream itself. What was asked for, answered by whomever, is no sign of life. */
   onEvents(nowUs: number): void {
-    this.#heard(nowUs)
+    this.#vigil.heard(nowUs)
   }
 
   /** Somebody else wants to reign. */
@@ -186,17 +169,15 @@ export class Reign {
     if (sender === this.#options.incarnation || epoch <= this.#known || epoch > MAX_EPOCH) return
     if (epoch > this.#known + MAX_EPOCH_STEP) return
     this.#known = epoch
-    this.#suspicion.restart(nowUs)
+    this.#vigil.rivalled(nowUs)
     if (this.#state === 'electing') this.#watch(`sequencer ${sender} claims epoch ${epoch}`, nowUs)
   }
 
   /** A store speaks: who can be asked, and what was promised that is not known yet. */
-  onStatus({ voter, promised, state, durableSequence, life }: StoreStatus, nowUs: number): void {
+  onStatus(status: StoreStatus, nowUs: number): void {
+    const { voter, promised } = status
     if (!this.#options.voters.includes(voter)) return
-    // One that has lost its data has no vote to give.
-    if (state === 'stopped' || life === 0) this.#votersHeardUs.delete(voter)
-    else this.#votersHeardUs.set(voter, nowUs)
-    this.#stall.onVoter(voter, durableSequence, nowUs)
+    this.#vigil.onVoter(status, nowUs)
     this.#witness.promised(promised)
     if (promised !== this.#claimed) this.#knowsPromise(voter, promised, nowUs)
   }
@@ -282,29 +263,17 @@ export class Reign {
     return this.#state === 'watching' || this.#state === 'electing'
   }
 
-  #heard(nowUs: number): void {
-    this.#suspicion.heard(nowUs)
-    this.#silence = SILENT
-  }
-
-  /** It has said so itself, and all that it has sent is stable. Said again it is no news. */
-  #onGone(nowUs: number): void {
-    if (this.#silence === GONE) return
-    this.#silence = GONE
-    this.#suspicion.gone(nowUs)
-  }
-
   #deadline(nowUs: number): number {
     if (this.#hasFailed) return Number.POSITIVE_INFINITY
     if (this.#state === 'claiming') return Math.min(this.#claimUs, this.#claimUntilUs)
     if (!this.#isWaiting) return Number.POSITIVE_INFINITY
-    if (this.#state === 'electing') return this.#suspicion.nextLookUs(nowUs)
-    const lookUs = this.#options.manual ? Number.POSITIVE_INFINITY : this.#suspicion.nextLookUs(nowUs)
+    if (this.#state === 'electing') return this.#vigil.nextLookUs(nowUs)
+    const lookUs = this.#options.manual ? Number.POSITIVE_INFINITY : this.#vigil.nextLookUs(nowUs)
     return Math.min(lookUs, this.#wish?.fromUs ?? lookUs)
   }
 
   #look(nowUs: number): void {
-    if (this.#suspicion.look(nowUs)) this.#stall.slept(nowUs)
+    this.#vigil.look(nowUs)
     if (this.#wish !== undefined) {
       if (nowUs >= this.#wish.fromUs) this.#claim(this.#wish.reason, nowUs)
       return
@@ -317,21 +286,13 @@ export class Reign {
 
   /** An election may take its time: is there still a reason for it? */
   #lookAgain(nowUs: number): void {
-    if (this.#suspicion.look(nowUs)) this.#stall.slept(nowUs)
+    this.#vigil.look(nowUs)
     if (this.#wish !== undefined) return
     if (this.#options.manual || this.#suspected(nowUs) === undefined) this.#watch('there is no need any more', nowUs)
   }
 
   #suspected(nowUs: number): string | undefined {
-    if (this.#suspicion.isDue(nowUs, this.#isFarBehind() ? BEHIND_WAITS_US : 0)) return this.#silence
-    return this.#stall.isDue(this.#suspicion.jitterUs, nowUs)
-      ? 'nothing becomes stable under the sequencer that speaks'
-      : undefined
-  }
-
-  /** It would have to fetch much before it could go on: others can do so at once. */
-  #isFarBehind(): boolean {
-    return this.#stall.newest - this.#output.ownLog().lastSequence > FAR_BEHIND_EVENTS
+    return this.#vigil.suspected(this.#output.ownLog().lastSequence, nowUs)
   }
 
   #claim(reason: string, nowUs: number): void {
@@ -372,8 +333,7 @@ export class Reign {
   }
 
   #watch(reason: string, nowUs: number): void {
-    this.#suspicion.restart(nowUs)
-    this.#stall.restart(nowUs)
+    this.#vigil.restart(nowUs)
     const pauseUs = this.#options.jitter.integer(RETRY_US, 2 * RETRY_US)
     if (this.#wish !== undefined) this.#wish.fromUs = nowUs + pauseUs
     this.#transition('watching', reason)
