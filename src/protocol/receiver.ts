@@ -26,7 +26,7 @@ import {
 import { ReorderBuffer } from './reorder-buffer.js'
 import type { RequestSchedule } from './request-schedule.js'
 import { RewindIntake } from './rewind-intake.js'
-import { RewindSchedule } from './rewind-schedule.js'
+import { Rewinding } from './rewinding.js'
 import { StreamBranch } from './stream-branch.js'
 import { StreamExtent } from './stream-extent.js'
 
@@ -41,8 +41,7 @@ export class Receiver {
   readonly #extent = new StreamExtent()
   readonly #requester: GapRequester
   readonly #requests: RequestSchedule
-  readonly #rewind: RewindSchedule
-  readonly #intake: RewindIntake
+  readonly #rewind: Rewinding
   readonly #hole: Hole
   #state: ReceiverState
 
@@ -57,8 +56,8 @@ export class Receiver {
     this.#hole = new Hole(this.#line, this.#extent, all)
     this.#requester = new GapRequester(this.#inlet.session, all.servers, all, new Prng(all.seed), output, this.counters)
     this.#requests = this.#requester.schedule
-    this.#rewind = new RewindSchedule(all.rewindRetryMinUs, all.rewindRetryMaxUs, all.rewindStallUs)
-    this.#intake = new RewindIntake(this.#inlet, this.#line, this.#branch, this.counters)
+    const intake = new RewindIntake(this.#inlet, this.#line, this.#branch, this.counters)
+    this.#rewind = new Rewinding(all, this.#line, intake, output, this.counters)
     this.#state = all.startRewinding ? 'rewinding' : 'live'
   }
 
@@ -115,7 +114,7 @@ export class Receiver {
       this.counters['late-rewind']++
       return
     }
-    const verdict = this.#intake.take(sequence, count, bytes, start, end, nowUs)
+    const verdict = this.#rewind.take(sequence, count, bytes, start, end, nowUs)
     if (verdict === 'bad run' || verdict === 'hole') {
       this.#breakRewind(verdict, nowUs)
       return
@@ -129,7 +128,7 @@ export class Receiver {
     if (!this.#isRewindRunning()) return
     this.#rewind.progress(nowUs)
     const reason = `the rewind begins at ${sequence} only`
-    if (sequence <= this.#line.next) this.#intake.next = sequence
+    if (sequence <= this.#line.next) this.#rewind.begins(sequence)
     else if (this.#branch.hasVoters) this.#breakRewind(reason, nowUs)
     else this.#lose(sequence, reason)
   }
@@ -142,9 +141,7 @@ export class Receiver {
   /** The rewind's connection ended or failed; it is tried again later through `startRewind`. */
   onRewindEnd(reason: string, nowUs: number): void {
     if (!this.#isRewindRunning()) return
-    this.counters['rewind-failures']++
-    this.#options.logger[this.#rewind.levelOf(reason)]({ reason, nextSequence: this.#line.next }, 'rewind ended early')
-    const isBarren = this.#rewind.fail(this.#line.next, nowUs)
+    const isBarren = this.#rewind.fail(reason, nowUs)
     if (isBarren && this.#hole.isOpen && this.#options.servers > 0) this.#leaveRewinding('gap', 'rewind-failed', nowUs)
   }
 
@@ -161,12 +158,12 @@ export class Receiver {
   onRewindSessionEnd(nowUs: number): void {
     if (!this.#isRewindRunning()) return
     // One that has its stream only up to an end which a newer reign has gone beyond, to make it stable.
-    if (this.#branch.hasVoters && this.#intake.next < this.knownNextSequence) {
+    if (this.#branch.hasVoters && this.#rewind.next < this.knownNextSequence) {
       this.#breakRewind('ended too early', nowUs)
       return
     }
-    this.#extent.ended(this.#intake.next, nowUs)
-    if (this.#line.next === this.#intake.next) this.#finish('ended', 'end-of-session')
+    this.#extent.ended(this.#rewind.next, nowUs)
+    if (this.#line.next === this.#rewind.next) this.#finish('ended', 'end-of-session')
     else this.#proceed(nowUs)
   }
 
@@ -213,8 +210,8 @@ export class Receiver {
     if (nowUs >= this.#hole.lostAtUs) {
       this.#onUnanswered(nowUs)
     } else if (this.#state === 'rewinding') {
-      if (nowUs >= this.#rewind.dueAtUs) this.#startRewind(nowUs)
-      else if (nowUs >= this.#rewind.stalledAtUs(this.#hole.sinceUs)) this.#breakRewind('stalled', nowUs)
+      if (this.#rewind.canStart(nowUs)) this.#rewind.start(nowUs)
+      else if (this.#rewind.hasStalled(this.#hole.sinceUs, nowUs)) this.#breakRewind('stalled', nowUs)
     } else if (nowUs >= this.#requests.dueAtUs) {
       this.#onRequestDue(nowUs)
     }
@@ -224,7 +221,7 @@ export class Receiver {
   #deadlineUs(): number {
     if (this.#isOver()) return Number.POSITIVE_INFINITY
     if (this.#state !== 'rewinding') return Math.min(this.#requests.dueAtUs, this.#hole.lostAtUs)
-    return Math.min(this.#rewind.dueAtUs, this.#rewind.stalledAtUs(this.#hole.sinceUs), this.#hole.lostAtUs)
+    return Math.min(this.#rewind.dueAtUs(this.#hole.sinceUs), this.#hole.lostAtUs)
   }
 
   #onHeartbeat(sequence: number, nowUs: number): void {
@@ -290,7 +287,7 @@ export class Receiver {
   }
 
   #onHole(nowUs: number): void {
-    const canRewind = nowUs >= this.#rewind.dueAtUs
+    const canRewind = this.#rewind.canStart(nowUs)
     if (canRewind && this.#hole.isWide) {
       this.#startRewinding('wide-gap', nowUs)
     } else if (canRewind && this.#hole.hasOverflowed) {
@@ -307,7 +304,7 @@ export class Receiver {
     if (isTail && this.#requests.postpone(this.#line.deliveredAtUs, nowUs)) return
     const hasServers = this.#options.servers > 0
     if (hasServers && this.#requests.expire()) this.counters['request-timeouts']++
-    if (!hasServers || (this.#requests.isExhausted && nowUs >= this.#rewind.dueAtUs)) {
+    if (!hasServers || (this.#requests.isExhausted && this.#rewind.canStart(nowUs))) {
       this.#startRewinding(hasServers ? 'requests-unanswered' : 'no-request-server', nowUs)
       return
     }
@@ -321,34 +318,19 @@ export class Receiver {
   #startRewinding(reason: string, nowUs: number): void {
     this.#requests.close()
     this.#transition('rewinding', reason)
-    if (nowUs >= this.#rewind.dueAtUs) this.#startRewind(nowUs)
-  }
-
-  /** Comes last in a call: the output may call back at once. */
-  #startRewind(nowUs: number): void {
-    this.counters.rewinds++
-    this.#rewind.start(this.#line.next, nowUs)
-    this.#intake.next = this.#line.next
-    this.#output.startRewind(this.#line.next)
+    if (this.#rewind.canStart(nowUs)) this.#rewind.start(nowUs)
   }
 
   #leaveRewinding(state: 'live' | 'gap', reason: string, nowUs: number): void {
     this.#hole.forgiveOverflows()
     this.#transition(state, reason)
     if (state === 'gap') this.#requests.open(nowUs)
-    this.#stopRewind()
-  }
-
-  #stopRewind(): void {
-    if (!this.#rewind.isRunning) return
     this.#rewind.stop()
-    this.#output.stopRewind()
   }
 
   /** The rewind contradicts itself or the epoch table, or its server waits as we do: close it, try again later. */
   #breakRewind(reason: string, nowUs: number): void {
-    this.counters['broken-rewind']++
-    this.#output.stopRewind()
+    this.#rewind.abandon()
     this.onRewindEnd(reason, nowUs)
   }
 
@@ -390,7 +372,7 @@ export class Receiver {
     this.#buffer.clear()
     this.#requests.close()
     this.#transition(state, reason)
-    this.#stopRewind()
+    this.#rewind.stop()
   }
 
   #transition(next: ReceiverState, reason: string): void {
