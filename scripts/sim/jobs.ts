@@ -5,6 +5,9 @@ import type { RunReport } from '../../src/sim/run.js'
 import type { SimFailure, SimulateOptions, SimulateReport } from '../../src/sim/simulate.js'
 import type { FromJob, ToJob } from './job.js'
 
+/** A run leaves little behind: with room for the young, hardly anything is moved. A tenth faster. */
+const YOUNG = '--max-semi-space-size=64'
+
 /** As `simulate`, in so many processes. */
 export async function simulateInJobs(options: SimulateOptions, jobs: number): Promise<SimulateReport> {
   const { seed, runs = 1, faults, only, shrinkTries, onRun, onFailure } = options
@@ -26,7 +29,7 @@ export async function simulateInJobs(options: SimulateOptions, jobs: number): Pr
   }
   await Promise.all(
     Array.from({ length: jobs }, async () => {
-      const child = fork(new URL('./job.js', import.meta.url))
+      const child = fork(new URL('./job.js', import.meta.url), { execArgv: [...process.execArgv, YOUNG] })
       child.on('message', (message: FromJob) => {
         if (message.kind === 'failure') {
           failures.push(message.failure)

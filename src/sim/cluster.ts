@@ -2,46 +2,19 @@
  * The system of a run: the real roles, each on a machine of the simulated world, and a supervisor that starts again what has
  * died. What it knows of the processes it takes from their public faces, as an operator would.
  */
-import type { HostObserver } from '../component/host-options.js'
 import { SeqcastError } from '../core/errors.js'
-import type { LogFields, Logger } from '../core/log.js'
+import type { Logger } from '../core/log.js'
 import type { Prng } from '../core/prng.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
-import type { StoredPromise } from '../protocol/voter.js'
-import { startComponent } from '../runtime/component-role.js'
-import {
-  DEFAULT_COMMAND_GROUP,
-  DEFAULT_CONTROL_GROUP,
-  DEFAULT_EVENT_GROUP,
-  DEFAULT_SEQUENCER_REQUEST_PORT,
-  DEFAULT_STORE_REQUEST_PORT,
-  DEFAULT_STORE_REWIND_PORT,
-  type RoleOptions,
-} from '../runtime/options.js'
-import { Outcome } from '../runtime/outcome.js'
-import type { Platform } from '../runtime/platform.js'
-import { SendClient } from '../runtime/send-client.js'
-import { startSequencer } from '../runtime/sequencer-role.js'
-import { startStore } from '../runtime/store-role.js'
-import type { SimPlatform } from './machine.js'
-import { type RunningRole, SimNode } from './node.js'
-import type { ObserverCalls, SimLogLevel, SimProcess, SimStream } from './observer.js'
+import { DEFAULT_COMMAND_GROUP, DEFAULT_CONTROL_GROUP, DEFAULT_EVENT_GROUP } from '../runtime/options.js'
+import { SimNode } from './node.js'
+import type { SimProcess, SimStream } from './observer.js'
 import { Operator } from './operator.js'
-import type { SimClient, SimComponent, SimTime } from './parts.js'
-import { SimEventLog } from './sim-event-log.js'
-import { SimPromises } from './sim-promises.js'
-import { replicaOf, storeOf, type Topology } from './topology.js'
+import { RoleStarter, type RoleStarterOptions } from './role-starter.js'
+import { replicaOf, storeOf } from './topology.js'
 import { Violation } from './violation.js'
-import { watchEffects } from './watch-effects.js'
-import type { World } from './world.js'
 
-export interface ClusterOptions {
-  readonly world: World
-  readonly topology: Topology
-  readonly session: string
-  readonly components: readonly SimComponent[]
-  readonly clients: readonly SimClient[]
-  readonly observe: ObserverCalls
+export interface ClusterOptions extends RoleStarterOptions {
   readonly violate: (violation: Violation) => void
 }
 
@@ -55,7 +28,6 @@ const EXPECTED = new Set([
   'E_TIMEOUT',
   'E_REFUSED',
   'E_SESSION_UNKNOWN',
-  'E_LOST',
 ])
 
 export class Cluster {
@@ -65,12 +37,14 @@ export class Cluster {
   readonly #byName: ReadonlyMap<string, SimNode>
   readonly #byAddress: ReadonlyMap<string, SimNode>
   readonly #prng: Prng
+  readonly #starter: RoleStarter
   /** Addresses of those that run, for the taps of the network. */
   readonly #streams: ReadonlyMap<number, SimStream>
 
   constructor(options: ClusterOptions) {
     this.#options = options
     this.#prng = options.world.prng('supervisor')
+    this.#starter = new RoleStarter(options)
     this.nodes = this.#createNodes()
     this.#byName = new Map(this.nodes.map((node) => [node.name, node]))
     this.#byAddress = new Map(this.nodes.map((node) => [node.machine.address, node]))
@@ -80,7 +54,7 @@ export class Cluster {
       [DEFAULT_CONTROL_GROUP.port, 'control'],
     ])
     this.operator = new Operator(options.world.addMachine('operator'), (platform, address) =>
-      this.#roleOptions(platform, address, silent),
+      this.#starter.optionsOf(platform, address, silent),
     )
     this.#tapNetwork()
   }
@@ -155,7 +129,7 @@ export class Cluster {
     node.process = process
     observe.started(process, world.nowUs)
     const platform = node.machine.boot()
-    this.#startRole(node, process, platform).then(
+    this.#starter.start(node, process, platform).then(
       (role) => {
         if (node.process !== process) return
         node.role = role
@@ -210,142 +184,7 @@ export class Cluster {
     if (!isExpected) violate(new Violation('crash', `${process.node} died: ${error.stack ?? error.message}`))
     this.#staysDown(node, world.nowUs + this.#prng.integer(100_000, 600_000))
   }
-
-  async #startRole(node: SimNode, process: SimProcess, platform: SimPlatform): Promise<RunningRole> {
-    const { topology, session, world, observe } = this.#options
-    const options = this.#roleOptions(platform, node.machine.address, this.#loggerOf(node, process))
-    if (node.kind === 'sequencer') {
-      const isFirst = node.rank === 0 && process.start === 1
-      return await startSequencer({
-        ...options,
-        voters: topology.voters,
-        requestPort: DEFAULT_SEQUENCER_REQUEST_PORT,
-        tickUs: topology.tickUs,
-        standby: !isFirst,
-        rank: node.rank,
-        suspectUs: topology.suspectUs,
-      })
-    }
-    if (node.kind === 'store') {
-      const { disk } = node.machine
-      const log = await SimEventLog.open({
-        disk,
-        platform,
-        session,
-        observer: {
-          appended: (sequence, count, bytes, start, end) =>
-            observe.appended(process, sequence, count, bytes, start, end, world.nowUs),
-          truncated: (fromSequence) => observe.truncated(process, fromSequence, world.nowUs),
-          durable: (sequence) => observe.durable(process, sequence, world.nowUs),
-        },
-      })
-      observe.recovered(process, log, world.nowUs)
-      const promises = SimPromises.open({
-        disk,
-        platform,
-        session,
-        observer: { promised: (epoch) => observe.promised(process, epoch, world.nowUs) },
-      })
-      node.isFounded = isFounded(node.voter, promises.stored)
-      return await startStore({
-        ...options,
-        name: node.name,
-        voter: node.voter,
-        requestPort: DEFAULT_STORE_REQUEST_PORT,
-        rewindPort: DEFAULT_STORE_REWIND_PORT,
-        log,
-        promises,
-      })
-    }
-    if (node.kind === 'source') return await this.#startClient(node, process, options)
-    return await this.#startComponent(node, process, options)
-  }
-
-  async #startClient(node: SimNode, process: SimProcess, options: RoleOptions): Promise<RunningRole> {
-    const definition = this.#options.clients.find(({ name }) => name === node.name)
-    if (definition === undefined) throw new Error(`no source ${node.name}`)
-    const client = await SendClient.open({ ...options, name: node.name, schemaHash: '', onReturned: () => {} })
-    const outcome = new Outcome()
-    client.failed.catch((error: Error) => outcome.failed(error))
-    const ended = definition.run(client, process, this.#timeOf(options))
-    ended.catch((error: Error) => outcome.failed(error))
-    const stop = (): Promise<void> => {
-      client.close()
-      outcome.stopped()
-      return outcome.promise
-    }
-    return { client, done: outcome.promise, stop }
-  }
-
-  #startComponent(node: SimNode, process: SimProcess, options: RoleOptions): Promise<RunningRole> {
-    const { components, observe, world } = this.#options
-    const definition = components.find(({ name }) => name === node.component)
-    if (definition === undefined) throw new Error(`no component ${node.component}`)
-    const observer: HostObserver = {
-      delivered: (sequence, count, bytes, start, end) =>
-        observe.delivered(process, sequence, count, bytes, start, end, world.nowUs),
-      stable: (sequence) => observe.stable(process, sequence, world.nowUs),
-      revoked: (fromSequence) => observe.revoked(process, fromSequence, world.nowUs),
-      digestTaken: (sequence, digest) => observe.digest(process, sequence, digest, world.nowUs),
-      effectRevoked: ({ key }) => observe.effectRevoked(process, key, world.nowUs),
-    }
-    const component = watchEffects(definition.create(process, this.#timeOf(options)), {
-      began: (effect) => observe.effectBegan(process, effect, world.nowUs),
-      ended: (effect) => observe.effectEnded(process, effect, world.nowUs),
-    })
-    return startComponent(component, {
-      ...options,
-      instance: node.name,
-      standby: node.rank > 0,
-      guard: false,
-      observer,
-      onStateChanged: (state, reason) => observe.hostState(process, state, reason, world.nowUs),
-    })
-  }
-
-  #timeOf({ platform }: RoleOptions): SimTime {
-    const { world } = this.#options
-    return {
-      nowUs: () => world.nowUs,
-      sleep: (us) =>
-        new Promise((resolve) => {
-          platform?.timers.after(us / 1000, resolve)
-        }),
-    }
-  }
-
-  #roleOptions(platform: Platform, address: string, logger: Logger): RoleOptions {
-    return {
-      session: this.#options.session,
-      interfaceAddress: address,
-      eventGroup: DEFAULT_EVENT_GROUP,
-      commandGroup: DEFAULT_COMMAND_GROUP,
-      controlGroup: DEFAULT_CONTROL_GROUP,
-      stores: [],
-      datagramBytes: this.#options.topology.datagramBytes,
-      idle: 'block',
-      logger,
-      platform,
-    }
-  }
-
-  #loggerOf(node: SimNode, process: SimProcess): Logger {
-    const { observe } = this.#options
-    const at =
-      (level: SimLogLevel) =>
-      (fields: LogFields, message: string): void => {
-        if (node.process !== process) return
-        if (message === 'voter') node.isFounded ||= fields.to === 'voting'
-        observe.logged(process, level, fields, message)
-      }
-    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
-  }
 }
 
 const ignore = (): void => {}
 const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
-
-/** Its disk knows the life in which it takes part in the session. */
-function isFounded(voter: string, stored: StoredPromise | undefined): boolean {
-  return stored !== undefined && stored.lives[voter] === stored.life
-}
