@@ -11,6 +11,8 @@ import { SUSPECT_US, Suspicion, type SuspicionOptions } from './suspicion.js'
 
 /** A voter that was heard within this time is there: they speak every tenth of a second. Less than a silence that is suspected. */
 const VOTER_ALIVE_US = 250_000
+/** While fewer than a majority were heard for so long, nothing can become stable under anybody: that is no fault of the sequencer's. */
+const VOTERS_GONE_US = 1_000_000
 /** A standby that lacks so many events takes some tenths of a second to fetch them, and waits so much longer for somebody else to claim. */
 const FAR_BEHIND_EVENTS = 50_000
 const BEHIND_WAITS_US = 1_000_000
@@ -75,7 +77,7 @@ export class Vigil {
 
   /** To be called at each look, before it is asked. */
   look(nowUs: number): void {
-    if (this.#suspicion.look(nowUs)) this.#stall.slept(nowUs)
+    if (this.#suspicion.look(nowUs) || !this.#heardMajority(VOTERS_GONE_US, nowUs)) this.#stall.slept(nowUs)
   }
 
   /**
@@ -96,8 +98,12 @@ export class Vigil {
 
   /** Whether so many voters are there that a claim can be granted. */
   hearsMajority(nowUs: number): boolean {
+    return this.#heardMajority(VOTER_ALIVE_US, nowUs)
+  }
+
+  #heardMajority(withinUs: number, nowUs: number): boolean {
     let heard = 0
-    for (const heardUs of this.#votersHeardUs.values()) if (nowUs - heardUs <= VOTER_ALIVE_US) heard++
+    for (const heardUs of this.#votersHeardUs.values()) if (nowUs - heardUs <= withinUs) heard++
     return heard > this.#voters.length / 2
   }
 }

@@ -134,6 +134,26 @@ test('a slow disk, a voter that catches up, voters that are gone or have lost th
   t.end()
 })
 
+test('voters come back after an outage: the sequencer gets its time to make stable what waits', (t) => {
+  const standby = new Standby()
+  standby.view.durable = [10, undefined, undefined]
+  standby.pass(20_000_000, (view) => view.next++)
+  standby.view.durable = [10, 10, undefined]
+  standby.pass(1_500_000, (view) => view.next++)
+  standby.pass(20_000_000, (view) => {
+    view.next++
+    view.stable = view.next - 1
+    view.durable = [view.stable, view.stable, undefined]
+  })
+  t.strictSame(standby.claims, [])
+  standby.view.durable = [standby.view.stable, undefined, undefined]
+  standby.pass(20_000_000, (view) => view.next++)
+  standby.view.durable = [standby.view.stable, standby.view.stable, undefined]
+  standby.pass(STALL_US + 500_000, (view) => view.next++)
+  t.equal(standby.claims.length, 1, 'and no more than its time')
+  t.end()
+})
+
 test('where a new reign does not help either the next suspicion takes twice as long', (t) => {
   const standby = new Standby()
   standby.pass(100_000_000, (view) => {
