@@ -135,7 +135,7 @@ test('a slow disk, a voter that catches up, voters that are gone or have lost th
 })
 
 test('voters come back after an outage: the sequencer gets its time to make stable what waits', (t) => {
-  const standby = new Standby()
+  const standby = new Standby().pass(1_000_000)
   standby.view.durable = [10, undefined, undefined]
   standby.pass(20_000_000, (view) => view.next++)
   standby.view.durable = [10, 10, undefined]
