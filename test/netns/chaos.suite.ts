@@ -3,8 +3,9 @@
  * chaos` plays that one again, as far as real processes can.
  */
 import { Prng } from '../../src/core/prng.js'
+import { MEMBERS, REPLICAS, VOTERS } from './members.js'
 import { scenario } from './scenario.js'
-import { MEMBERS, REPLICAS, type System, sleep, VOTERS } from './system.js'
+import { type System, sleep } from './system.js'
 
 const ROUNDS = 15
 const SEEDS = process.env.SEED === undefined ? [1, 2, 3, Date.now() % 1_000_000] : [Number(process.env.SEED)]

@@ -2,8 +2,10 @@
  * The active replica of a component is lost in any way: the other one takes over by itself, what is owed is sent once, and effects are
  * repeated under their own keys only.
  */
+
+import { MEMBERS, REPLICAS } from './members.js'
 import { scenario } from './scenario.js'
-import { MEMBERS, REPLICAS, type System, sleep } from './system.js'
+import { type System, sleep } from './system.js'
 
 const LOSS = { lossPercent: 1 }
 const LOSSES: readonly {

@@ -1,6 +1,8 @@
 /** At ten times the rate of the other scenarios: full outboxes, full packets, long lost branches. */
+
+import { MEMBERS, VOTERS } from './members.js'
 import { scenario } from './scenario.js'
-import { MEMBERS, sleep, VOTERS } from './system.js'
+import { sleep } from './system.js'
 
 const FAST = { rate: 10_000 }
 

@@ -1,6 +1,7 @@
 /** The LAN of namespaces works, and a system on it rides out a cut. `npm run test-netns` has the rest. */
+
+import { MEMBERS } from './members.js'
 import { scenario } from './scenario.js'
-import { MEMBERS } from './system.js'
 
 scenario(
   'the active sequencer is cut off from everybody: the other one goes on',

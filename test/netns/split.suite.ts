@@ -1,6 +1,8 @@
 /** The LAN falls apart: whoever has no majority makes nothing stable, and nobody stays on a lost branch. */
+
+import { MEMBERS, VOTERS } from './members.js'
 import { scenario } from './scenario.js'
-import { MEMBERS, type System, sleep, VOTERS } from './system.js'
+import { type System, sleep } from './system.js'
 
 const PARTED_MS = 2_000
 const LOSS = { lossPercent: 1 }

@@ -1,5 +1,5 @@
 /**
- * A whole system on a LAN of namespaces: three voters, two sequencers, two replicas of a component and a sender, each on a
+ * A whole system on a LAN of namespaces: three voters, two sequencers (or three), two replicas of a component and a sender, each on a
  * host of its own, and a host that only watches. What can happen to it are calls; `finish` ends the session and judges it.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -9,29 +9,19 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { Running } from '../fixtures/processes.js'
 import { readRecording } from '../system/recorded.js'
-import { LOAD } from '../system/tally.js'
 import { Feed } from './feed.js'
 import { Lan } from './lan.js'
 import { LOADS_PER_MARK } from './marker.js'
+import { effectsOf, MEMBERS, REPLICAS, roleOf, SENDER, SEQUENCERS, storeOf, VOTERS, WATCHER } from './members.js'
 import { readNotes } from './stable-notes.js'
 import { BALLAST, problemsOf } from './verify.js'
 import { Watcher } from './watcher.js'
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
 const PROGRAM = path('../../src/cli/seqcast.js')
-const MARKER = path('./marker.js')
 const WATCH = path('./watch.js')
 const EVENT_GROUP = '239.255.77.1:7701'
 const CONTROL_GROUP = '239.255.77.3:7703'
-
-export const VOTERS = ['a', 'b', 'c'] as const
-export type Voter = (typeof VOTERS)[number]
-export const SEQUENCERS = ['s1', 's2', 's3'] as const
-export const REPLICAS = ['p1', 'p2'] as const
-export const SENDER = 'x'
-const WATCHER = 'w'
-/** Everybody but the watcher, who hears all. */
-export const MEMBERS: readonly string[] = [...VOTERS, ...SEQUENCERS, ...REPLICAS, SENDER]
 
 const DEFAULT_RATE = 1_000
 const GIVE_UP_MS = 60_000
@@ -180,7 +170,7 @@ export class System {
 
   /** Takes the disk of a voter that does not run. */
   empty(voter: string): void {
-    rmSync(this.#storeDirectory(voter), { recursive: true, force: true })
+    rmSync(storeOf(voter, this.#directory), { recursive: true, force: true })
   }
 
   /** What the role on a host has written to its log in all its lives. */
@@ -272,7 +262,7 @@ export class System {
   async #judge(messages: number): Promise<Outcome> {
     const { session } = this
     const read = VOTERS.map(
-      async (name) => [name, (await readRecording(this.#storeDirectory(name), session)).events] as const,
+      async (name) => [name, (await readRecording(storeOf(name, this.#directory), session)).events] as const,
     )
     const records = new Map(await Promise.all(read))
     const notes = readNotes(join(this.#directory, 'notes'))
@@ -306,20 +296,7 @@ export class System {
   }
 
   #command(name: string): string[] {
-    return [...this.#roleArguments(name), ...this.#streams(name), ...this.#disturbance()]
-  }
-
-  #roleArguments(name: string): string[] {
-    if (name === SENDER) return ['send', '--type', String(LOAD), '--json']
-    if (VOTERS.some((voter) => voter === name)) {
-      return ['store', '--name', name, '--voter', name, '--dir', this.#storeDirectory(name)]
-    }
-    if (SEQUENCERS.some((sequencer) => sequencer === name)) {
-      return ['sequencer', '--voters', VOTERS.join(','), '--standby', '--rank', name === 's1' ? '0' : '1']
-    }
-    const effects = `file=${this.#effectsFile(name)}`
-    const passive = name === 'p1' ? [] : ['--standby']
-    return ['run', MARKER, '--instance', name, '--no-guard', '--option', effects, ...passive]
+    return [...roleOf(name, this.#directory), ...this.#streams(name), ...this.#disturbance()]
   }
 
   #streams(name: string): string[] {
@@ -355,16 +332,8 @@ export class System {
     return this.watcher.reign?.stableAtMs ?? Number.NaN
   }
 
-  #storeDirectory(name: string): string {
-    return join(this.#directory, `store-${name}`)
-  }
-
-  #effectsFile(name: string): string {
-    return join(this.#directory, `effects-${name}`)
-  }
-
   #effects(): string[] {
-    const files = REPLICAS.map((name) => this.#effectsFile(name)).filter((file) => existsSync(file))
+    const files = REPLICAS.map((name) => effectsOf(name, this.#directory)).filter((file) => existsSync(file))
     return files.flatMap((file) => readFileSync(file, 'utf8').split('\n').slice(0, -1))
   }
 

@@ -1,6 +1,8 @@
 /** Three voters: any one may be lost in any way, and comes back by itself. Two lost hold the session, and lose nothing. */
+
+import { MEMBERS, VOTERS, type Voter } from './members.js'
 import { scenario } from './scenario.js'
-import { MEMBERS, type System, sleep, VOTERS, type Voter } from './system.js'
+import { type System, sleep } from './system.js'
 
 const LOSS = { lossPercent: 1 }
 /** Nothing may become stable for so long. */
@@ -79,6 +81,8 @@ for (const { name, lose, bring } of LOSSES.filter(({ name }) => name !== 'restar
       bring(system, 'a')
       await system.isBack('a')
       await system.isBack('b')
+      const logs = system.sequencers.map((name) => system.log(name)).join('')
+      t.notMatch(logs, 'nothing becomes stable under', 'the sequencer is not to blame for voters that are gone')
     },
   )
 }
