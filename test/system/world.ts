@@ -26,7 +26,7 @@ export class World {
     this.observer = observer
   }
 
-  static async open(t: Test): Promise<World> {
+  static async open(t: Pick<Test, 'teardown'>): Promise<World> {
     const place = await stage(t)
     const { event, command, control } = place.groups
     const configured = { session: place.session, eventGroup: event, commandGroup: command, controlGroup: control }
