@@ -61,6 +61,8 @@ const roleFields = z.strictObject({
   rank: whole(0, MAX_RANK).optional(),
   suspectMs: whole(MIN_SUSPECT_MS, 60_000).optional(),
   manual: flag.optional(),
+  etcd: text.optional(),
+  etcdPrefix: text.optional(),
   instance: name.optional(),
   guard: flag.optional(),
   localStore: text.optional(),

@@ -1,9 +1,10 @@
 /** `seqcast sequencer`: puts the commands of all sources in one order. */
 import { Command } from 'commander'
+import { SeqcastError } from '../core/errors.js'
 import { DEFAULT_SEQUENCER_REQUEST_PORT, DEFAULT_SUSPECT_MS } from '../runtime/options.js'
-import { startSequencer } from '../runtime/sequencer-role.js'
+import { type SequencerRoleOptions, startSequencer } from '../runtime/sequencer-role.js'
 import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
-import { readConfiguration, roleOptions } from './configuration.js'
+import { type Configuration, readConfiguration, roleOptions } from './configuration.js'
 import { withPortHint } from './ports.js'
 import { runRole } from './run-role.js'
 import { addFaultOptions, addStreamOptions } from './stream-options.js'
@@ -18,6 +19,8 @@ export const sequencerCommand = new Command('sequencer')
     `take over after so long without a sign of the active one (default: ${DEFAULT_SUSPECT_MS})`,
   )
   .option('--manual', 'never take over unasked')
+  .option('--etcd <urls>', 'let an etcd choose who claims which epoch, as http://HOST:PORT,...; needs --voters')
+  .option('--etcd-prefix <text>', 'of the keys in the etcd (default: seqcast)')
   .option('--request-port <port>', `UDP port for retransmission (default: ${DEFAULT_SEQUENCER_REQUEST_PORT})`)
   .option('--tick-ms <ms>', 'a Tick event after this long without an event; 0: none (default: 100)')
   .action(async (flags: Record<string, unknown>) => {
@@ -33,10 +36,26 @@ export const sequencerCommand = new Command('sequencer')
         rank: configuration.rank ?? 0,
         suspectUs: (configuration.suspectMs ?? DEFAULT_SUSPECT_MS) * 1000,
         requestPort: configuration.requestPort ?? DEFAULT_SEQUENCER_REQUEST_PORT,
+        ...etcdOptions(configuration),
         ...(configuration.tickMs === undefined ? {} : { tickUs: configuration.tickMs * 1000 }),
       }),
     )
     await runRole(role, options.logger)
   })
+
+function etcdOptions({ etcd, etcdPrefix }: Configuration): Pick<SequencerRoleOptions, 'etcd'> {
+  if (etcd === undefined) return {}
+  const endpoints = etcd.split(',').map((endpoint) => readEndpoint(endpoint.trim()))
+  return { etcd: { endpoints, ...(etcdPrefix === undefined ? {} : { prefix: etcdPrefix }) } }
+}
+
+function readEndpoint(endpoint: string): string {
+  if (/^https?:\/\//.test(endpoint) && URL.canParse(endpoint)) return endpoint
+  throw new SeqcastError('E_CONFIG', `--etcd names '${endpoint}', which is no address of an etcd`, {
+    hint: 'for example --etcd http://127.0.0.1:2379, or several with commas between them',
+    fields: { field: 'etcd' },
+  })
+}
+
 addStreamOptions(sequencerCommand)
 addFaultOptions(sequencerCommand)

@@ -2,6 +2,7 @@
  * What the active sequencer does with the network: the sockets around the machine, and which machine they feed. The machine
  * that reads a session passively has the same sockets; it hears and says nothing until it reigns.
  */
+import { nonZero } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { delay } from '../core/timers.js'
 import { Authenticator } from '../net/auth.js'
@@ -47,6 +48,8 @@ export class Reigning {
   #agent: Agent | undefined
   #unlisten: () => void = () => {}
   #isDraining = false
+  /** What the process has counted beside the machine, for its heartbeats. */
+  otherCounters: () => Readonly<Record<string, number>> = () => ({})
 
   private constructor(
     options: SequencerRoleOptions,
@@ -114,7 +117,12 @@ export class Reigning {
           cycle.expectAnswer()
         },
         sendAnswer: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port),
-        sendControl: (kind, body) => this.#control.send(kind, body),
+        sendControl: (kind, body) => {
+          // A full heartbeat has counters, and was made to be sent once.
+          const counters = kind === 'sequencer' && 'counters' in body ? body.counters : {}
+          if (counters.events !== undefined) Object.assign(counters, nonZero(this.otherCounters()))
+          this.#control.send(kind, body)
+        },
         stateChanged,
       },
     )

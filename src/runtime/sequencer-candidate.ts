@@ -3,16 +3,19 @@
  * and goes back to waiting when somebody else reigns. Who may do what when is decided by the machine `Reign`; here are its
  * sockets, the reading, and the machine that sequences.
  */
+import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
 import { Prng } from '../core/prng.js'
+import { NEWEST_EPOCHS } from '../protocol/epoch-notice.js'
 import { type Adoption, Reign, type ReignState } from '../protocol/reign.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
-import type { AdminRequest, ControlMessage } from '../wire/control.js'
+import type { AdminRequest, ControlMessage, StoreStatus } from '../wire/control.js'
 import type { Agent } from './duty-cycle.js'
+import { EtcdElector } from './etcd-elector.js'
 import { DEFAULT_SUSPECT_MS, STATUS_EVERY_US } from './options.js'
 import type { SequencerParts } from './sequencer-role.js'
-import { rebuildFrom, secondSequencer } from './session-start.js'
+import { type HeardStore, rebuildFrom, secondSequencer } from './session-start.js'
 import { StandbyReader } from './standby-reader.js'
 
 const START_TIMEOUT_US = 10_000_000
@@ -36,6 +39,8 @@ type CandidateState = 'standby' | 'adopting' | 'reigning' | 'over'
 export class SequencerCandidate implements Agent {
   readonly #parts: SequencerParts
   readonly #reign: Reign
+  /** Decides who claims, where that is not left to the candidates. */
+  readonly #elector: EtcdElector | undefined
   readonly #unlisten: () => void
   #state: CandidateState = 'standby'
   #sequencer: Sequencer
@@ -49,13 +54,17 @@ export class SequencerCandidate implements Agent {
   #orderCarriedOut = 0
   /** As the active sequencer said last. */
   #stableSequence = 0
+  /** What each copy that was heard has; voters tell it with their grants. */
+  readonly #copies = new Map<string, number>()
   /** The end of the session was read, and is not known to be stable. */
   #awaitsEnd = false
   /** Settles the start of one that claims at once. */
   #started: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
 
-  constructor(parts: SequencerParts) {
+  /** @param recorded a store that was heard before, with its part of the session */
+  constructor(parts: SequencerParts, recorded?: HeardStore) {
     this.#parts = parts
+    if (recorded !== undefined) this.#noteCopy(recorded)
     const { options, cycle, control, outcome } = parts
     this.#sequencer = this.#createMachine()
     this.#reign = new Reign(
@@ -67,6 +76,7 @@ export class SequencerCandidate implements Agent {
         rank: options.rank ?? 0,
         jitter: new Prng(control.sender),
         manual: options.manual ?? false,
+        isElected: options.etcd !== undefined,
         knownEpoch: 0,
         logger: options.logger,
       },
@@ -81,6 +91,9 @@ export class SequencerCandidate implements Agent {
         failed: (error) => outcome.failed(error),
       },
     )
+    const { etcd } = options
+    if (etcd !== undefined) this.#elector = new EtcdElector(options, etcd, control.sender, cycle, this.#reign)
+    parts.sockets.otherCounters = () => this.#elector?.counters ?? {}
     this.#unlisten = control.listen((message, address, nowUs) => this.#onControl(message, address, nowUs))
     cycle.add(this)
   }
@@ -97,7 +110,8 @@ export class SequencerCandidate implements Agent {
 
   /**
    * Claims at once. Resolves when this one reigns.
-   * @throws SeqcastError E_SESSION_NEEDS_STORE where the voters do not let it, E_SECOND_SEQUENCER where another one was faster
+   * @throws SeqcastError E_SESSION_NEEDS_STORE where the voters do not let it, E_SECOND_SEQUENCER where another one was faster,
+   * E_ETCD where no etcd answers
    */
   async take(): Promise<void> {
     const { options, cycle, outcome } = this.#parts
@@ -107,7 +121,8 @@ export class SequencerCandidate implements Agent {
       outcome.promise.then(resolve, reject)
     })
     const timer = cycle.platform.timers.after(timeoutMs, () => {
-      this.#started?.reject(notGranted(options.session, options.voters, timeoutMs))
+      const isAnswered = this.#elector?.isAnswered ?? true
+      this.#started?.reject((isAnswered ? notGranted : notElected)(options, timeoutMs))
     })
     try {
       this.#reign.takeOver('started', cycle.enter())
@@ -123,6 +138,7 @@ export class SequencerCandidate implements Agent {
     this.#turn++
     this.#closeReader()
     this.#unlisten()
+    this.#elector?.close()
     this.#parts.cycle.remove(this)
   }
 
@@ -199,6 +215,7 @@ export class SequencerCandidate implements Agent {
       }
       case 'store':
         reign.onStatus(message.body, nowUs)
+        this.#noteCopy(message.body)
         break
       case 'claim':
         reign.onClaim(message.body.epoch, message.sender, nowUs)
@@ -233,7 +250,10 @@ export class SequencerCandidate implements Agent {
   }
 
   #onReign(state: ReignState, reason: string): void {
-    if (state !== 'watching' || this.#state === 'over') return
+    if (this.#state === 'over') return
+    if (state === 'electing') this.#elector?.seek(this.#parts.cycle.enter())
+    if (state !== 'watching') return
+    this.#elector?.release(this.#parts.cycle.enter())
     if (this.#state === 'reigning') {
       const { session, logger } = this.#parts.options
       logger.warn({ session, reason, nextSequence: this.#sequencer.nextSequence }, 'sequencer: stepped down')
@@ -283,11 +303,13 @@ export class SequencerCandidate implements Agent {
     const isVoid = (): boolean => turn !== this.#turn || this.#state !== 'adopting'
     try {
       if (choice.from === 'store') await this.#fetch(choice)
+      this.#requireUnbegun()
       if (isVoid()) return
       await sockets.listen()
     } catch (error) {
       if (isVoid()) return
       if (!(error instanceof SeqcastError) || !PASSING.has(error.code)) throw error
+      options.logger.warn({ session: options.session }, `sequencer: ${error.message}`)
       this.#reign.adoptionFailed(error.message, cycle.enter())
       return
     }
@@ -299,6 +321,29 @@ export class SequencerCandidate implements Agent {
     sockets.reign(sequencer, (nowUs, wallUs) => sequencer.open(nowUs, wallUs, epoch, 'claimed', lives))
     options.logger.info({ session: options.session, epoch, adopted: choice.from }, 'sequencer: reigns')
     if (sequencer.state !== 'ending') this.#started?.resolve()
+  }
+
+  /** All voters may have lost their disks: what another store has must not be begun a second time. @throws SeqcastError E_SESSION_NEEDS_STORE */
+  #requireUnbegun(): void {
+    if (this.#sequencer.nextSequence > 1) return
+    for (const [store, events] of this.#copies) {
+      if (events === 0) continue
+      const { session } = this.#parts.options
+      const error = new SeqcastError(
+        'E_SESSION_NEEDS_STORE',
+        `store ${store} has ${events} events of session ${session}, and its voters have none`,
+        {
+          hint: 'the voters have lost their data: export it from that store, import it for a voter, and see seqcast admin readmit; or choose another --session',
+          fields: { session, store, events },
+        },
+      )
+      this.#started?.reject(error)
+      throw error
+    }
+  }
+
+  #noteCopy({ name, voter, committedSequence }: Pick<StoreStatus, 'name' | 'voter' | 'committedSequence'>): void {
+    if (!this.#parts.options.voters.includes(voter)) this.#copies.set(name, committedSequence)
   }
 
   /** Reads what the store of the best grant has. What ends in the same epoch there as here is the same up to here. */
@@ -327,23 +372,37 @@ export class SequencerCandidate implements Agent {
       nextSequence,
       stableSequence: this.#stableSequence,
       publishedIsStable: false,
-      epochTable: [...epochTable],
+      epochTable: epochTable.slice(-NEWEST_EPOCHS),
       state: CANDIDATE_STATES[this.#reign.state],
       held: false,
       requestPort: this.#parts.sockets.requestPort,
-      counters: this.#reader?.counters ?? {},
+      counters: { ...this.#reader?.counters, ...nonZero(this.#elector?.counters ?? {}) },
       lives: {},
     })
   }
 }
 
-function notGranted(session: string, voters: readonly string[], timeoutMs: number): SeqcastError {
+type Wanted = Pick<SequencerParts['options'], 'session' | 'voters' | 'etcd'>
+
+function notGranted({ session, voters }: Wanted, timeoutMs: number): SeqcastError {
   const who = `the voters (${voters.join(', ')}) of session ${session}`
   return new SeqcastError(
     'E_SESSION_NEEDS_STORE',
     `${who} did not make this sequencer the active one within ${timeoutMs / 1000} s`,
     {
-      hint: 'the logs of the stores say why; a voter that has lost its data recovers from a majority of the others first',
+      hint: 'the logs of the stores say why; a voter that has lost its data recovers from a majority of the others first, or by seqcast admin readmit',
+      fields: { session },
+    },
+  )
+}
+
+function notElected({ session, etcd }: Wanted, timeoutMs: number): SeqcastError {
+  const where = etcd?.endpoints.join(', ')
+  return new SeqcastError(
+    'E_ETCD',
+    `no etcd of ${where} answered within ${timeoutMs / 1000} s: without it no sequencer is chosen for session ${session}`,
+    {
+      hint: 'start the etcd, or correct --etcd; the log above says what each one answered. Without --etcd the voters alone decide',
       fields: { session },
     },
   )

@@ -7,6 +7,7 @@ import type { Sequencer } from '../protocol/sequencer.js'
 import type { SequencerState } from '../protocol/sequencer-types.js'
 import { ControlLink } from './control-link.js'
 import { DutyCycle } from './duty-cycle.js'
+import type { EtcdOptions } from './etcd-client.js'
 import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
@@ -30,6 +31,8 @@ export interface SequencerRoleOptions extends RoleOptions {
   readonly suspectUs?: number
   /** Never take over by itself. */
   readonly manual?: boolean
+  /** Who claims an epoch, and which one, is decided by an etcd. Needs voters: theirs are the grants. */
+  readonly etcd?: EtcdOptions
 }
 
 export interface SequencerRole extends Role {
@@ -39,7 +42,7 @@ export interface SequencerRole extends Role {
 
 /**
  * Starts a sequencer. It resolves when the session is open; that of a standby when it reads the session.
- * @throws SeqcastError E_SECOND_SEQUENCER, E_SESSION_NEEDS_STORE, E_PORT_IN_USE, E_GROUP, E_INTERFACE, E_CONFIG
+ * @throws SeqcastError E_SECOND_SEQUENCER, E_SESSION_NEEDS_STORE, E_ETCD, E_PORT_IN_USE, E_GROUP, E_INTERFACE, E_CONFIG
  */
 export async function startSequencer(options: SequencerRoleOptions): Promise<SequencerRole> {
   requireVoters(options)
@@ -65,7 +68,7 @@ export async function startSequencer(options: SequencerRoleOptions): Promise<Seq
       outcome.promise.then(closeAll, closeAll)
       return roleOf(parts, () => sequencer)
     }
-    const candidate = new SequencerCandidate(parts)
+    const candidate = new SequencerCandidate(parts, recorded)
     closers.push(() => candidate.close())
     outcome.promise.then(closeAll, closeAll)
     if (options.standby === true) await candidate.stand()
@@ -86,9 +89,11 @@ export interface SequencerParts {
   readonly outcome: Outcome
 }
 
-function requireVoters({ voters, standby, manual, session }: SequencerRoleOptions): void {
-  if (voters.length > 0 || (standby !== true && manual !== true)) return
-  throw new SeqcastError('E_CONFIG', `${standby === true ? 'a standby' : '--manual'} needs the voters of the session`, {
+function requireVoters({ voters, standby, manual, etcd, session }: SequencerRoleOptions): void {
+  if (voters.length > 0) return
+  const who = standby === true ? 'a standby' : manual === true ? '--manual' : etcd !== undefined ? '--etcd' : undefined
+  if (who === undefined) return
+  throw new SeqcastError('E_CONFIG', `${who} needs the voters of the session`, {
     hint: 'name them as for the active sequencer: --voters a,b,c',
     fields: { field: 'voters', session },
   })
