@@ -119,6 +119,7 @@ addBench(
   .option('--rate <n>', `commands a second, half of a client and half of a component (default: ${COMMANDS_PER_SECOND})`)
   .option('--bytes <n>', `payload of a client's command (default: ${EVENT_BYTES})`)
   .option('--suspect-ms <ms>', `as of seqcast sequencer (default: ${DEFAULT_SUSPECT_MS})`)
+  .option('--etcd <urls>', 'as of seqcast sequencer: an etcd chooses (default: the voters alone)')
   .option('--quiet-minutes <n>', 'then run so long undisturbed, all cores busy: nobody may take over (default: 0)')
   .action((flags: Record<string, unknown>) =>
     withDirectory(flags, async (configuration, directory, keep) => {
@@ -131,11 +132,11 @@ addBench(
         json,
         datagram,
       } = configuration
-      const { suspectMs = DEFAULT_SUSPECT_MS, quietMinutes = 0 } = configuration
+      const { suspectMs = DEFAULT_SUSPECT_MS, quietMinutes = 0, etcd = '' } = configuration
       requireOneDatagram(bytes, datagram)
       const startMs = Date.now()
       const progress = createFailoverProgress(json)
-      const options = { directory, ending: how, takeovers: kills, rate, bytes, datagram, suspectMs, quietMinutes }
+      const options = { directory, ending: how, takeovers: kills, rate, bytes, datagram, suspectMs, etcd, quietMinutes }
       const { result, takeovers } = await benchFailover({ ...options, progress })
       for (const [name, histogram] of takeovers.histograms) {
         if (configuration.out !== undefined) writeHistogram(configuration.out, `failover-${name}`, histogram, startMs)

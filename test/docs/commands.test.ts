@@ -40,3 +40,13 @@ test('commands and flags', (t) => {
   }
   t.end()
 })
+
+test('scripts', (t) => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const document of DOCUMENTS) {
+    const text = readFileSync(join(root, document), 'utf8')
+    const printed = new Set([...text.matchAll(/npm run ([a-z-]+)/g)].map(([, name = '']) => name))
+    for (const name of printed) t.ok(name in scripts, `${document}: npm run ${name}`)
+  }
+  t.end()
+})

@@ -181,7 +181,8 @@ test('the report says what was measured, or what is wrong', (t) => {
   const level = { takeoverMs: spread, outstanding: spread, backMs: none }
   const result: FailoverResult = {
     ...{ bench: 'failover', idle: 'block', ending: 'kill', takeovers: 3, commandsPerSecond: 20_000, bytes: 64 },
-    ...{ datagram: 1_400, voters: 3, suspectMs: 300, detectionMs: spread, pauseMs: spread, published: level },
+    ...{ datagram: 1_400, voters: 3, suspectMs: 300, chosenBy: 'voters' },
+    ...{ detectionMs: spread, pauseMs: spread, published: level },
     ...{ stable: level, replies: { outstanding: spread, backMs: none }, revokedAfterPublished: 1, lostAfterStable: 0 },
     ...{ unaskedTakeovers: 0, quiet: undefined, heldBackMs: 0, verified: true, problems: [] },
     record: { events: 9, epochs: 4, orders: 3, replies: 3, logs: 3, stableNotes: 2 },

@@ -64,6 +64,7 @@ export interface FailoverResult {
   readonly datagram: number
   readonly voters: number
   readonly suspectMs: number
+  readonly chosenBy: 'voters' | 'etcd'
   /** From the end of the reign to the first claim of the next one. */
   readonly detectionMs: Spread
   readonly pauseMs: Spread
@@ -105,8 +106,8 @@ const ENDED: Readonly<Record<Ending, string>> = {
 }
 
 export function failoverText(result: FailoverResult): string {
-  const { commandsPerSecond, voters, suspectMs } = result
-  const head = `failover: ${count(commandsPerSecond)} commands a second, half of a client and half of a component, ${voters} voters, suspected after ${suspectMs} ms`
+  const { commandsPerSecond, voters, suspectMs, chosenBy } = result
+  const head = `failover: ${count(commandsPerSecond)} commands a second, half of a client and half of a component, ${voters} voters${chosenBy === 'etcd' ? ', chosen by etcd' : ''}, suspected after ${suspectMs} ms`
   const parts = [head, ...(result.takeovers > 0 ? [takeoverText(result)] : [])]
   if (result.quiet !== undefined) parts.push(quietText(result.quiet))
   return [...parts, proofText(result)].join('\n\n')

@@ -36,6 +36,8 @@ export interface FailoverBenchOptions {
   readonly bytes: number
   readonly datagram: number
   readonly suspectMs: number
+  /** Endpoints of an etcd that chooses the sequencer, as of seqcast sequencer; '' for none. */
+  readonly etcd: string
   /** How long to run undisturbed afterwards, with as many busy processes beside it as there are cores. */
   readonly quietMinutes: number
   readonly progress: FailoverProgress
@@ -53,8 +55,9 @@ const PER_ORDER = 2
 export async function benchFailover(
   options: FailoverBenchOptions,
 ): Promise<{ result: FailoverResult; takeovers: Takeovers }> {
-  const { directory, datagram, bytes, rate, suspectMs } = options
-  const topology = await Topology.create({ directory, datagram, bytes, orderRate: rate / PER_ORDER, suspectMs })
+  const { directory, datagram, bytes, rate, suspectMs, etcd } = options
+  const orderRate = rate / PER_ORDER
+  const topology = await Topology.create({ directory, datagram, bytes, orderRate, suspectMs, etcd })
   const role = roleOptions(topology, datagram)
   const watch = await FailoverWatch.open(role)
   const bench = new FailoverBench(options, topology, watch, role)
@@ -282,7 +285,7 @@ class FailoverBench {
     record: RecordCheckResult,
     digest: FailoverResult['digest'],
   ): FailoverResult {
-    const { rate, bytes, datagram, suspectMs, ending } = this.#options
+    const { rate, bytes, datagram, suspectMs, ending, etcd } = this.#options
     const watch = this.#watch
     const problems = [...record.problems]
     if (!digest.equal) problems.push('the replicas have different digests, or one did not say it')
@@ -293,7 +296,7 @@ class FailoverBench {
     }
     return {
       ...{ bench: 'failover', idle: 'block', ending, takeovers: this.#takeovers.count, commandsPerSecond: rate },
-      ...{ bytes, datagram, voters: VOTERS.length, suspectMs },
+      ...{ bytes, datagram, voters: VOTERS.length, suspectMs, chosenBy: etcd === '' ? 'voters' : 'etcd' },
       ...this.#takeovers.summary(),
       replies: { outstanding: Takeovers.counts(record.owed), backMs: spreadOf(record.owedBack) },
       revokedAfterPublished: watch.revoked,

@@ -19,6 +19,8 @@ export interface TopologyOptions {
   /** Orders a second. */
   readonly orderRate: number
   readonly suspectMs: number
+  /** Of an etcd that chooses; '' where the voters do alone. */
+  readonly etcd: string
 }
 
 export class Topology {
@@ -62,8 +64,10 @@ export class Topology {
 
   /** Every one is started as a standby: where nobody reigns it claims. */
   async startSequencer(port: number): Promise<void> {
-    const args = ['--voters', VOTERS.join(','), '--standby', '--suspect-ms', String(this.#options.suspectMs)]
-    const child = await this.#role(['sequencer', ...args, '--request-port', String(port)], 'standby')
+    const { suspectMs, etcd } = this.#options
+    const args = ['--voters', VOTERS.join(','), '--standby', '--suspect-ms', String(suspectMs)]
+    const chosen = etcd === '' ? [] : ['--etcd', etcd]
+    const child = await this.#role(['sequencer', ...args, ...chosen, '--request-port', String(port)], 'standby')
     this.#sequencers.set(port, child)
   }
 
