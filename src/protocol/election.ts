@@ -275,11 +275,17 @@ export class Election {
       ],
       puts: [
         { key: candidateKey, value: JSON.stringify(pick), lease },
-        { key: epochKey, value: String(this.#epoch) },
+        { key: epochKey, value: String(this.#lastGiven(epoch)) },
       ],
     }
     this.#view = undefined
     this.#ask(call, nowUs)
+  }
+
+  /** One that writes its key again does not take back what was given to others since. */
+  #lastGiven(entry: EtcdEntry | undefined): number {
+    const given = numberOf(entry)
+    return isBelievable(given, this.#epoch) ? given : this.#epoch
   }
 
   #onKept(ttlSeconds: number, atUs: number): void {
