@@ -11,6 +11,7 @@ import { type Adoption, Reign, type ReignState } from '../protocol/reign.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import type { AdminRequest, ControlMessage, StoreStatus } from '../wire/control.js'
+import { begunElsewhere, hasEnded, notElected, notGranted, otherLog } from './candidate-errors.js'
 import type { Agent } from './duty-cycle.js'
 import { EtcdElector } from './etcd-elector.js'
 import { DEFAULT_SUSPECT_MS, STATUS_EVERY_US } from './options.js'
@@ -168,13 +169,7 @@ export class SequencerCandidate implements Agent {
 
   /** The own reign has ended the session. A start that found it ended is refused, now that all of it is stable. */
   #onEnded(): void {
-    const { session } = this.#parts.options
-    this.#started?.reject(
-      new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended and cannot be continued`, {
-        hint: 'choose a new id, for example --session 20261121A, the same for every role',
-        fields: { session },
-      }),
-    )
+    this.#started?.reject(hasEnded(this.#parts.options))
     this.#parts.outcome.stopped()
   }
 
@@ -328,15 +323,7 @@ export class SequencerCandidate implements Agent {
     if (this.#sequencer.nextSequence > 1) return
     for (const [store, events] of this.#copies) {
       if (events === 0) continue
-      const { session } = this.#parts.options
-      const error = new SeqcastError(
-        'E_SESSION_NEEDS_STORE',
-        `store ${store} has ${events} events of session ${session}, and its voters have none`,
-        {
-          hint: 'the voters have lost their data: export it from that store, import it for a voter, and see seqcast admin readmit; or choose another --session',
-          fields: { session, store, events },
-        },
-      )
+      const error = begunElsewhere(this.#parts.options, store, events)
       this.#started?.reject(error)
       throw error
     }
@@ -357,10 +344,7 @@ export class SequencerCandidate implements Agent {
     await rebuildFrom(sequencer, { name: voter, address, rewindPort }, throughSequence, options, cycle)
     if (throughSequence > 0 && sequencer.epochTable.at(-1)?.epoch === lastEpoch) return
     if (throughSequence === 0) return
-    throw new SeqcastError('E_SESSION_NEEDS_STORE', `the log of voter ${voter} is not any more what it granted`, {
-      hint: 'it is claimed again',
-      fields: { session: options.session, voter },
-    })
+    throw otherLog(options, voter)
   }
 
   /** People see that a standby is there, and how far it has read. */
@@ -380,30 +364,4 @@ export class SequencerCandidate implements Agent {
       lives: {},
     })
   }
-}
-
-type Wanted = Pick<SequencerParts['options'], 'session' | 'voters' | 'etcd'>
-
-function notGranted({ session, voters }: Wanted, timeoutMs: number): SeqcastError {
-  const who = `the voters (${voters.join(', ')}) of session ${session}`
-  return new SeqcastError(
-    'E_SESSION_NEEDS_STORE',
-    `${who} did not make this sequencer the active one within ${timeoutMs / 1000} s`,
-    {
-      hint: 'the logs of the stores say why; a voter that has lost its data recovers from a majority of the others first, or by seqcast admin readmit',
-      fields: { session },
-    },
-  )
-}
-
-function notElected({ session, etcd }: Wanted, timeoutMs: number): SeqcastError {
-  const where = etcd?.endpoints.join(', ')
-  return new SeqcastError(
-    'E_ETCD',
-    `no etcd of ${where} answered within ${timeoutMs / 1000} s: without it no sequencer is chosen for session ${session}`,
-    {
-      hint: 'start the etcd, or correct --etcd; the log above says what each one answered. Without --etcd the voters alone decide',
-      fields: { session },
-    },
-  )
 }
