@@ -267,7 +267,8 @@ export class SendClient implements Agent, EventListener {
     if (type === SOURCE_REGISTERED)
       this.#onRegistered(sequence, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes), nowUs)
     const outbox = this.#outbox
-    if (outbox === undefined || eventSource(bytes, at) !== outbox.source) return
+    // While its registration is revoked it has no number: source 0 is the sequencer.
+    if (outbox === undefined || outbox.source === 0 || eventSource(bytes, at) !== outbox.source) return
     if (outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs) !== 'expected') {
       this.#fail(
         'E_REFUSED',
