@@ -24,7 +24,8 @@ import type { Effects, PendingEffect } from './effects.js'
 import { guard } from './guard.js'
 import { secondInstanceError } from './host-errors.js'
 import type { HostObserver, HostOptions, HostOutput, Survivors } from './host-options.js'
-import { createParts } from './host-parts.js'
+import { createParts, type HostParts } from './host-parts.js'
+import { statusOf } from './host-status.js'
 import type { ComponentState } from './lifecycle.js'
 import type { Messages } from './messages.js'
 import type { Outside } from './outside.js'
@@ -45,6 +46,7 @@ export class ComponentHost {
   readonly #options: HostOptions
   readonly #observer: HostObserver
   readonly #logger: Logger
+  readonly #parts: HostParts
   readonly #application: Application
   readonly #commands: Commands
   readonly #outside: Outside
@@ -78,6 +80,7 @@ export class ComponentHost {
       issued: (type, payload) => this.#issue(type, payload),
       failed: (error) => this.#fail(error),
     })
+    this.#parts = parts
     this.sources = parts.sources
     this.#application = parts.application
     this.#commands = parts.commands
@@ -130,33 +133,8 @@ export class ComponentHost {
   }
 
   status(): ComponentStatus {
-    return {
-      component: this.#component.name,
-      instance: this.#options.instance,
-      state: this.#role.state,
-      reason: this.#role.reason,
-      term: this.#role.term,
-      nextSequence: this.#nextSequence,
-      digestSequence: this.#digests.newestSequence,
-      digest: this.#digests.newest,
-      outboxCommands: this.#commands.held + this.#outside.commands,
-      counters: {
-        ...this.counters,
-        ...this.#messages.counters,
-        timers: this.#application.timers.size,
-        timersFired: this.#application.timersFired,
-        digestsTaken: this.#digests.taken,
-        digestsVerified: this.#digests.verified,
-        effectsPending: this.#effects.size,
-        partialMessages: this.#messages.partials,
-        effectsDone: this.#sessionEvents.effectsDone,
-        schemaMismatches: this.#sessionEvents.schemaMismatches,
-        outsideClosed: this.#role.outsideClosed,
-        outsideDropped: this.#outside.droppedAfterRevocation,
-        effectsRevoked: this.#effectsRevoked,
-        resentCommands: this.#commands.resent + this.#outside.resent,
-      },
-    }
+    const own = { nextSequence: this.#nextSequence, effectsRevoked: this.#effectsRevoked, counters: this.counters }
+    return statusOf(this.#component.name, this.#options.instance, this.#parts, own)
   }
 
   /**
