@@ -142,8 +142,7 @@ class KillSession {
       env,
     })
     const running = new RunningProcess(child)
-    child.on('error', () => {}) // A message to one that has just died.
-    if (this.#isEnding) child.send('stop')
+    if (this.#isEnding) tellToStop(child)
     this.#replicas.set(instance, { instance, process: running, child })
     child.once('close', (_code, signal) => this.#onClosed(instance, running, signal))
   }
@@ -191,7 +190,7 @@ class KillSession {
   async #end(): Promise<void> {
     const world = this.#world
     this.#isEnding = true
-    for (const { child } of this.#replicas.values()) child.send('stop')
+    for (const { child } of this.#replicas.values()) tellToStop(child)
     let quietMs = 0
     await this.#until('nothing to be owed any more', () => {
       const isQuiet = this.#deaths === this.#takeovers.length && this.#owesNothing()
@@ -236,4 +235,9 @@ class KillSession {
     const logs = [...this.#replicas.values()].map(({ process }) => process.stderr.slice(-1_000))
     return `seed ${this.#options.seed}, ${this.#takeovers.length} takeovers; heard ${text}\n${logs.join('\n')}`
   }
+}
+
+/** It may have died this moment. */
+function tellToStop(child: ChildProcess): void {
+  child.send('stop', () => {})
 }
