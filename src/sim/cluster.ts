@@ -26,7 +26,6 @@ const EXPECTED = new Set([
   'E_SECOND_SEQUENCER',
   'E_SECOND_INSTANCE',
   'E_TIMEOUT',
-  'E_REFUSED',
   'E_SESSION_UNKNOWN',
 ])
 
