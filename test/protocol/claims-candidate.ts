@@ -1,7 +1,9 @@
 /** A candidate of the model test of claims: it reads the stream, claims, adopts, reigns, and says what is stable. */
+import { Election } from '../../src/protocol/election.js'
 import { Lives } from '../../src/protocol/lives.js'
 import { type Adoption, Reign } from '../../src/protocol/reign.js'
 import type { ClaimRefused, SequencerHeartbeat, StoreStatus } from '../../src/wire/control.js'
+import type { ClaimsEtcd } from './claims-etcd.js'
 import { type Cluster, type Message, Node, tableOf } from './claims-nodes.js'
 import type { Event } from './claims-world.js'
 
@@ -17,6 +19,7 @@ let ids = 0
 
 export class CandidateNode extends Node {
   machine!: Reign
+  #election: Election | undefined
   #incarnation = 0
   #rank: number
   rule: Rule | undefined
@@ -48,6 +51,7 @@ export class CandidateNode extends Node {
         rank: this.#rank,
         jitter: random,
         manual: false,
+        isElected: this.cluster.etcd !== undefined,
         knownEpoch: 0,
       },
       {
@@ -60,16 +64,39 @@ export class CandidateNode extends Node {
         suspected: () => this.cluster.count('suspicions'),
         stateChanged: (state) => {
           if (state === 'watching') this.#adoption = undefined
+          if (state === 'watching') this.#election?.release(this.world.nowUs)
+          if (state === 'electing') this.#election?.seek(this.world.nowUs)
         },
         failed: (error) => {
           throw error
         },
       },
     )
+    this.#election = this.cluster.etcd === undefined ? undefined : this.#createElection(this.cluster.etcd)
     if (random.chance(0.3))
       this.later(random.integer(0, 50_000), () => this.machine.takeOver('started', this.world.nowUs))
     this.#tick()
     this.#speak()
+  }
+
+  #createElection(etcd: ClaimsEtcd): Election {
+    const { machine, world } = this
+    const election = new Election(
+      { session: 'S', prefix: 'p', incarnation: this.#incarnation, name: this.name },
+      {
+        call: (call) => etcd.call(call, this, (tell) => tell(election)),
+        known: () => machine,
+        elected: (epoch) => {
+          this.cluster.count('elections')
+          machine.elected(epoch, world.nowUs)
+        },
+        notElected: (reason) => {
+          this.cluster.count('lost elections')
+          machine.notElected(reason, world.nowUs)
+        },
+      },
+    )
+    return election
   }
 
   onMessage(message: Message): void {
@@ -193,6 +220,7 @@ export class CandidateNode extends Node {
   #tick(): void {
     if (this.rule === undefined && this.#adoption === undefined) this.askForMissing()
     this.machine.tick(this.world.nowUs)
+    this.#election?.tick(this.world.nowUs)
     this.later(this.world.random.integer(1_000, 20_000), () => this.#tick())
   }
 }

@@ -10,6 +10,7 @@ import type {
   StoreStatus,
 } from '../../src/wire/control.js'
 import type { CandidateNode } from './claims-candidate.js'
+import type { ClaimsEtcd } from './claims-etcd.js'
 import { type Event, Process, type World } from './claims-world.js'
 
 /** What a test breaks, to see that the model notices. */
@@ -20,6 +21,8 @@ export interface Cluster {
   readonly mutant: Mutant
   readonly voters: VoterNode[]
   readonly candidates: CandidateNode[]
+  /** Where it chooses who claims. */
+  readonly etcd?: ClaimsEtcd
   opened(epoch: number, log: readonly Event[]): void
   stable(epoch: number, event: Event): void
   count(what: string): void
