@@ -54,6 +54,10 @@ export interface EffectsOptions {
   readonly capacity?: number
   /** By `identityOf`: what this process has done already, as far as no `EffectDone` of it was delivered. */
   readonly done?: ReadonlySet<string>
+  /** What an earlier host of this process has begun for events that were not stable, and that no table had taken back. */
+  readonly begun?: readonly RevokedEffect[]
+  /** One of these turns out to be of an event that is no more. */
+  readonly revoked: (effect: RevokedEffect) => void
 }
 
 /** Its keys are as short as those of a session without failover. */
@@ -74,6 +78,8 @@ export class Effects {
   #toReport: Owed[] = []
   /** Begun here for events that were not stable then, from the oldest on. */
   #atRisk: Owed[] = []
+  /** Begun by an earlier host, and not met in this branch yet. */
+  #unmet: readonly RevokedEffect[]
   #running: Owed | undefined
   #enabled = false
   #stableSequence = 0
@@ -81,6 +87,7 @@ export class Effects {
   constructor(options: EffectsOptions) {
     this.#options = options
     this.#capacity = options.capacity ?? COMPONENT_EFFECTS
+    this.#unmet = options.begun ?? []
   }
 
   get size(): number {
@@ -108,6 +115,7 @@ export class Effects {
     if (this.#owed.size >= this.#capacity) return false
     const owed: Owed = { sequence, index: ONLY_INDEX, epoch, timeUs, type, name, payload, progress: 'waiting' }
     this.#owed.set(sequence, owed)
+    if (this.#unmet.length > 0) this.#meet(owed)
     if (this.#options.done?.has(identityOf(owed)) === true) owed.progress = 'done'
     else if (this.#enabled) this.#queue.push(owed)
     return true
@@ -121,17 +129,19 @@ export class Effects {
     return this.#owed.delete(sequence)
   }
 
-  /** Events from `fromSequence` on are revoked. @returns what was begun for one of them */
-  revoked(fromSequence: number): RevokedEffect[] {
-    return this.#atRisk
-      .filter(({ sequence }) => sequence >= fromSequence)
-      .map((owed) => ({
-        key: this.keyOf(owed),
-        sequence: owed.sequence,
-        index: owed.index,
-        epoch: owed.epoch,
-        name: owed.name,
-      }))
+  /**
+   * Events from `fromSequence` on are revoked. @returns what was begun for one of them, and what was begun before, for events that a
+   * later reign may still take back
+   */
+  revoked(fromSequence: number): { readonly revoked: RevokedEffect[]; readonly begun: RevokedEffect[] } {
+    const atRisk = this.#atRisk.map(({ sequence, index, epoch, name, ...owed }) => {
+      return { key: this.keyOf({ ...owed, sequence, index, epoch, name }), sequence, index, epoch, name }
+    })
+    const all = [...this.#unmet, ...atRisk]
+    return {
+      revoked: all.filter(({ sequence }) => sequence >= fromSequence),
+      begun: all.filter(({ sequence }) => sequence < fromSequence),
+    }
   }
 
   /** What was done here, and is not known to be done by the stream. */
@@ -164,6 +174,7 @@ export class Effects {
 
   onStable(stableSequence: number): void {
     this.#stableSequence = stableSequence
+    if (this.#unmet.length > 0) this.#tellUnmet(stableSequence)
     if (this.#atRisk.length === 0) return
     const first = this.#atRisk.findIndex(({ sequence }) => sequence > stableSequence)
     if (first !== 0) this.#atRisk.splice(0, first < 0 ? this.#atRisk.length : first)
@@ -187,6 +198,21 @@ export class Effects {
     }
   }
 
+  /** The event of an effect that an earlier host has begun is in this branch, too. */
+  #meet(owed: Owed): void {
+    const identity = identityOf(owed)
+    const unmet = this.#unmet.filter((begun) => identityOf(begun) !== identity)
+    if (unmet.length < this.#unmet.length && owed.sequence > this.#stableSequence) this.#atRisk.push(owed)
+    this.#unmet = unmet
+  }
+
+  /** All events up to here are handled, and stable: what was not met by now is of a lost branch. */
+  #tellUnmet(stableSequence: number): void {
+    const unmet = this.#unmet
+    this.#unmet = unmet.filter(({ sequence }) => sequence > stableSequence)
+    for (const begun of unmet) if (begun.sequence <= stableSequence) this.#options.revoked(begun)
+  }
+
   #isReady(owed: Owed): boolean {
     return this.#options.effects[owed.type]?.after === 'published' || owed.sequence <= this.#stableSequence
   }
@@ -194,7 +220,7 @@ export class Effects {
   #run(owed: Owed): void {
     owed.progress = 'running'
     this.#running = owed
-    if (owed.sequence > this.#stableSequence) this.#atRisk.push(owed)
+    if (owed.sequence > this.#stableSequence && !this.#atRisk.includes(owed)) this.#atRisk.push(owed)
     let ending: unknown
     try {
       ending = this.#options.effects[owed.type]?.run(this.#effectOf(owed))
@@ -259,7 +285,7 @@ export class Effects {
 }
 
 /** One event of one branch. */
-function identityOf({ epoch, sequence, index }: PendingEffect): string {
+function identityOf({ epoch, sequence, index }: Pick<PendingEffect, 'epoch' | 'sequence' | 'index'>): string {
   return `${epoch}/${sequence}/${index}`
 }
 

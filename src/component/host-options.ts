@@ -57,6 +57,8 @@ export interface Survivors {
   readonly outside: KeptOutside | undefined
   /** Effects that this process has done, and that the stream does not know to be done. */
   readonly effectsDone: ReadonlySet<string>
+  /** Effects that this process has begun for events that were not revoked, and were not stable either. */
+  readonly effectsBegun: readonly RevokedEffect[]
   /** How many effects ran for events that were revoked, since the process began. */
   readonly effectsRevoked: number
   /** Goes on with the numbers for registrations. */

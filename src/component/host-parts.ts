@@ -7,7 +7,7 @@ import { Application } from './application.js'
 import { Commands } from './commands.js'
 import type { Component } from './definition.js'
 import { Digests } from './digests.js'
-import { Effects } from './effects.js'
+import { Effects, type RevokedEffect } from './effects.js'
 import { payloadError } from './host-errors.js'
 import type { HostObserver, HostOptions, HostOutput } from './host-options.js'
 import { Messages } from './messages.js'
@@ -26,6 +26,8 @@ export interface PartsOwner {
   nowUs(): number
   /** A handler issued a command. */
   issued(type: number, payload: Uint8Array): void
+  /** An effect was begun for an event that is no more. */
+  effectRevoked(effect: RevokedEffect): void
   failed(error: SeqcastError): void
 }
 
@@ -109,6 +111,7 @@ function createEffects(owner: PartsOwner, outside: Outside, role: () => Role): E
   const { component, options, output } = owner
   const { name, schema, effects } = component
   const done = options.survivors?.effectsDone
+  const begun = options.survivors?.effectsBegun
   return new Effects({
     component: name,
     session: options.session,
@@ -128,6 +131,8 @@ function createEffects(owner: PartsOwner, outside: Outside, role: () => Role): E
     },
     failed: (error) => owner.failed(error),
     ended: () => role().settle(),
+    revoked: (effect) => owner.effectRevoked(effect),
+    ...(begun === undefined ? {} : { begun }),
     ...(done === undefined ? {} : { done }),
   })
 }

@@ -20,7 +20,7 @@ import type { Commands } from './commands.js'
 import type { Component } from './definition.js'
 import { digestHex } from './digest.js'
 import type { Digests } from './digests.js'
-import type { Effects, PendingEffect } from './effects.js'
+import type { Effects, PendingEffect, RevokedEffect } from './effects.js'
 import { guard } from './guard.js'
 import { secondInstanceError } from './host-errors.js'
 import type { HostObserver, HostOptions, HostOutput, Survivors } from './host-options.js'
@@ -79,6 +79,7 @@ export class ComponentHost {
       nowUs: () => this.#nowUs,
       issued: (type, payload) => this.#issue(type, payload),
       failed: (error) => this.#fail(error),
+      effectRevoked: (effect) => this.#tellRevoked(effect),
     })
     this.#parts = parts
     this.sources = parts.sources
@@ -198,17 +199,12 @@ export class ComponentHost {
     const stableSequence = Math.min(this.#stableSequence, this.#nextSequence - 1)
     const outside = this.#outside.revoked(stableSequence)
     const effectsDone = this.#effects.done()
-    for (const effect of this.#effects.revoked(fromSequence)) {
-      this.#effectsRevoked++
-      this.#logger.warn(
-        { component: this.#component.name, ...effect },
-        'an effect has run for an event that is revoked: what it did in the outside world stands',
-      )
-      this.#observer.effectRevoked?.(effect)
-    }
+    const { revoked, begun } = this.#effects.revoked(fromSequence)
+    for (const effect of revoked) this.#tellRevoked(effect)
     this.#role.onFellBehind(`events from ${fromSequence} on were revoked: ${reason}`)
     this.#isSucceeded = true
-    return { outside, effectsDone, effectsRevoked: this.#effectsRevoked, nonce: this.#role.nextNonce }
+    const { nextNonce: nonce } = this.#role
+    return { outside, effectsDone, effectsBegun: begun, effectsRevoked: this.#effectsRevoked, nonce }
   }
 
   /** The sequencer will not grant a registration; refusals of others are ignored. */
@@ -231,6 +227,15 @@ export class ComponentHost {
   /** Stops for good, in order: input is told to end, nothing more is sent. */
   stop(reason: string): void {
     this.#role.stop(reason)
+  }
+
+  #tellRevoked(effect: RevokedEffect): void {
+    this.#effectsRevoked++
+    this.#logger.warn(
+      { component: this.#component.name, ...effect },
+      'an effect has run for an event that is revoked: what it did in the outside world stands',
+    )
+    this.#observer.effectRevoked?.(effect)
   }
 
   #handleBlocks(sequence: number, count: number, bytes: Uint8Array, start: number, nowUs: number): void {

@@ -243,6 +243,58 @@ function witness(): { component: Component; ran: string[]; told: RevokedEffect[]
   return { component, ran, told: [] }
 }
 
+for (const reads of [true, false]) {
+  const between = reads ? 'has read' : 'has not read'
+  test(`what ran before two failovers is told by whichever takes it back, where the replica ${between} the first one's branch`, (t) => {
+    const { component, ran, told } = witness()
+    const session = new TestSession({ manualStability: true })
+    const a = session.addReplica(component, { observer: { effectRevoked: (effect) => told.push(effect) } })
+    session.settle()
+    session.activate('desk', a)
+    session.settle()
+    stabilise(session)
+    session.settle()
+    const stable = last(session)
+    const first = session.publish(256, order(1))
+    const second = session.publish(256, order(2))
+    session.settle()
+    const keys = [first, second].map((sequence) => `TEST/${sequence}/0`)
+    t.strictSame(ran, keys)
+    session.failOver(first)
+    if (reads) session.deliver(a)
+    session.failOver(stable)
+    session.settle()
+    stabilise(session)
+    session.settle()
+    t.strictSame(told.map(({ key }) => key).sort(), keys, 'each once')
+    t.equal(a.host.status().counters.effectsRevoked, 2)
+    t.strictSame(a.errors, [])
+    t.end()
+  })
+}
+
+test('what the branch that lives still has is not told to be revoked', (t) => {
+  const { component, told } = witness()
+  const session = new TestSession({ manualStability: true })
+  const a = session.addReplica(component, { observer: { effectRevoked: (effect) => told.push(effect) } })
+  session.settle()
+  session.activate('desk', a)
+  session.settle()
+  stabilise(session)
+  const first = session.publish(256, order(1))
+  const second = session.publish(256, order(2))
+  session.settle()
+  session.failOver(first)
+  session.settle()
+  stabilise(session)
+  session.settle()
+  t.strictSame(
+    told.map(({ sequence }) => sequence),
+    [second],
+  )
+  t.end()
+})
+
 test('effects that ran for events that are no more are told with their keys, and close nothing else', (t) => {
   const { component, ran, told } = witness()
   const session = new TestSession({ manualStability: true })
