@@ -153,6 +153,7 @@ export class Succession {
 
   /** All three look each time, because each has to notice the pauses of this process. */
   #reason(nowUs: number): string | undefined {
+    for (const suspicion of [this.#silence, this.#idleness, this.#vacancy]) suspicion.look(nowUs)
     const isSilent = this.#silence.isDue(nowUs)
     const isIdle = this.#idleness.isDue(nowUs)
     const isVacant = this.#vacancy.isDue(nowUs)
