@@ -35,6 +35,7 @@ export function problemsOf(situation: Situation): string[] {
   const isOver = sequencers.some(({ state }) => state === 'ending' || state === 'ended')
   const newest = Math.max(0, ...sequencers.map(({ nextSequence }) => nextSequence - 1))
   return [
+    ...etcdProblems(speaking, sequencers.length > 0),
     ...sequencerProblems(sequencers, speaking.length - sequencers.length, stores, situation),
     ...(stores.length === 0 ? ['no store was heard: nothing is recorded'] : []),
     ...stores.flatMap((store) => storeProblems(store, newest)),
@@ -71,6 +72,13 @@ function sequencerProblems(
     )
   }
   return problems
+}
+
+/** Where an etcd chooses who sequences, one that does not answer is the first thing to mend. */
+function etcdProblems(speaking: readonly SequencerHeartbeat[], isActive: boolean): string[] {
+  if (!speaking.some(({ counters }) => (counters['etcd.unanswered'] ?? 0) > 0)) return []
+  const what = isActive ? 'if the active sequencer dies, no other one is chosen' : 'no sequencer is chosen'
+  return [`no etcd answers: until one does, ${what}; the log of the sequencer names them`]
 }
 
 const voterText = (names: readonly string[]): string =>

@@ -2,10 +2,11 @@ import { test } from 'tap'
 import { problemsOf } from '../../src/cli/status-problems.js'
 import type { SequencerHeartbeat, StoreStatus } from '../../src/wire/control.js'
 
-function problems(epoch: number, storeState: string): string[] {
+function problems(epoch: number, storeState: string, over: Partial<SequencerHeartbeat> = {}): string[] {
   const sequencer: SequencerHeartbeat = {
     ...{ epoch, nextSequence: 11, stableSequence: 10, publishedIsStable: false, epochTable: [], state: 'open' },
     ...{ held: false, requestPort: 1, counters: {} },
+    ...over,
   }
   const store: StoreStatus = {
     ...{ name: 'a', voter: 'v', epoch, durableSequence: 10, committedSequence: 10, requestPort: 1, rewindPort: 2 },
@@ -23,5 +24,17 @@ test('epochs that run out are told while there is time to end the session in ord
 
 test('a voter that has lost its data is named, with what helps', (t) => {
   t.match(problems(2, 'recovering'), [/voter v has lost its data.*seqcast admin readmit v/])
+  t.end()
+})
+
+test('an etcd that does not answer is told before it is needed, and where it is', (t) => {
+  const counters = { 'etcd.calls': 9, 'etcd.unanswered': 2 }
+  t.match(problems(2, 'live', { counters }), [
+    /no etcd answers: .* if the active sequencer dies, no other one is chosen/,
+  ])
+  const waiting = problems(2, 'live', { counters, state: 'electing' })
+  t.match(waiting[0], /no etcd answers: .* no sequencer is chosen/)
+  t.match(waiting[1], /no sequencer is active/)
+  t.strictSame(problems(2, 'live', { counters: { 'etcd.calls': 9 } }), [])
   t.end()
 })
