@@ -43,14 +43,23 @@ export class Lives {
 
   /** Takes over what somebody else knows. @returns the voters whose life is a newer one now */
   merge(entries: LifeEntries): string[] {
-    const names = Object.keys(entries)
-    if (names.length > MAX_ENTRIES) return []
-    const newer = names.filter((voter) => {
-      const life = entries[voter] ?? 0
-      return Number.isSafeInteger(life) && life > this.of(voter)
-    })
+    const newer = this.#newer(entries)
     if (newer.length > 0)
       this.#entries = { ...this.#entries, ...Object.fromEntries(newer.map((v) => [v, entries[v] ?? 0])) }
     return newer
+  }
+
+  /** Whether somebody else tells of a newer life than is known. */
+  isOlderThan(entries: LifeEntries): boolean {
+    return this.#newer(entries).length > 0
+  }
+
+  #newer(entries: LifeEntries): string[] {
+    const names = Object.keys(entries)
+    if (names.length > MAX_ENTRIES) return []
+    return names.filter((voter) => {
+      const life = entries[voter] ?? 0
+      return Number.isSafeInteger(life) && life > this.of(voter)
+    })
   }
 }

@@ -84,6 +84,7 @@ export const SEQUENCER_COUNTERS = [
   'held-packets',
   'not-open-packets',
   ...ACKNOWLEDGEMENT_REASONS,
+  'unbelieved-lives',
   'foreign-control',
   'malformed-control',
   'unauthenticated',

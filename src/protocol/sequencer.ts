@@ -24,6 +24,7 @@ import { AdminDesk, encodeWithReason } from './admin-desk.js'
 import { Announcer, STABLE_NOTICE_US } from './announcer.js'
 import { CommandIntake } from './command-intake.js'
 import { EpochNotice } from './epoch-notice.js'
+import { LifeGuard } from './life-guard.js'
 import type { LifeEntries } from './lives.js'
 import { Neighbours, type StopReason } from './neighbours.js'
 import { OwnEvents } from './own-events.js'
@@ -64,6 +65,7 @@ export class Sequencer {
   readonly #own: OwnEvents
   readonly #publication: Publication
   readonly #neighbours: Neighbours
+  readonly #lifeGuard = new LifeGuard(() => this.#publication.stability.lives)
   readonly #announcer: Announcer
   readonly #tickUs: number
   #state: SequencerState = 'rebuilding'
@@ -215,7 +217,9 @@ export class Sequencer {
     }
     switch (message.kind) {
       case 'store':
-        if (this.#isRunning()) this.#neighbours.onStore(message.body)
+        if (!this.#isRunning()) break
+        if (this.#lifeGuard.admits(message, nowUs)) this.#neighbours.onStore(message.body)
+        else this.counters['unbelieved-lives']++
         break
       case 'component':
         this.#activations.heard(message.body, message.sender, nowUs)

@@ -3,7 +3,7 @@
  * is a lie, or comes from another system, or disks were lost on purpose; whoever followed it would lose what was acknowledged. And
  * one datagram alone makes no reign: see witness.ts.
  */
-import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
+import type { ControlMessage, EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import { FIRST_EPOCH } from './sequencer-types.js'
 import { Witness } from './witness.js'
 
@@ -19,6 +19,12 @@ export class StableGuard {
   /** The newest epoch whose sequencer was believed. */
   #epoch = 0
   readonly #witness = new Witness()
+  readonly #recorded: () => readonly EpochTableEntry[]
+
+  /** @param recorded of a store: the epochs of its log */
+  constructor(recorded: () => readonly EpochTableEntry[] = () => []) {
+    this.#recorded = recorded
+  }
 
   /** A voter has promised this epoch. */
   promised(epoch: number): void {
@@ -41,7 +47,7 @@ export class StableGuard {
     if (heartbeat.publishedIsStable && this.#epoch === 0 && heartbeat.epoch <= FIRST_EPOCH) return true
     const opening = heartbeat.epochTable.at(-1)?.sequence ?? 1
     const isNewer = heartbeat.epoch > this.#epoch
-    const takesBack = isNewer && this.#epoch > 0 && opening <= this.#stable
+    const takesBack = isNewer && this.#epoch > 0 && (opening <= this.#stable || this.#isOfAnotherBranch(heartbeat))
     const isUnwitnessed = isNewer && !this.#witness.believes(heartbeat.epoch, sender, nowUs)
     if (takesBack || isUnwitnessed || opening > heartbeat.nextSequence) {
       this.refused += 1
@@ -51,4 +57,16 @@ export class StableGuard {
     this.#stable = Math.max(this.#stable, Math.min(heartbeat.stableSequence, knownThrough))
     return true
   }
+
+  /** Whether the last stable event is of another epoch in its table: then it takes that back, wherever its own epoch opens. */
+  #isOfAnotherBranch({ epochTable }: Statement): boolean {
+    const ours = epochOf(this.#stable, this.#recorded())
+    const theirs = epochOf(this.#stable, epochTable)
+    // A heartbeat tells the newest entries only: what lies before those may be as it is here.
+    return ours !== undefined && theirs !== undefined && ours !== theirs
+  }
+}
+
+function epochOf(sequence: number, table: readonly EpochTableEntry[]): number | undefined {
+  return table.findLast((entry) => entry.sequence <= sequence)?.epoch
 }

@@ -8,6 +8,7 @@ import { Authenticator } from '../net/auth.js'
 import type { UnicastPort } from '../net/network.js'
 import { EpochBook } from '../protocol/epoch-book.js'
 import type { EventLog } from '../protocol/event-log.js'
+import { LifeGuard } from '../protocol/life-guard.js'
 import { Retransmitter } from '../protocol/retransmitter.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
@@ -68,7 +69,8 @@ class StoreProcess implements StoreRole, Agent {
   readonly #options: StoreRoleOptions
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
-  readonly #guard = new StableGuard()
+  readonly #guard = new StableGuard(() => this.log.epochTable)
+  readonly #lifeGuard = new LifeGuard(() => this.#voter?.status().lives ?? {})
   readonly #book = new EpochBook(() => this.log.epochTable)
   readonly #retransmitter: Retransmitter
   readonly #answerAuth: Authenticator
@@ -202,6 +204,7 @@ class StoreProcess implements StoreRole, Agent {
         seed: incarnation,
         epochTable: this.log.epochTable,
         promised: () => this.#promised,
+        recorded: () => this.log.epochTable,
       },
       this.#cycle,
       this.#control,
@@ -224,9 +227,10 @@ class StoreProcess implements StoreRole, Agent {
     )
   }
 
-  /** Neither the log nor the vote may follow a reign that can't be, or whose epoch table is not known to its beginning. */
+  /** Neither the log nor the vote may follow a reign that can't be, or whose epoch table is not known to its beginning, nor a life that can't. */
   #believed(message: ControlMessage, nowUs: number): ControlMessage | undefined {
     this.#guard.onControl(message)
+    if (!this.#lifeGuard.admits(message, nowUs)) return undefined
     if (message.kind !== 'sequencer' || !isSequencing(message.body.state)) return message
     const { body, sender } = message
     this.#guard.promised(this.#promised)
@@ -303,6 +307,7 @@ class StoreProcess implements StoreRole, Agent {
       rewindClients: this.#rewinds?.clients ?? 0,
       refusedClients: this.#rewinds?.refusedClients ?? 0,
       ...this.#recorder.counters,
+      unbelievedLives: this.#lifeGuard.refused,
     }
   }
 }

@@ -178,3 +178,25 @@ test('a reign that says less than its own opening is none; the first one heard m
   t.ok(guard.told(heartbeat([], 1, 0, false), 0), 'without voters there is one reign only')
   t.end()
 })
+
+test('a store believes no reign whose table lacks the epoch of a stable event, wherever it opens', (t) => {
+  const recorded = [
+    { epoch: 1, sequence: 1 },
+    { epoch: 2, sequence: 8 },
+  ]
+  const guard = new Guard(() => recorded)
+  const table: [number, number][] = [
+    [1, 1],
+    [2, 8],
+  ]
+  t.ok(guard.told(heartbeat(table, 21, 12), 20))
+  const lie: [number, number][] = [
+    [1, 1],
+    [3, 20],
+  ]
+  t.notOk(guard.told(heartbeat(lie, 30, 0), 20))
+  t.equal(guard.refused, 1)
+  t.ok(guard.told(heartbeat([[4, 20]], 30, 0), 20), 'one that says nothing about it')
+  t.ok(guard.told(heartbeat([...table, [5, 20]], 30, 0), 20), 'the true one')
+  t.end()
+})
