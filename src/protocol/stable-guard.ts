@@ -16,15 +16,11 @@ export class StableGuard {
   /** Heartbeats that were turned away. */
   refused = 0
   #stable = 0
+  /** The epoch of that event, as whoever called it stable told; undefined where that was left out. */
+  #stableEpoch: number | undefined
   /** The newest epoch whose sequencer was believed. */
   #epoch = 0
   readonly #witness = new Witness()
-  readonly #recorded: () => readonly EpochTableEntry[]
-
-  /** @param recorded of a store: the epochs of its log */
-  constructor(recorded: () => readonly EpochTableEntry[] = () => []) {
-    this.#recorded = recorded
-  }
 
   /** A voter has promised this epoch. */
   promised(epoch: number): void {
@@ -54,16 +50,20 @@ export class StableGuard {
       return false
     }
     this.#epoch = Math.max(this.#epoch, heartbeat.epoch)
-    this.#stable = Math.max(this.#stable, Math.min(heartbeat.stableSequence, knownThrough))
+    const stable = Math.min(heartbeat.stableSequence, knownThrough)
+    if (stable > this.#stable) {
+      this.#stable = stable
+      this.#stableEpoch = epochOf(stable, heartbeat.epochTable)
+    }
     return true
   }
 
   /** Whether the last stable event is of another epoch in its table: then it takes that back, wherever its own epoch opens. */
   #isOfAnotherBranch({ epochTable }: Statement): boolean {
-    const ours = epochOf(this.#stable, this.#recorded())
+    const told = this.#stableEpoch
     const theirs = epochOf(this.#stable, epochTable)
-    // A heartbeat tells the newest entries only: what lies before those may be as it is here.
-    return ours !== undefined && theirs !== undefined && ours !== theirs
+    // A heartbeat tells the newest entries only: what lies before those may be as it was told.
+    return told !== undefined && theirs !== undefined && told !== theirs
   }
 }
 

@@ -54,8 +54,6 @@ export interface EventLinkOptions {
   readonly hasVoters?: boolean
   /** Of a voter: the greatest epoch that it has promised itself. */
   readonly promised?: () => number
-  /** Of a store: the epochs of its log. */
-  readonly recorded?: () => readonly EpochTableEntry[]
   readonly lossTimeoutUs?: number
   /** Directory of a store on this machine: rewinds read its files where they can, and go over TCP where they cannot. */
   readonly localStore?: string
@@ -83,7 +81,7 @@ export class EventLink implements Agent {
   readonly #requestAuth: Authenticator
   readonly #rewind: RewindLink
   readonly #localRewind: LocalRewind | undefined
-  readonly #guard: StableGuard
+  readonly #guard = new StableGuard()
   readonly #book = new EpochBook(() => this.#receiver.epochTable)
   /** From here on the local files had nothing: it is asked for over TCP. */
   #localEnd = 0
@@ -106,7 +104,6 @@ export class EventLink implements Agent {
     this.directory = new Directory(options.stores, options.askSequencer)
     this.#options = options
     this.#listener = listener
-    this.#guard = new StableGuard(options.recorded)
     this.#guard.promised(options.epochTable?.at(-1)?.epoch ?? 0)
     this.#receiver = this.#createReceiver(options)
     const rewinds: RewindListener = {

@@ -69,7 +69,7 @@ class StoreProcess implements StoreRole, Agent {
   readonly #options: StoreRoleOptions
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
-  readonly #guard = new StableGuard(() => this.log.epochTable)
+  readonly #guard = new StableGuard()
   readonly #lifeGuard = new LifeGuard(() => this.#voter?.status().lives ?? {})
   readonly #book = new EpochBook(() => this.log.epochTable)
   readonly #retransmitter: Retransmitter
@@ -204,7 +204,6 @@ class StoreProcess implements StoreRole, Agent {
         seed: incarnation,
         epochTable: this.log.epochTable,
         promised: () => this.#promised,
-        recorded: () => this.log.epochTable,
       },
       this.#cycle,
       this.#control,
