@@ -8,7 +8,7 @@ import type { Logger } from '../core/log.js'
 import type { EventLog } from '../protocol/event-log.js'
 import type { RevocationCause } from '../protocol/receiver-options.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
-import type { SequencerHeartbeat } from '../wire/control.js'
+import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import { isEpochTable } from '../wire/epoch-entries.js'
 import type { DutyCycle } from './duty-cycle.js'
 import type { EventListener } from './event-link.js'
@@ -16,7 +16,11 @@ import { endOfRun } from './last-event.js'
 
 /** What the recorder needs of its event link. */
 export interface RecorderLink {
-  readonly receiver: { readonly state: string; readonly nextSequence: number }
+  readonly receiver: {
+    readonly state: string
+    readonly nextSequence: number
+    readonly epochTable: readonly EpochTableEntry[]
+  }
   reopen(nextSequence: number, startRewinding: boolean, reason: string): void
 }
 
@@ -50,6 +54,8 @@ export class StoreRecorder implements EventListener {
   #epoch: number
   /** True once the log was compared with the epoch table of that reign. */
   #isCompared = false
+  /** That table. */
+  #table: readonly EpochTableEntry[] = []
   /** The epoch that the latest heartbeat named. */
   #heardEpoch = 0
   /** Events up to here are known to be stable. */
@@ -124,6 +130,7 @@ export class StoreRecorder implements EventListener {
     if (epoch > this.#epoch || !this.#isCompared) {
       this.#epoch = epoch
       this.#isCompared = true
+      this.#table = epochTable
       const partsFrom = this.#log.partsFrom(epochTable)
       if (partsFrom < this.#log.nextSequence) this.truncate(partsFrom, epoch)
       // Also after an end that was not stable: the new reign says it again.
@@ -160,12 +167,21 @@ export class StoreRecorder implements EventListener {
   revoked(nextSequence: number, reason: string, cause: RevocationCause): void {
     // An older reign than the promised one: whose events these are is for the next reign to say.
     if (this.#heardEpoch < this.#output.promised()) return
+    // The receiver believes a reign that is not yet believed here: its table is compared when it is.
+    if (cause === 'other-branch' && this.#receiverEpoch > this.#epoch) return
     if (cause === 'other-branch' && this.#isCompared && this.#epoch > this.#toldEpoch) {
       this.#toldEpoch = this.#epoch
-      this.#reopen('compared')
+      // The old reign may have been recorded after the comparison, for as long as the receiver followed it.
+      const partsFrom = this.#log.partsFrom(this.#table)
+      if (partsFrom < this.#log.nextSequence) this.truncate(partsFrom, this.#epoch)
+      else this.#reopen('compared')
       return
     }
     this.#fail(nextSequence, this.#log.nextSequence - 1, `the sequencer was restarted without them (${reason})`)
+  }
+
+  get #receiverEpoch(): number {
+    return this.#link?.receiver.epochTable.at(-1)?.epoch ?? 0
   }
 
   #reopen(reason: string): void {

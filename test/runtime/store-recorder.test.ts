@@ -13,7 +13,7 @@ class Rig {
   readonly truncated: number[] = []
   readonly errors: SeqcastError[] = []
   readonly link = {
-    receiver: { state: 'live', nextSequence: 1 },
+    receiver: { state: 'live', nextSequence: 1, epochTable: [] as EpochTableEntry[] },
     reopen: (nextSequence: number, _startRewinding: boolean, reason: string): void => {
       this.reopened.push({ nextSequence, reason })
       this.recorder.stateChanged('live', reason)
@@ -142,6 +142,32 @@ test('a receiver that knew less than the log is told what the log has, once', (t
   t.same(rig.reopened, [{ nextSequence: 11, reason: 'compared' }])
   rig.recorder.revoked(6, 'the table of epoch 2', 'other-branch')
   t.match(rig.errors, [{ code: 'E_LOST' }])
+  t.end()
+})
+
+test('what the old reign sent after the comparison is taken back when the receiver parts with it', (t) => {
+  const rig = new Rig(5)
+  rig.heartbeat([[1, 1], [2, 6]]) // biome-ignore format: a table
+  t.equal(rig.log.nextSequence, 6, 'nothing to take back yet')
+  const late = eventBlocks(6, 2)
+  rig.recorder.deliver(6, 2, late, 0, late.length)
+  rig.recorder.revoked(6, 'the table of epoch 2', 'other-branch')
+  t.same(rig.truncated, [6])
+  t.same(rig.reopened, [{ nextSequence: 6, reason: 'truncated' }])
+  t.end()
+})
+
+test('a reign that only the receiver believes is waited for', (t) => {
+  const rig = new Rig(10)
+  rig.heartbeat([[1, 1]])
+  rig.link.receiver.epochTable = [{ epoch: 1, sequence: 1 }, { epoch: 2, sequence: 6 }] // biome-ignore format: a table
+  rig.recorder.stateChanged('lost', 'another branch')
+  rig.recorder.revoked(6, 'the table of epoch 2', 'other-branch')
+  t.same(rig.reopened, [], 'not with events of the old reign')
+  rig.heartbeat([[1, 1], [2, 6]]) // biome-ignore format: a table
+  t.same(rig.truncated, [6])
+  t.same(rig.reopened, [{ nextSequence: 6, reason: 'truncated' }])
+  t.same(rig.errors, [])
   t.end()
 })
 
