@@ -32,7 +32,7 @@ const WHOLE_BATCH = 200
 let failNow: (error: unknown) => void = () => {}
 process.on('unhandledRejection', (error) => failNow(error))
 
-const { values } = parseArgs({
+const FLAGS = {
   options: {
     seed: { type: 'string' },
     runs: { type: 'string' },
@@ -46,16 +46,28 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
-})
+} as const
+const { values } = readFlags()
 
 if (values.help) process.stdout.write(USAGE)
 else process.exitCode = await main().catch(refuse)
 
 /** What the flags or the file ask for can't be. */
 function refuse(thrown: unknown): number {
-  if (!(thrown instanceof RangeError || thrown instanceof SyntaxError)) throw thrown
+  const isUsage = thrown instanceof RangeError || thrown instanceof SyntaxError
+  const isFile = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT'
+  if (!(thrown instanceof Error && (isUsage || isFile))) throw thrown
   process.stderr.write(`error E_USAGE: ${thrown.message}\n`)
   return 2
+}
+
+function readFlags(): ReturnType<typeof parseArgs<typeof FLAGS>> {
+  try {
+    return parseArgs(FLAGS)
+  } catch (error) {
+    process.stderr.write(`error E_USAGE: ${error instanceof Error ? error.message : error}\n`)
+    process.exit(2)
+  }
 }
 
 async function main(): Promise<number> {

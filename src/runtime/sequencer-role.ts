@@ -90,13 +90,29 @@ export interface SequencerParts {
 }
 
 function requireVoters({ voters, standby, manual, etcd, session }: SequencerRoleOptions): void {
-  if (voters.length > 0) return
+  if (voters.length > 0) {
+    checkVoters(voters, session)
+    return
+  }
   const who = standby === true ? 'a standby' : manual === true ? '--manual' : etcd !== undefined ? '--etcd' : undefined
   if (who === undefined) return
   throw new SeqcastError('E_CONFIG', `${who} needs the voters of the session`, {
     hint: 'name them as for the active sequencer: --voters a,b,c',
     fields: { field: 'voters', session },
   })
+}
+
+/** An even number would bear no more losses than one less; of two that share an id one would never be heard. */
+function checkVoters(voters: readonly string[], session: string): void {
+  if ([1, 3, 5].includes(voters.length) && new Set(voters).size === voters.length) return
+  throw new SeqcastError(
+    'E_CONFIG',
+    `a session has one, three or five voters, each with its own id, and not: ${voters.join(', ')}`,
+    {
+      hint: 'for example --voters a,b,c',
+      fields: { field: 'voters', session },
+    },
+  )
 }
 
 async function openAlone(parts: SequencerParts, recorded: HeardStore | undefined): Promise<Sequencer> {

@@ -57,6 +57,8 @@ test('wrong usage', (t) => {
   t.match(sim('--seed', '1', '--schedule', file), { status: 2, stderr: /no node nobody/ })
   t.match(sim('--runs', 'many'), { status: 2, stderr: /--runs many: a whole number is wanted/ })
   t.match(sim('--seed', '99999999999999'), { status: 2, stderr: /seed 99999999999999/ })
+  t.match(sim('--nonsense'), { status: 2, stderr: /^error E_USAGE: Unknown option/m })
+  t.match(sim('--schedule', join(directory, 'none.json')), { status: 2, stderr: /^error E_USAGE: ENOENT/m })
   t.match(sim('--help'), { status: 0, stdout: /usage: npm run sim/ })
   t.end()
 })
