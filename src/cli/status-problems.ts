@@ -32,11 +32,14 @@ export function problemsOf(situation: Situation): string[] {
   const sequencers = speaking.filter(({ state }) => !isCandidate(state))
   const stores = [...heard.stores.values()].filter(({ state }) => state !== 'stopped')
   // A session that is over needs nobody to be active.
-  const isOver = sequencers.some(({ state }) => state === 'ending' || state === 'ended')
+  const isRecorded = stores.length > 0 && stores.every(({ state }) => state === 'ended')
+  const isOver = isRecorded || sequencers.some(({ state }) => state === 'ending' || state === 'ended')
   const newest = Math.max(0, ...sequencers.map(({ nextSequence }) => nextSequence - 1))
   return [
     ...etcdProblems(speaking, sequencers.length > 0),
-    ...sequencerProblems(sequencers, speaking.length - sequencers.length, stores, situation),
+    ...(isRecorded && sequencers.length === 0
+      ? []
+      : sequencerProblems(sequencers, speaking.length - sequencers.length, stores, situation)),
     ...(stores.length === 0 ? ['no store was heard: nothing is recorded'] : []),
     ...stores.flatMap((store) => storeProblems(store, newest)),
     ...(isOver ? [] : activityProblems([...heard.components.values()])),
@@ -57,21 +60,35 @@ function sequencerProblems(
   }
   if (sequencers.length === 0) return ['no sequencer was heard; start it with: seqcast sequencer']
   const problems = sequencers.length > 1 ? [`${sequencers.length} sequencers were heard; stop all but one`] : []
-  for (const { nextSequence, stableSequence, held, epoch } of sequencers) {
+  for (const { nextSequence, stableSequence, held, epoch, lives } of sequencers) {
     if (epoch >= LATE_EPOCH) {
       const used = `${count(epoch)} of its ${count(MAX_EPOCH)} epochs`
       problems.push(`the session has used ${used}: end it with seqcast admin end-session, and begin another`)
     }
     const unstable = nextSequence - 1 - stableSequence
     const isStuck = unstable > 0 && stableSequence === stableBefore
-    if (!held && !isStuck) continue
-    const silent = voters.filter((voter) => !stores.some((store) => store.voter === voter))
+    // A session with a life of each of its voters names them all.
+    const all = voters.length > 0 ? voters : Object.keys(lives ?? {})
+    const silent = all.filter((voter) => !stores.some((store) => store.voter === voter)).sort()
+    if (!held && !isStuck) {
+      problems.push(...missingVoters(all.length, silent))
+      continue
+    }
     const why = silent.length === 0 ? 'the voters are slow' : `${voterText(silent)} not heard`
     problems.push(
       `sequencer ${held ? 'is held' : 'waits'}: ${why}, ${plural(unstable, 'event')} ${unstable === 1 ? 'is' : 'are'} not stable`,
     )
   }
   return problems
+}
+
+/** All goes on, and a second look would show nothing else: who is gone has to be told before the next one goes. */
+function missingVoters(voters: number, silent: readonly string[]): string[] {
+  if (silent.length === 0) return []
+  const spare = Math.floor((voters - 1) / 2) - silent.length
+  const next =
+    spare <= 0 ? 'if one more goes, nothing becomes stable' : `${spare} more may go, then nothing becomes stable`
+  return [`${voterText(silent)} not heard: ${next}; start it with: seqcast store`]
 }
 
 /** Where an etcd chooses who sequences, one that does not answer is the first thing to mend. */

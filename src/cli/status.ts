@@ -90,6 +90,8 @@ function statusOf(session: string, { heard, names }: Seen, problems: readonly st
   }
 }
 
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1)
+
 function statusTable({ heard, names }: Seen): string {
   const rows = [
     ...[...heard.sequencers].map(([sender, s]) => [
@@ -100,14 +102,16 @@ function statusTable({ heard, names }: Seen): string {
       isCandidate(s.state) ? `epoch ${s.epoch}` : `epoch ${s.epoch}, stable ${count(s.stableSequence)}`,
       lossText(s.counters),
     ]),
-    ...[...heard.stores.values()].map((s) => [
-      'store',
-      s.voter === '' ? s.name : `${s.name} (voter)`,
-      s.state,
-      s.committedSequence,
-      `durable ${count(s.durableSequence)}`,
-      lossText(s.counters),
-    ]),
+    ...[...heard.stores.values()]
+      .sort(byName)
+      .map((s) => [
+        'store',
+        s.voter === '' ? s.name : `${s.name} (voter)`,
+        s.state,
+        s.committedSequence,
+        `durable ${count(s.durableSequence)}`,
+        lossText(s.counters),
+      ]),
     ...[...heard.components.values()]
       .sort((a, b) => a.component.localeCompare(b.component) || a.instance.localeCompare(b.instance))
       .map((c) => [

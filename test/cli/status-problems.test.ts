@@ -13,7 +13,7 @@ function problems(epoch: number, storeState: string, over: Partial<SequencerHear
     ...{ state: storeState, counters: {}, promised: epoch, lastEpoch: epoch },
   }
   const heard = { sequencers: new Map([[1, sequencer]]), stores: new Map([['a', store]]), components: new Map() }
-  return problemsOf({ heard, stableBefore: 0, voters: ['v'] })
+  return problemsOf({ heard, stableBefore: 0, voters: over.lives === undefined ? ['v'] : [] })
 }
 
 test('epochs that run out are told while there is time to end the session in order', (t) => {
@@ -27,6 +27,13 @@ test('a voter that has lost its data is named, with what helps', (t) => {
   t.end()
 })
 
+test('a voter that is not heard is told while all goes on, and how many more may go', (t) => {
+  t.match(problems(2, 'live', { lives: { v: 1, w: 2, x: 3 } }), [
+    /^voters w, x are not heard: if one more goes, nothing becomes stable; start it with: seqcast store$/,
+  ])
+  t.end()
+})
+
 test('an etcd that does not answer is told before it is needed, and where it is', (t) => {
   const counters = { 'etcd.calls': 9, 'etcd.unanswered': 2 }
   t.match(problems(2, 'live', { counters }), [
@@ -36,5 +43,18 @@ test('an etcd that does not answer is told before it is needed, and where it is'
   t.match(waiting[0], /no etcd answers: .* no sequencer is chosen/)
   t.match(waiting[1], /no sequencer is active/)
   t.strictSame(problems(2, 'live', { counters: { 'etcd.calls': 9 } }), [])
+  t.end()
+})
+
+test('a session that has ended, and is only served, has no problem for want of a sequencer', (t) => {
+  const ended = { state: 'ended', name: 'a', voter: 'v', epoch: 1, durableSequence: 10, committedSequence: 10 }
+  const store: StoreStatus = {
+    ...ended,
+    ...{ requestPort: 1, rewindPort: 2, counters: {}, promised: 1, lastEpoch: 1 },
+  }
+  const heard = { sequencers: new Map(), stores: new Map([['a', store]]), components: new Map() }
+  t.strictSame(problemsOf({ heard, stableBefore: 0, voters: [] }), [])
+  const recording = { ...heard, stores: new Map([['a', { ...store, state: 'live' }]]) }
+  t.match(problemsOf({ heard: recording, stableBefore: 0, voters: [] }), [/no sequencer was heard/])
   t.end()
 })
