@@ -17,6 +17,8 @@ process.on('message', (message: ToJob) => {
   if (message.kind === 'end') process.disconnect()
   else void run(message.options)
 })
+// Whoever wanted the runs is gone, or has had enough.
+process.on('disconnect', () => process.exit())
 say({ kind: 'ready' })
 
 async function run(options: SimulateOptions): Promise<void> {
