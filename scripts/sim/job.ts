@@ -17,8 +17,6 @@ process.on('message', (message: ToJob) => {
   if (message.kind === 'end') process.disconnect()
   else void run(message.options)
 })
-// Whoever wanted the runs is gone, or has had enough.
-process.on('disconnect', () => process.exit())
 say({ kind: 'ready' })
 
 async function run(options: SimulateOptions): Promise<void> {
@@ -38,5 +36,8 @@ async function run(options: SimulateOptions): Promise<void> {
 }
 
 function say(message: FromJob): void {
-  process.send?.(message)
+  // Whoever wanted the runs may be gone: there is nobody to tell it to.
+  process.send?.(message, undefined, undefined, (error) => {
+    if (error !== null) process.exit(1)
+  })
 }
