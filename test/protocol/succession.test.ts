@@ -155,16 +155,21 @@ test('while it rewinds it offers nothing, and afterwards it waits anew', async (
 
 test('model: whatever dies, pauses and is cut off, one offer a term wins, and in the end one replica is active and stays so', async (t) => {
   const total = { takeovers: 0, refusedTerm: 0, refusedHeard: 0, kills: 0, isolations: 0, pauses: 0 }
+  // What is rare is looked for in seeds that are always the same; fresh ones look for what nobody has seen.
+  for (let seed = 1; seed <= 100; seed++) {
+    const run = runSuccession({ seed, replicas: 2 + (seed % 3), faults: true })
+    t.equal(run.violation, undefined)
+    for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += run[key]
+  }
+  t.comment(JSON.stringify(total))
+  for (const [what, count] of Object.entries(total)) t.ok(count > 0, what)
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 31 }), fc.integer({ min: 2, max: 4 }), (seed, replicas) => {
       const run = runSuccession({ seed, replicas, faults: true })
       if (run.violation !== undefined) throw new Error(run.violation)
-      for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += run[key]
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   )
-  t.comment(JSON.stringify(total))
-  for (const [what, count] of Object.entries(total)) t.ok(count > 0, what)
 })
 
 test('model: the active one dies on a good network: replaced within the bound; and without deaths nobody is ever replaced', async (t) => {
