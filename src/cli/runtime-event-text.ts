@@ -4,8 +4,11 @@ import {
   DIGEST_REQUESTED,
   DIGEST_TAKEN,
   EFFECT_DONE,
+  EFFECT_OWED,
   PASSIVATED,
+  SEED_DONE,
   SESSION_ENDED,
+  SESSION_OPENED,
   SESSION_STARTED,
   SOURCE_REGISTERED,
   TICK,
@@ -26,7 +29,10 @@ const TEXTS: Readonly<Record<number, (field: Field) => string>> = {
   [EFFECT_DONE]: (f) => `${f('component')}, effect ${f('index')} of event ${f('sequence')}`,
   [DIGEST_REQUESTED]: (f) => (f('component') === '' ? 'all components' : f('component')),
   [DIGEST_TAKEN]: (f) => `${f('component')} after event ${f('sequence')}: ${f('digest').slice(0, SHORT_DIGEST)}`,
-  [SESSION_ENDED]: (f) => f('reason'),
+  [SESSION_ENDED]: (f) => (f('successor') === '' ? f('reason') : `${f('reason')}; session ${f('successor')} goes on`),
+  [SESSION_OPENED]: (f) => (f('missing') === '' ? f('reason') : `${f('reason')}, without ${f('missing')}`),
+  [SEED_DONE]: (f) => `${f('component')}, events ${f('events')}, commands to come ${f('pending')}`,
+  [EFFECT_OWED]: (f) => `${f('component')}, effect ${f('key')}`,
 }
 
 /** @param payload as decoded, bytes in hex. @returns undefined for a type that is none of the runtime's */

@@ -5,7 +5,7 @@
  * of the stream is hearsay.
  */
 export function isSequencing(state: string): boolean {
-  return state === 'open' || state === 'held' || state === 'ending'
+  return state === 'open' || state === 'held' || state === 'seeding' || state === 'ending'
 }
 
 /** True where the sender would sequence if it had to: it waits behind the active one, or wants to reign and does not yet. */

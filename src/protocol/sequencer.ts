@@ -336,7 +336,7 @@ export class Sequencer {
 
   #end(reason: string, nowUs: number, wallUs: number): number {
     this.#transition('ending', reason)
-    const payload = encodeWithReason(sessionEndedCodec, { reason }, this.#payloadBytes)
+    const payload = encodeWithReason(sessionEndedCodec, { reason, successor: '' }, this.#payloadBytes)
     const sequence = this.#sequenceOwn(SESSION_ENDED, payload, nowUs, wallUs)
     this.flush(nowUs, wallUs)
     this.#announcer.end(nowUs)

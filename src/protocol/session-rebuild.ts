@@ -197,6 +197,11 @@ export function firstEvent(options: SequencerOptions, payloadBytes: number): Ses
     datagramBytes: options.datagramBytes,
     fragmentBytes: payloadBytes,
     voters: [...options.voters],
+    predecessor: '',
+    predecessorSequence: 0,
+    seeders: [],
+    staticEvents: 0,
+    staticHash: '',
   }
   if (sessionStartedCodec.encode(started).length <= payloadBytes) return started
   throw new SeqcastError('E_CONFIG', `the ids of ${started.voters.length} voters do not fit one datagram`, {

@@ -35,6 +35,8 @@ export interface SequencerHeartbeat {
   /** Some of those, from this index on. Absent is none. */
   olderFrom?: number
   older?: EpochTableEntry[]
+  /** While it is `seeding`: components whose seed has not come yet. Absent is none. */
+  awaited?: string[]
 }
 
 /** Status and acknowledgement in one: what the store has, and what it may be counted on for. */
@@ -78,12 +80,22 @@ export interface ComponentStatus {
 }
 
 /** `offer` is a replica's own, which found nobody active: it counts in the expected term only, also where that is 0. */
-export type AdminAction = 'activate' | 'offer' | 'passivate' | 'digest' | 'end-session' | 'take-over' | 'readmit'
+export type AdminAction =
+  | 'activate'
+  | 'offer'
+  | 'passivate'
+  | 'digest'
+  | 'end-session'
+  | 'roll-session'
+  | 'open-session'
+  | 'take-over'
+  | 'readmit'
 
 export interface AdminRequest {
   nonce: number
   action: string
   component: string
+  /** `readmit`: the voter; `roll-session`: the successor, '' for the one that follows from the session's name. */
   instance: string
   /** `activate`, `offer`: the process to activate; 0 where an operator names the instance only. */
   incarnation: number
@@ -215,6 +227,7 @@ export const CONTROL_SCHEMA = {
       tableHash: uint32,
       olderFrom: uint32,
       older: { type: 'EpochTableEntry', rule: 'repeated' },
+      awaited: { type: 'string', rule: 'repeated' },
     }),
     StoreStatus: message({
       name: string,

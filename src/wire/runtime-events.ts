@@ -17,6 +17,9 @@ export const DIGEST_TAKEN = 8
 export const SESSION_ENDED = 9
 export const REGISTER_SOURCE = 10
 export const EPOCH_OPENED = 11
+export const SESSION_OPENED = 12
+export const SEED_DONE = 13
+export const EFFECT_OWED = 14
 
 export const RUNTIME_EVENT_NAMES: Readonly<Record<number, string>> = {
   [SESSION_STARTED]: 'SessionStarted',
@@ -30,10 +33,33 @@ export const RUNTIME_EVENT_NAMES: Readonly<Record<number, string>> = {
   [SESSION_ENDED]: 'SessionEnded',
   [REGISTER_SOURCE]: 'RegisterSource',
   [EPOCH_OPENED]: 'EpochOpened',
+  [SESSION_OPENED]: 'SessionOpened',
+  [SEED_DONE]: 'SeedDone',
+  [EFFECT_OWED]: 'EffectOwed',
 }
 
 /** Runtime types that a registered source may send as commands; all others are the sequencer's. */
-export const COMMANDABLE_RUNTIME_TYPES: ReadonlySet<number> = new Set([EFFECT_DONE, DIGEST_TAKEN])
+export const COMMANDABLE_RUNTIME_TYPES: ReadonlySet<number> = new Set([
+  EFFECT_DONE,
+  DIGEST_TAKEN,
+  SEED_DONE,
+  EFFECT_OWED,
+])
+/** Those of them that only a component's seed may send: the source `COMPONENT/seed`. */
+export const SEED_RUNTIME_TYPES: ReadonlySet<number> = new Set([SEED_DONE, EFFECT_OWED])
+
+const SEED_SUFFIX = '/seed'
+
+/** The name of the source under which all replicas of a component send what it carries over into a session. */
+export function seedSourceName(component: string): string {
+  return component + SEED_SUFFIX
+}
+
+/** The component whose seed a source of this name carries; undefined where it carries none. */
+export function seedComponentOf(sourceName: string): string | undefined {
+  const lengthOfName = sourceName.length - SEED_SUFFIX.length
+  return lengthOfName > 0 && sourceName.endsWith(SEED_SUFFIX) ? sourceName.slice(0, lengthOfName) : undefined
+}
 
 /** The first event of a session, and the opening event of epoch 1. */
 export interface SessionStarted {
@@ -45,6 +71,14 @@ export interface SessionStarted {
   fragmentBytes: number
   /** Ids of the stores whose majority makes events stable; none: published is stable. */
   voters: string[]
+  /** The session that this one goes on from, and the sequence of its last event; '' and 0 for a first session. */
+  predecessor: string
+  predecessorSequence: number
+  /** Components whose seed is awaited before the session is open. */
+  seeders: string[]
+  /** How many static events follow, fragments counted, and the SHA-256 of them in hexadecimal; 0 and '' for none. */
+  staticEvents: number
+  staticHash: string
 }
 
 export interface RegisterSource {
@@ -109,6 +143,42 @@ export interface DigestTaken {
 
 export interface SessionEnded {
   reason: string
+  /** The session that goes on from here; '' for none. It opens when this event is stable, and not before. */
+  successor: string
+}
+
+/**
+ * Open for business: from here on commands of every source are taken. It comes in a session with static events or seeders; any
+ * other one is open from its first event on.
+ */
+export interface SessionOpened {
+  reason: string
+  /** Seeders that an operator decided not to wait for. */
+  missing: string[]
+}
+
+/** A component has said with what it begins the session. From its source `COMPONENT/seed` only. */
+export interface SeedDone {
+  component: string
+  /** Events of that source before this one. */
+  events: number
+  /** Commands of that source that follow when the session is open: what was issued in the last one and not sequenced there. */
+  pending: number
+}
+
+/** An effect of an earlier session that is not known to be done. From the source `COMPONENT/seed` only. */
+export interface EffectOwed {
+  component: string
+  /** The idempotency key that it has had from the beginning. */
+  key: string
+  /** The event whose handler had the effect: its session, sequence and time, and which of its effects it is. */
+  session: string
+  sequence: number
+  timeUs: number
+  index: number
+  /** That event's type and payload. */
+  type: number
+  payload: Uint8Array
 }
 
 /** The first event of an epoch after the first: what came before it is the log that its sequencer has adopted. */
@@ -126,6 +196,8 @@ const string = { type: 'string' }
 const uint32 = { type: 'uint32' }
 const uint64 = { type: 'uint64' }
 const bool = { type: 'bool' }
+const bytes = { type: 'bytes' }
+const strings = { type: 'string', rule: 'repeated' }
 
 /** Numbers the fields of a message in the order in which they are listed, from 1. */
 export function message(fields: Record<string, { type: string; rule?: string; keyType?: string }>): {
@@ -145,7 +217,12 @@ export const RUNTIME_EVENT_SCHEMA = {
       protocolVersion: uint32,
       datagramBytes: uint32,
       fragmentBytes: uint32,
-      voters: { type: 'string', rule: 'repeated' },
+      voters: strings,
+      predecessor: string,
+      predecessorSequence: uint64,
+      seeders: strings,
+      staticEvents: uint32,
+      staticHash: string,
     }),
     RegisterSource: message(registration),
     SourceRegistered: message({ ...registration, source: uint32, closes: uint32 }),
@@ -154,9 +231,21 @@ export const RUNTIME_EVENT_SCHEMA = {
     Passivated: message({ component: string, term: uint32, reason: string }),
     EffectDone: message({ component: string, sequence: uint64, index: uint32, epoch: uint32 }),
     DigestRequested: message({ component: string, nonce: uint64 }),
-    DigestTaken: message({ component: string, sequence: uint64, digest: { type: 'bytes' } }),
-    SessionEnded: message({ reason: string }),
+    DigestTaken: message({ component: string, sequence: uint64, digest: bytes }),
+    SessionEnded: message({ reason: string, successor: string }),
     EpochOpened: message({ epoch: uint32, incarnation: uint64, reason: string }),
+    SessionOpened: message({ reason: string, missing: strings }),
+    SeedDone: message({ component: string, events: uint32, pending: uint32 }),
+    EffectOwed: message({
+      component: string,
+      key: string,
+      session: string,
+      sequence: uint64,
+      timeUs: uint64,
+      index: uint32,
+      type: uint32,
+      payload: bytes,
+    }),
   },
 }
 
@@ -172,6 +261,9 @@ export const digestRequestedCodec: Codec<DigestRequested> = codecOf(root, 'Diges
 export const digestTakenCodec: Codec<DigestTaken> = codecOf(root, 'DigestTaken')
 export const sessionEndedCodec: Codec<SessionEnded> = codecOf(root, 'SessionEnded')
 export const epochOpenedCodec: Codec<EpochOpened> = codecOf(root, 'EpochOpened')
+export const sessionOpenedCodec: Codec<SessionOpened> = codecOf(root, 'SessionOpened')
+export const seedDoneCodec: Codec<SeedDone> = codecOf(root, 'SeedDone')
+export const effectOwedCodec: Codec<EffectOwed> = codecOf(root, 'EffectOwed')
 
 const CODEC_BY_TYPE: Readonly<Record<number, Codec<object>>> = {
   [SESSION_STARTED]: sessionStartedCodec as Codec<object>,
@@ -184,6 +276,9 @@ const CODEC_BY_TYPE: Readonly<Record<number, Codec<object>>> = {
   [DIGEST_TAKEN]: digestTakenCodec as Codec<object>,
   [SESSION_ENDED]: sessionEndedCodec as Codec<object>,
   [EPOCH_OPENED]: epochOpenedCodec as Codec<object>,
+  [SESSION_OPENED]: sessionOpenedCodec as Codec<object>,
+  [SEED_DONE]: seedDoneCodec as Codec<object>,
+  [EFFECT_OWED]: effectOwedCodec as Codec<object>,
 }
 
 /** The payload of any runtime event, for tools that print it; undefined for an unknown type or bytes that are not one. */

@@ -25,6 +25,11 @@ test('a new session opens with SessionStarted, byte for byte', (t) => {
     datagramBytes: 1_400,
     fragmentBytes: 1_400 - 20 - 2 - 20 - 16,
     voters: ['a'],
+    predecessor: '',
+    predecessorSequence: 0,
+    seeders: [],
+    staticEvents: 0,
+    staticHash: '',
   })
   const expected = Buffer.concat([
     Buffer.from('TEST01    ', 'latin1'),

@@ -237,6 +237,11 @@ const started = (): Uint8Array =>
       datagramBytes: 1_400,
       fragmentBytes: 1_342,
       voters: ['a', 'b', 'c'],
+      predecessor: '',
+      predecessorSequence: 0,
+      seeders: [],
+      staticEvents: 0,
+      staticHash: '',
     }),
   })
 

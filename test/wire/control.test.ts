@@ -32,6 +32,7 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       tableHash: u32,
       olderFrom: u32,
       older: entries,
+      awaited: fc.array(text, { maxLength: 3 }),
     }),
   }),
   fc.record({

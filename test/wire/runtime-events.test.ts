@@ -11,18 +11,27 @@ import {
   digestRequestedCodec,
   digestTakenCodec,
   EFFECT_DONE,
+  EFFECT_OWED,
   EPOCH_OPENED,
   effectDoneCodec,
+  effectOwedCodec,
   epochOpenedCodec,
   PASSIVATED,
   passivatedCodec,
   REGISTER_SOURCE,
   RUNTIME_EVENT_NAMES,
   registerSourceCodec,
+  SEED_DONE,
+  SEED_RUNTIME_TYPES,
   SESSION_ENDED,
+  SESSION_OPENED,
   SESSION_STARTED,
   SOURCE_REGISTERED,
+  seedComponentOf,
+  seedDoneCodec,
+  seedSourceName,
   sessionEndedCodec,
+  sessionOpenedCodec,
   sessionStartedCodec,
   sourceRegisteredCodec,
   TICK,
@@ -33,6 +42,7 @@ import { embedded, guarded, hostile } from './hostile-bytes.js'
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff })
 const u64 = fc.maxSafeNat()
 const text = fc.string({ unit: 'binary', maxLength: 20 })
+const texts = fc.array(text, { maxLength: 5 })
 const registration = { name: text, nonce: u64, exclusive: fc.boolean(), component: text, schemaHash: text }
 
 /** Each payload as [type, what was sent, its bytes]. */
@@ -43,7 +53,12 @@ const sent: fc.Arbitrary<readonly [number, object, Uint8Array]> = fc.oneof(
       protocolVersion: u32,
       datagramBytes: u32,
       fragmentBytes: u32,
-      voters: fc.array(text, { maxLength: 5 }),
+      voters: texts,
+      predecessor: text,
+      predecessorSequence: u64,
+      seeders: texts,
+      staticEvents: u32,
+      staticHash: text,
     })
     .map((body) => [SESSION_STARTED, body, sessionStartedCodec.encode(body)] as const),
   fc
@@ -65,10 +80,30 @@ const sent: fc.Arbitrary<readonly [number, object, Uint8Array]> = fc.oneof(
   fc
     .record({ component: text, sequence: u64, digest: fc.uint8Array({ minLength: 32, maxLength: 32 }) })
     .map((body) => [DIGEST_TAKEN, body, digestTakenCodec.encode(body)] as const),
-  fc.record({ reason: text }).map((body) => [SESSION_ENDED, body, sessionEndedCodec.encode(body)] as const),
+  fc
+    .record({ reason: text, successor: text })
+    .map((body) => [SESSION_ENDED, body, sessionEndedCodec.encode(body)] as const),
   fc
     .record({ epoch: u32, incarnation: u64, reason: text })
     .map((body) => [EPOCH_OPENED, body, epochOpenedCodec.encode(body)] as const),
+  fc
+    .record({ reason: text, missing: texts })
+    .map((body) => [SESSION_OPENED, body, sessionOpenedCodec.encode(body)] as const),
+  fc
+    .record({ component: text, events: u32, pending: u32 })
+    .map((body) => [SEED_DONE, body, seedDoneCodec.encode(body)] as const),
+  fc
+    .record({
+      component: text,
+      key: text,
+      session: text,
+      sequence: u64,
+      timeUs: u64,
+      index: u32,
+      type: u32,
+      payload: fc.uint8Array({ maxLength: 20 }),
+    })
+    .map((body) => [EFFECT_OWED, body, effectOwedCodec.encode(body)] as const),
 )
 
 const withArrays = (body: object | undefined): unknown =>
@@ -108,7 +143,21 @@ test('an unknown type has no payload', (t) => {
 
 test('types below 256 are named; those that a source may send are the ones that no decision hangs on', (t) => {
   t.ok(Object.keys(RUNTIME_EVENT_NAMES).every((type) => Number(type) >= 1 && Number(type) < 256))
-  t.strictSame([...COMMANDABLE_RUNTIME_TYPES].sort(), [EFFECT_DONE, DIGEST_TAKEN])
+  t.strictSame(
+    [...COMMANDABLE_RUNTIME_TYPES].sort((a, b) => a - b),
+    [EFFECT_DONE, DIGEST_TAKEN, SEED_DONE, EFFECT_OWED],
+  )
+  t.strictSame([...SEED_RUNTIME_TYPES], [SEED_DONE, EFFECT_OWED])
+  t.end()
+})
+
+test('the source of a seed is named after its component', (t) => {
+  t.equal(seedSourceName('orders'), 'orders/seed')
+  t.equal(seedComponentOf('orders/seed'), 'orders')
+  t.equal(seedComponentOf('a/b/seed'), 'a/b')
+  for (const name of ['orders', '/seed', 'seed', 'orders/seeds', 'orders/seed/x', '']) {
+    t.equal(seedComponentOf(name), undefined, `'${name}' carries no seed`)
+  }
   t.end()
 })
 
