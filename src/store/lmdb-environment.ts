@@ -70,7 +70,23 @@ export function hasEnvironment(path: string): boolean {
   return existsSync(join(path, 'data.mdb'))
 }
 
-type Binary = Database<Uint8Array, Uint8Array>
+/** A table of bytes, and an environment of them, as lmdb has them. */
+export type Binary = Database<Uint8Array, Uint8Array>
+export type Root = RootDatabase<Uint8Array, Uint8Array>
+
+/** Any environment: tables of bytes that `lmdb-tables.ts` makes usable. Its directory is made where it is missing. */
+export async function openRoot(path: string, mode: 'write' | 'read', maxTables: number): Promise<Root> {
+  const { open } = await import('lmdb')
+  return open<Uint8Array, Uint8Array>(path, {
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    mapSize: MAP_BYTES,
+    noSubdir: false,
+    overlappingSync: false,
+    readOnly: mode === 'read',
+    maxDbs: maxTables,
+  })
+}
 
 /** @throws SeqcastError E_STORE_IO where the files can't be opened */
 export async function openEnvironment(path: string, mode: 'write' | 'read'): Promise<Environment> {
