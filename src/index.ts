@@ -15,6 +15,8 @@ export {
   type Effect,
   type EffectAfter,
   type Port,
+  type Seed,
+  type SeedTimer,
 } from './component/definition.js'
 export type { FieldDescriptor, MessageDescriptor, SchemaDescriptor } from './component/descriptor.js'
 export { digestHex, digestOf } from './component/digest.js'

@@ -68,6 +68,27 @@ export interface Effect<Name extends string = string, Payload = unknown> {
 /** When an effect may run: as soon as its event is delivered (fastest), or once it can't be lost. */
 export type EffectAfter = 'published' | 'stable'
 
+/** What a component begins its next session with; see `seed` in {@link ComponentDefinition}. Valid during the call. */
+export interface Seed<M extends object, Timer extends string> {
+  /** The session that begins. */
+  readonly session: string
+  /** The one that has ended; '' where the chain begins here. */
+  readonly predecessor: string
+  /** Stream time: microseconds since the Unix epoch. Of the last event of the predecessor, or of the first one of this session. */
+  readonly timeUs: number
+  /** One event of the new session; they come in this order. @throws SeqcastError E_PAYLOAD */
+  send<N extends EventName<M>>(name: N, payload: M[N]): void
+  /** Timers that were running when the predecessor ended, in the order of firing: they do not go over by themselves. */
+  timers(): readonly SeedTimer<Timer>[]
+}
+
+export interface SeedTimer<Timer extends string = string> {
+  readonly name: Timer
+  readonly key: string
+  /** Stream time at which it would have fired, microseconds since the Unix epoch. */
+  readonly dueUs: number
+}
+
 /** Where the outside world comes in, while the component is active. */
 export interface Port<M extends object> {
   /**
@@ -112,6 +133,12 @@ export interface ComponentDefinition<S, M extends object, Timer extends string> 
   /** Started at each activation; brings in the outside world. It must return when `port.signal` is aborted. */
   readonly input?: (port: Port<NoInfer<M>>, state: NoInfer<S>) => Promise<void>
   /**
+   * Called with the state at the end of a session, sends the events with which the next one begins: one for each entity that lives on,
+   * and facts that others rely on. In a session without predecessor that awaits this component: with the initial state. The new session
+   * begins with a fresh `state()`, which these events fill. Deterministic, as a handler; it changes nothing.
+   */
+  readonly seed?: (state: NoInfer<S>, seed: Seed<NoInfer<M>, NoInfer<Timer>>) => Synchronous
+  /**
    * True: while one replica is active all are, and each command is taken from whichever comes first: the death of one is no pause. Only
    * without `effects` and `input`.
    */
@@ -136,6 +163,14 @@ export type UntypedPort = {
   ready(): Promise<void>
   readonly signal: AbortSignal
 }
+export type UntypedSeed = {
+  readonly session: string
+  readonly predecessor: string
+  readonly timeUs: number
+  send(name: string, payload: unknown): void
+  timers(): readonly SeedTimer[]
+}
+export type UntypedSeeder = (state: unknown, seed: UntypedSeed) => unknown
 export type UntypedHandler = (state: unknown, event: ComponentEvent, ctx: UntypedContext) => unknown
 export type UntypedTimerHandler = (state: unknown, key: string, ctx: UntypedContext) => unknown
 export interface UntypedEffect {
@@ -157,6 +192,8 @@ export interface Component<S = unknown, M extends object = object, Timer extends
   /** By event type number. */
   readonly effects: readonly (UntypedEffect | undefined)[]
   readonly input: ((port: UntypedPort, state: unknown) => Promise<void>) | undefined
+  /** Sends what the next session begins with. */
+  readonly seed: UntypedSeeder | undefined
   readonly hotHot: boolean
   /** 0: only when asked and at activation. */
   readonly digestEvery: number
@@ -172,7 +209,7 @@ export interface Component<S = unknown, M extends object = object, Timer extends
 export function defineComponent<S, M extends object, Timer extends string = never>(
   definition: ComponentDefinition<S, M, Timer>,
 ): Component<S, M, Timer> {
-  const { name, schema, on, timers, effects, input, hotHot = false, digestEvery, digestOf } = definition
+  const { name, schema, on, timers, effects, input, seed, hotHot = false, digestEvery, digestOf } = definition
   checkName(name)
   if (hotHot && (input !== undefined || Object.keys(effects ?? {}).length > 0)) {
     throw new Error(`component ${name}: hotHot is for handlers only; effects and input need one active replica`)
@@ -181,6 +218,7 @@ export function defineComponent<S, M extends object, Timer extends string = neve
     throw new Error(`component ${name}: digestEvery is ${digestEvery}; it counts events: a whole number from 0`)
   }
   if (typeof definition.state !== 'function') throw new Error(`component ${name}: state must be a function`)
+  if (seed !== undefined && typeof seed !== 'function') throw new Error(`component ${name}: seed must be a function`)
   // From here on the types are erased: the compiler has checked the definition, and the host calls by type number.
   return {
     name,
@@ -190,6 +228,7 @@ export function defineComponent<S, M extends object, Timer extends string = neve
     timers: new Map(entriesOf(name, 'timers', timers ?? {}, isTimerHandler)),
     effects: tableByType(name, schema, 'effects', effects ?? {}, isEffect),
     input: input as Component['input'],
+    seed: seed as Component['seed'],
     hotHot,
     digestEvery: digestEvery ?? 0,
     digestOf: (digestOf as Component['digestOf'] | undefined) ?? wholeState,

@@ -46,7 +46,14 @@ export const good = defineComponent({
     if (state.symbols.size === 0 && !port.signal.aborted) port.send('Nothing', {})
   },
   digestOf: (state) => state.open,
+  seed(state, seed) {
+    for (const _ of state.symbols) seed.send('Nothing', {})
+    const names: readonly ('expire' | 'again')[] = seed.timers().map(({ name }) => name)
+    if (seed.predecessor === '' && seed.timeUs > 0 && names.length > 0) seed.send('Nothing', {})
+  },
 })
+defineComponent({ name: 'x', schema, state, on: {}, seed: (_, seed) => seed.send('Nothin', {}) }) // TS2345
+defineComponent({ name: 'x', schema, state, on: {}, seed: async () => {} }) // TS2322
 export const plain: Component = good
 
 defineComponent({ name: 'x', schema, state, on: {
