@@ -216,7 +216,8 @@ function areEqual(a: readonly string[], b: readonly string[]): boolean {
   return true
 }
 
-function pathText(path: readonly (string | number)[]): string {
+/** The way to a value, as a user reads it. */
+export function pathText(path: readonly (string | number)[]): string {
   const shown = path.length > 12 ? [...path.slice(0, 6), '…', ...path.slice(-4)] : path
   return shown.reduce<string>(
     (text, part) => `${text}[${typeof part === 'number' ? part : JSON.stringify(part)}]`,
