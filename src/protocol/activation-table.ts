@@ -5,6 +5,13 @@
 import type { ComponentStatus } from '../wire/control.js'
 import type { Activated, Passivated } from '../wire/runtime-events.js'
 
+/** A component's process, as it is named when it is made active. */
+export interface Replica {
+  readonly component: string
+  readonly instance: string
+  readonly incarnation: number
+}
+
 export interface Activation {
   readonly term: number
   /** The replica that is active; undefined while none is. */
@@ -33,6 +40,13 @@ export class ActivationTable {
 
   of(component: string): Activation {
     return this.#activations.get(component) ?? NEVER_ACTIVE
+  }
+
+  /** Whoever is active. */
+  active(): Replica[] {
+    return [...this.#activations].flatMap(([component, { active }]) =>
+      active === undefined ? [] : [{ component, ...active }],
+    )
   }
 
   activated(event: Activated, sequence: number): void {

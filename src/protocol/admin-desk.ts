@@ -20,6 +20,8 @@ export interface AdminDeskOutput {
   sequence(type: number, payload: Uint8Array, nowUs: number, wallUs: number): number
   /** Ends the session. @returns the sequence of the event that says so */
   endSession(reason: string, nowUs: number, wallUs: number): number
+  /** Opens a session whose seeds have not all come. @returns the sequence of the event that says so, or why not */
+  openSession(reason: string, nowUs: number, wallUs: number): number | string
 }
 
 export type NoReplyReason = 'admin-without-nonce' | 'admin-not-open'
@@ -73,6 +75,8 @@ export class AdminDesk {
         return this.#digest(request, nowUs, wallUs)
       case 'end-session':
         return this.#output.endSession(request.reason, nowUs, wallUs)
+      case 'open-session':
+        return this.#output.openSession(request.reason, nowUs, wallUs)
       default:
         return `unknown action '${request.action}'`
     }

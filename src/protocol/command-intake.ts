@@ -8,7 +8,7 @@ import { bytesEqualAt, readU16 } from '../wire/bytes.js'
 import { checkCommandPacket, commandCount, commandEpoch, commandFirst, commandSource } from '../wire/command.js'
 import { EVENT_HEADER_BYTES, eventFlags, eventType, FIRST_APPLICATION_TYPE, stampEvent } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES, skipBlocks } from '../wire/moldudp64.js'
-import { COMMANDABLE_RUNTIME_TYPES } from '../wire/runtime-events.js'
+import { COMMANDABLE_RUNTIME_TYPES, SEED_DONE, SEED_RUNTIME_TYPES } from '../wire/runtime-events.js'
 import type { EventBatch } from './event-batch.js'
 import { FIRST_EPOCH, type SequencerCounterName } from './sequencer-types.js'
 import { continueMessage, type SourceTable } from './source-table.js'
@@ -30,6 +30,8 @@ export class CommandIntake {
   readonly #batch: EventBatch
   /** The reign that new events are born in. */
   epoch = FIRST_EPOCH
+  /** Told of each component whose seed is complete with what was just taken. */
+  onSeeded: (component: string) => void = () => {}
 
   constructor(
     options: CommandIntakeOptions,
@@ -92,18 +94,29 @@ export class CommandIntake {
     const time = this.#time.read(nowUs, wallUs)
     const epoch = this.epoch
     let openType = this.#sources.openType(source)
+    let isSeeded = false
     for (let at = start; at < packet.length; ) {
       const lengthBytes = readU16(packet, at)
       const event = at + BLOCK_LENGTH_BYTES
       const type = eventType(packet, event)
-      if (type < FIRST_APPLICATION_TYPE && !COMMANDABLE_RUNTIME_TYPES.has(type)) return this.#refuse('forbidden-type')
+      if (type < FIRST_APPLICATION_TYPE) {
+        if (!this.#isAllowed(type, source)) return this.#refuse('forbidden-type')
+        isSeeded ||= type === SEED_DONE
+      }
       if (lengthBytes - EVENT_HEADER_BYTES > this.#options.payloadBytes) return this.#refuse('oversize-command')
       openType = continueMessage(openType, type, eventFlags(packet, event))
       if (openType < 0) return this.#refuse('broken-fragments')
       stampEvent(packet, event, time, epoch)
       at = event + lengthBytes
     }
+    if (isSeeded) this.onSeeded(this.#sources.seedOf(source) ?? '')
     return openType
+  }
+
+  /** The runtime's own types that a source may send; those of a seed, where it carries one. */
+  #isAllowed(type: number, source: number): boolean {
+    if (!COMMANDABLE_RUNTIME_TYPES.has(type)) return false
+    return !SEED_RUNTIME_TYPES.has(type) || this.#sources.seedOf(source) !== undefined
   }
 
   #refuse(reason: SequencerCounterName): -1 {

@@ -5,7 +5,7 @@
  * end of the ring.
  */
 import { copyBytes, readU16, writeU16 } from '../wire/bytes.js'
-import { EVENT_HEADER_BYTES, EVENT_SOURCE_AT, setCommandHeader } from '../wire/event.js'
+import { EVENT_HEADER_BYTES, EVENT_SOURCE_AT, eventFlags, LAST_FRAGMENT, setCommandHeader } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 
 const INITIAL_COMMANDS = 256
@@ -41,6 +41,13 @@ export class CommandRing {
   /** The first command that has not come back as an event. */
   get nextReturned(): number {
     return this.#nextReturned
+  }
+
+  /** The first command of the message that ends with `sourceSequence` or later: all before it are whole messages. */
+  messageStart(sourceSequence: number): number {
+    let n = sourceSequence
+    while (n > this.#first && !this.#endsMessage(n - 1)) n--
+    return n
   }
 
   /** The number of the next command appended. */
@@ -142,6 +149,19 @@ export class CommandRing {
     return taken
   }
 
+  /** The blocks from `sourceSequence` on, one behind the other. */
+  copyFrom(sourceSequence: number): Uint8Array {
+    let lengthBytes = 0
+    for (let n = sourceSequence; n < this.#next; n++) lengthBytes += this.end(n) - this.offset(n)
+    const copy = new Uint8Array(lengthBytes)
+    let at = 0
+    for (let n = sourceSequence; n < this.#next; n++) {
+      copy.set(this.#bytes.subarray(this.offset(n), this.end(n)), at)
+      at += this.end(n) - this.offset(n)
+    }
+    return copy
+  }
+
   /** Where a held command's block ends. */
   end(sourceSequence: number): number {
     const at = this.offset(sourceSequence)
@@ -160,6 +180,11 @@ export class CommandRing {
     for (let n = this.#first; n < this.#next; n++) {
       writeU16(this.#bytes, this.offset(n) + BLOCK_LENGTH_BYTES + EVENT_SOURCE_AT, source)
     }
+  }
+
+  #endsMessage(sourceSequence: number): boolean {
+    const flags = eventFlags(this.#bytes, this.offset(sourceSequence) + BLOCK_LENGTH_BYTES)
+    return (flags & LAST_FRAGMENT) !== 0
   }
 
   /** @returns where a block of that size can be written */

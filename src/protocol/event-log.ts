@@ -9,6 +9,7 @@ import type { EpochTableEntry } from '../wire/control.js'
 /**
  * Takes a run of message blocks (length u16 and bytes, each) that lies in `bytes` from `start` to `end`; its first event has
  * `sequence`. The bytes are valid during the call only.
+ * @param receivedNs what the receive time has beyond its microseconds, 0 to 999; absent where nothing is known of it
  * @returns false to stop reading
  */
 export type RunVisitor = (
@@ -18,6 +19,7 @@ export type RunVisitor = (
   start: number,
   end: number,
   receivedUs: number,
+  receivedNs?: number,
 ) => boolean
 
 export interface EventLogReader {
@@ -57,7 +59,15 @@ export interface EventLog extends EventLogReader {
    * become one transaction.
    * @throws Error where `sequence` is not `nextSequence`: a programmer's error
    */
-  append(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, receivedUs: number): void
+  append(
+    sequence: number,
+    count: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    receivedUs: number,
+    receivedNs?: number,
+  ): void
   /**
    * Takes the events from `fromSequence` on back, in one transaction: a packet that begins before is cut, what was appended
    * and not yet written is forgotten. The bounds move, and appending goes on from `fromSequence`, as soon as this returns;

@@ -22,6 +22,21 @@ export interface OutboxOptions {
   readonly logger?: Logger
 }
 
+/** What was issued at once, whether it fits one block or not. */
+export interface OutboxMessage {
+  readonly type: number
+  readonly payload: Uint8Array
+}
+
+/** What has not come back whole, as `Outbox.capture` gives it. */
+export interface OutboxCapture {
+  /** The number of the first command of `blocks`. */
+  readonly first: number
+  /** How many of the commands have come back: the beginning of a message. */
+  readonly returned: number
+  readonly blocks: Uint8Array
+}
+
 export interface OutboxOutput {
   /** The packet is valid during the call. */
   sendCommands(packet: Uint8Array): void

@@ -12,8 +12,10 @@ import { type Logger, silentLogger } from '../core/log.js'
 import { readU16 } from '../wire/bytes.js'
 import {
   EVENT_HEADER_BYTES,
+  eventFlags,
   eventSource,
   eventSourceSequence,
+  eventType,
   FIRST_FRAGMENT,
   LAST_FRAGMENT,
   WHOLE_MESSAGE,
@@ -25,7 +27,9 @@ import { CommandSender } from './command-sender.js'
 import { exhausted, tooLong } from './outbox-errors.js'
 import {
   OUTBOX_COUNTERS,
+  type OutboxCapture,
   type OutboxCounter,
+  type OutboxMessage,
   type OutboxOptions,
   type OutboxOutput,
   type OutboxVerdict,
@@ -80,9 +84,9 @@ export class Outbox {
     return this.commands >= this.#capacity
   }
 
-  /** The oldest command that is held; all before it are stable events. */
-  get firstHeld(): number {
-    return this.#ring.first
+  /** The oldest command that has not come back as an event. */
+  get nextToReturn(): number {
+    return this.#ring.nextReturned
   }
 
   /** The number that the next command gets. */
@@ -236,13 +240,59 @@ export class Outbox {
     return this.#ring.bytes.slice(this.#ring.offset(next) + BLOCK_LENGTH_BYTES, this.#ring.end(next))
   }
 
-  /** Events up to `stableSequence` are stable: their commands are let go, and whoever waits for space goes on. */
+  /** The messages of which not all has come back, as blocks one behind the other, for `restore` of another outbox. */
+  capture(): OutboxCapture {
+    const { nextReturned } = this.#ring
+    const first = this.#ring.messageStart(nextReturned)
+    return { first, returned: nextReturned - first, blocks: this.#ring.copyFrom(first) }
+  }
+
+  /**
+   * Goes on where another outbox was captured, whose `first` was the first number of this one. What had come back is stable.
+   * @throws RangeError where the blocks are none
+   */
+  restore(returned: number, blocks: Uint8Array): void {
+    for (let at = 0; at < blocks.length; ) {
+      const event = at + BLOCK_LENGTH_BYTES
+      const payloadAt = event + EVENT_HEADER_BYTES
+      const end = payloadAt <= blocks.length ? event + readU16(blocks, at) : 0
+      if (end < payloadAt || end > blocks.length) throw new RangeError(`outbox: no block at ${at}`)
+      this.#ring.append(eventType(blocks, event), this.#source, eventFlags(blocks, event), blocks, payloadAt, end, 0)
+      at = end
+    }
+    if (returned > this.commands) throw new RangeError(`outbox: ${returned} of ${this.commands} commands came back`)
+    for (let i = 0; i < returned; i++) this.#ring.returned(0)
+  }
+
+  /**
+   * Copies of the messages of which not all has come back, in order: what is left when the session has ended. A message that was halfway
+   * is there whole.
+   */
+  unsequenced(): OutboxMessage[] {
+    const messages: OutboxMessage[] = []
+    const bytes = this.#ring.bytes
+    let fragments: Uint8Array[] = []
+    for (let n = this.#ring.messageStart(this.#ring.nextReturned); n < this.#ring.next; n++) {
+      const at = this.#ring.offset(n) + BLOCK_LENGTH_BYTES
+      fragments.push(bytes.slice(at + EVENT_HEADER_BYTES, this.#ring.end(n)))
+      if ((eventFlags(bytes, at) & LAST_FRAGMENT) === 0) continue
+      messages.push({ type: eventType(bytes, at), payload: joined(fragments) })
+      fragments = []
+    }
+    return messages
+  }
+
+  /**
+   * Events up to `stableSequence` are stable: their commands are let go, and whoever waits for space goes on. A message is kept until
+   * all of it is.
+   */
   onStable(stableSequence: number): void {
     const first = this.#ring.first
     const end = this.#ring.nextReturned
     const isAllStable = end > first && this.#ring.eventSequence(end - 1) <= stableSequence
     let n = isAllStable ? end : first
     while (n < end && this.#ring.eventSequence(n) <= stableSequence) n++
+    n = this.#ring.messageStart(n)
     if (n === first) return
     this.#ring.release(n)
     this.counters.released += n - first
@@ -306,4 +356,16 @@ export class Outbox {
     if (this.isFull) throw new Error(`outbox: append while full (${this.commands} commands); await space() first`)
     if (this.#ring.next + blocks - 1 > MAX_SOURCE_SEQUENCE) throw exhausted(this.#source, this.#fields())
   }
+}
+
+function joined(fragments: readonly Uint8Array[]): Uint8Array {
+  const [first] = fragments
+  if (first !== undefined && fragments.length === 1) return first
+  const whole = new Uint8Array(fragments.reduce((length, fragment) => length + fragment.length, 0))
+  let at = 0
+  for (const fragment of fragments) {
+    whole.set(fragment, at)
+    at += fragment.length
+  }
+  return whole
 }

@@ -3,6 +3,7 @@ import type { Logger } from '../core/log.js'
 import { COMMAND_REASONS } from '../wire/command.js'
 import type { ControlBodies, ControlKind } from '../wire/control.js'
 import type { RetransmitterOutput } from './retransmitter.js'
+import type { StaticEvents } from './session-opening.js'
 import type { AcknowledgementReason } from './stability.js'
 
 /** The epoch that a session begins with; the only one of a session without voters. */
@@ -10,11 +11,12 @@ export const FIRST_EPOCH = 1
 export const PROTOCOL_VERSION = 1
 
 /**
- * `rebuilding`: reads what the session has; `open`: accepts commands; `held`: the window is full of what is not yet stable, or
+ * `rebuilding`: reads what the session has; `seeding`: sequences what the session begins with, and takes commands of seeds only; `open`: accepts
+ * commands; `held`: the window is full of what is not yet stable, or
  * a session that is continued has not settled yet, commands are dropped; `ending`: the session's end is sent repeatedly; `ended`: nothing more will be sent; `stopped`: this
  * process must not go on, see the reason.
  */
-export type SequencerState = 'rebuilding' | 'open' | 'held' | 'ending' | 'ended' | 'stopped'
+export type SequencerState = 'rebuilding' | 'seeding' | 'open' | 'held' | 'ending' | 'ended' | 'stopped'
 
 export interface SequencerOptions {
   readonly session: string
@@ -43,6 +45,10 @@ export interface SequencerOptions {
   readonly settleUs?: number
   /** A Tick event when nothing was sequenced for so long; 0 for none. */
   readonly tickUs?: number
+  /** Of a session that begins: components whose seed is awaited, besides those that were active in its predecessor. */
+  readonly seeders?: readonly string[]
+  /** Of a session that begins: what is sequenced first. */
+  readonly staticEvents?: StaticEvents
   readonly logger?: Logger
 }
 
@@ -83,6 +89,7 @@ export const SEQUENCER_COUNTERS = [
   'refused-registrations',
   'held-packets',
   'not-open-packets',
+  'seeding-packets',
   ...ACKNOWLEDGEMENT_REASONS,
   'unbelieved-lives',
   'foreign-control',

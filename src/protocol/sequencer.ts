@@ -5,15 +5,17 @@
  * Each turn of the event loop: any number of `onCommandPacket`, `onRequest` and `onControl`, then `flush`, then `tick`.
  */
 import { createCounters, nonZero } from '../core/counters.js'
+import { messageOf } from '../core/errors.js'
 import { AUTH_TAG_BYTES, MIN_DATAGRAM_BYTES } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import { sessionBytes } from '../core/session.js'
 import { commandSource } from '../wire/command.js'
 import type { AdminRequest, ControlMessage, EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
-import { fragmentBytes } from '../wire/event.js'
+import { fragmentBytes, WHOLE_MESSAGE } from '../wire/event.js'
 import { MOLD_END_OF_SESSION, MOLD_HEADER_BYTES, MOLD_HEARTBEAT } from '../wire/moldudp64.js'
 import {
   SESSION_ENDED,
+  type SessionEnded,
   type SessionStarted,
   SOURCE_REGISTERED,
   sessionEndedCodec,
@@ -27,11 +29,13 @@ import { EpochNotice } from './epoch-notice.js'
 import { LifeGuard } from './life-guard.js'
 import type { LifeEntries } from './lives.js'
 import { Neighbours, type StopReason } from './neighbours.js'
+import { Opener } from './opener.js'
 import { OwnEvents } from './own-events.js'
 import type { Peer } from './peer.js'
 import { Publication } from './publication.js'
 import { Registrar } from './registrar.js'
 import { openingOf, requireRebuilding } from './sequencer-opening.js'
+import { isSequencing } from './sequencer-states.js'
 import {
   FIRST_EPOCH,
   SEQUENCER_COUNTERS,
@@ -39,12 +43,13 @@ import {
   type SequencerOutput,
   type SequencerState,
 } from './sequencer-types.js'
-import { firstEvent, SessionRebuild } from './session-rebuild.js'
+import { type Predecessor, SessionOpening } from './session-opening.js'
+import { firstEvent, type SessionEnd, SessionRebuild } from './session-rebuild.js'
 import { OWN_SOURCE, SourceTable } from './source-table.js'
 import { Timestamper } from './timestamper.js'
 
-/** What an operator decides about a standby, and about a voter. */
-const FOR_OTHERS = new Set(['take-over', 'readmit'])
+/** What an operator decides about a standby, about a voter, and about more than one session. */
+const FOR_OTHERS = new Set(['take-over', 'readmit', 'roll-session'])
 const NO_PAYLOAD = new Uint8Array(0)
 
 export class Sequencer {
@@ -52,7 +57,8 @@ export class Sequencer {
   readonly #options: SequencerOptions
   readonly #output: SequencerOutput
   readonly #logger: Logger
-  readonly #started: SessionStarted
+  readonly #opening: SessionOpening
+  readonly #opener: Opener
   readonly #payloadBytes: number
   readonly #sources = new SourceTable()
   readonly #activations = new ActivationTable()
@@ -69,6 +75,8 @@ export class Sequencer {
   readonly #announcer: Announcer
   readonly #tickUs: number
   #state: SequencerState = 'rebuilding'
+  #predecessor: Predecessor | undefined
+  #ended: SessionEnd | undefined
   #epoch = 0
   #nextSequence = 1
   #sequencedAtUs = 0
@@ -82,9 +90,10 @@ export class Sequencer {
     this.#logger = options.logger ?? silentLogger
     this.#payloadBytes = fragmentBytes(options.datagramBytes, MOLD_HEADER_BYTES, AUTH_TAG_BYTES)
     this.#tickUs = options.tickUs ?? 100_000
-    this.#started = firstEvent(options, this.#payloadBytes)
+    this.#opening = new SessionOpening(this.#activations, options.staticEvents, this.#payloadBytes)
+    const expected = this.#firstEvent()
     const time = new Timestamper(this.counters, this.#logger)
-    this.#rebuild = new SessionRebuild(this.#started, this.#sources, this.#activations, time, this.#epochs)
+    this.#rebuild = new SessionRebuild(expected, this.#sources, this.#activations, time, this.#epochs, this.#opening)
     const session = sessionBytes(options.session)
     const packetBytes = options.datagramBytes - (options.tagBytes ?? AUTH_TAG_BYTES)
     this.#publication = new Publication(options, session, packetBytes, this.counters, {
@@ -95,6 +104,7 @@ export class Sequencer {
     const { batch } = this.#publication
     const limits = { session, datagramBytes: options.datagramBytes, payloadBytes: this.#payloadBytes }
     this.#intake = new CommandIntake(limits, this.counters, this.#sources, time, batch)
+    this.#intake.onSeeded = (component) => this.#opening.seeded(component)
     this.#neighbours = new Neighbours(options.incarnation, this.#publication, this.counters, {
       stop: (reason, fields) => this.#stop(reason, fields),
       answer: () => this.#announcer.controlSoon(STABLE_NOTICE_US),
@@ -107,9 +117,15 @@ export class Sequencer {
     })
     this.#registrar = new Registrar(this.#sources, this.counters, this.#payloadBytes)
     this.#own = new OwnEvents(this.#sources, time, batch, this.#payloadBytes)
+    this.#opener = new Opener(this.#opening, {
+      state: () => this.#state,
+      sequence: ({ type, payload, flags }, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs, flags),
+      opened: (reason) => this.#opened(reason),
+    })
     this.#admin = new AdminDesk(this.#activations, this.#payloadBytes, {
       sequence: (type, payload, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs),
-      endSession: (reason, nowUs, wallUs) => this.#end(reason, nowUs, wallUs),
+      endSession: (reason, nowUs, wallUs) => this.#end({ reason, successor: '' }, nowUs, wallUs),
+      openSession: (reason, nowUs, wallUs) => this.#opener.openAnyway(reason, nowUs, wallUs),
     })
     this.#announcer = new Announcer(options, {
       heartbeat: () => this.#publication.sendMark(MOLD_HEARTBEAT),
@@ -142,6 +158,27 @@ export class Sequencer {
     return this.#publication.stability.stableSequence
   }
 
+  /** How the session ended, as it was read or as this sequencer said; undefined where it goes on. */
+  get sessionEnd(): SessionEnd | undefined {
+    return this.#ended ?? this.#rebuild.end
+  }
+
+  /** What a session is told that goes on from this one, which has ended. */
+  get predecessor(): Predecessor {
+    const { session } = this.#options
+    return { session, sequence: this.sessionEnd?.sequence ?? 0, active: this.#activations.active() }
+  }
+
+  /** The session whose end has to be told by `goOnFrom` before `open`; '' where none is needed. */
+  get missingPredecessor(): string {
+    return this.#opening.missingPredecessor
+  }
+
+  /** Of a session that has seeders: those whose seed has not come. */
+  get awaited(): readonly string[] {
+    return this.#opening.awaited
+  }
+
   /** What became of requests for retransmission. */
   get requestCounters(): Readonly<Record<string, number>> {
     return this.#publication.retransmitter.counters
@@ -158,6 +195,12 @@ export class Sequencer {
     this.#nextSequence = this.#rebuild.nextSequence
   }
 
+  /** The session begins where another one has ended. Before `open`. */
+  goOnFrom(predecessor: Predecessor): void {
+    this.#predecessor = predecessor
+    this.#opening.goOnFrom(predecessor)
+  }
+
   /**
    * Begins the session, or continues the one that was rebuilt, and accepts commands. With voters each start is a reign of its
    * own, which a majority has granted.
@@ -165,7 +208,7 @@ export class Sequencer {
    * @param reason why the reign begins, for the event that opens it
    * @param lives of the voters, as the grants told them
    * @throws SeqcastError E_SECOND_SEQUENCER where another one runs it, E_SESSION_EXISTS where it has ended. With voters that is no error: an
-   *   end that was adopted is made stable, and the state is `ending` at once
+   *   end that was adopted is made stable, and the state is `ending` at once. E_CONFIG where other static events are to be continued
    */
   open(nowUs: number, wallUs: number, epoch = FIRST_EPOCH, reason = '', lives: LifeEntries = {}): void {
     requireRebuilding(this.#state, this.#options.session)
@@ -173,19 +216,24 @@ export class Sequencer {
     const nextSequence = this.#nextSequence
     const lastEpoch = this.#epochs.at(-1)?.epoch ?? 0
     const { incarnation, settleUs } = this.#options
-    const opening = openingOf({ started: this.#started, incarnation, epoch, lastEpoch, nextSequence, reason })
+    if (this.#opening.missingPredecessor !== '') throw new Error('the end of the predecessor was not told')
+    const started = this.#rebuild.started ?? this.#firstEvent()
+    if (ended === undefined) this.#opening.requireSame(started)
+    const opening = openingOf({ started, incarnation, epoch, lastEpoch, nextSequence, reason })
+    if (nextSequence === 1) this.#opening.started(started)
     this.#nowUs = nowUs
     this.#sequencedAtUs = nowUs
     this.#beginReign(epoch, lives)
     this.#announcer.start(nowUs)
     if (opening.event === undefined) this.#announcer.settle(nowUs + (settleUs ?? 0))
-    this.#transition(this.#isReady() ? 'open' : 'held', opening.reason)
+    this.#transition(this.#isReady() ? this.#readyState : 'held', opening.reason)
     if (opening.event !== undefined) {
       this.#epochs.push({ epoch, sequence: nextSequence })
       this.#sequenceOwn(opening.event.type, opening.event.payload, nowUs, wallUs)
     }
     // The end stays the last event; with the opening before it, it can become stable.
     if (ended !== undefined) this.#end(ended, nowUs, wallUs)
+    this.#opener.goOn(nowUs, wallUs)
     this.flush(nowUs, wallUs)
   }
 
@@ -194,13 +242,18 @@ export class Sequencer {
     const { counters } = this
     this.#nowUs = nowUs
     counters['command-packets']++
-    if (this.#state !== 'open') {
+    if (this.#state !== 'open' && this.#state !== 'seeding') {
       counters[this.#state === 'held' ? 'held-packets' : 'not-open-packets']++
       return
     }
     if (!this.#intake.admits(packet)) return
-    if (commandSource(packet) === OWN_SOURCE) this.#onRegistration(packet, nowUs, wallUs)
-    else this.#sequenced(this.#intake.take(packet, nowUs, wallUs), nowUs)
+    const source = commandSource(packet)
+    if (source === OWN_SOURCE) this.#onRegistration(packet, nowUs, wallUs)
+    else if (this.#state === 'open') this.#sequenced(this.#intake.take(packet, nowUs, wallUs), nowUs)
+    else if (this.#opening.admits(this.#sources.seedOf(source))) {
+      this.#sequenced(this.#intake.take(packet, nowUs, wallUs), nowUs)
+      this.#opener.goOn(nowUs, wallUs)
+    } else counters['seeding-packets']++
   }
 
   /** Answers a request for what was sent in this run and is still held. */
@@ -257,6 +310,7 @@ export class Sequencer {
     }
     this.flush(nowUs, wallUs)
     this.#release('the continued session has settled')
+    if (this.#opener.goOn(nowUs, wallUs)) return nowUs
     const announceAtUs = this.#announcer.tick(nowUs)
     if (this.#state === 'ending') this.#finish(nowUs)
     const tickAtUs = this.#tickUs > 0 && this.#state === 'open' ? this.#sequencedAtUs + this.#tickUs : announceAtUs
@@ -266,7 +320,25 @@ export class Sequencer {
   /** Ends the session: an event that says so, then end of session packets until everybody can know. */
   end(reason: string, nowUs: number, wallUs: number): void {
     if (this.#state === 'rebuilding') throw new Error('a session that is not open cannot be ended')
-    if (this.#state === 'open' || this.#state === 'held') this.#end(reason, nowUs, wallUs)
+    if (this.#state !== 'ending' && this.#isRunning()) this.#end({ reason, successor: '' }, nowUs, wallUs)
+  }
+
+  /**
+   * Ends the session with an event that names the one which goes on from here. That one may be opened when the event is stable.
+   * @returns the sequence of the event, or why the session does not end
+   */
+  roll(successor: string, reason: string, nowUs: number, wallUs: number): number | string {
+    const { session } = this.#options
+    if (this.#state !== 'open' && this.#state !== 'held') return `session ${session} is ${this.#state}, not open`
+    if (successor === session) return `session ${session} can't be its own successor`
+    try {
+      // What the successor begins with has to fit it: later is too late.
+      const first = this.#opening.firstEvent(this.predecessor, this.#options.seeders ?? [])
+      firstEvent(this.#options, this.#payloadBytes, first)
+    } catch (error) {
+      return messageOf(error)
+    }
+    return this.#end({ reason, successor }, nowUs, wallUs)
   }
 
   #onRegistration(packet: Uint8Array, nowUs: number, wallUs: number): void {
@@ -278,9 +350,24 @@ export class Sequencer {
 
   #onAdmin(request: AdminRequest, nowUs: number, wallUs: number): void {
     this.counters['admin-requests']++
-    const outcome = this.#admin.handle(request, this.#state === 'open', nowUs, wallUs)
+    const outcome = this.#admin.handle(request, this.#state === 'open' || this.#state === 'seeding', nowUs, wallUs)
     if (typeof outcome === 'string') this.counters[outcome]++
     else this.#output.sendControl('adminReply', outcome)
+  }
+
+  #firstEvent(): SessionStarted {
+    const opening = this.#opening.firstEvent(this.#predecessor, this.#options.seeders ?? [])
+    return firstEvent(this.#options, this.#payloadBytes, opening)
+  }
+
+  /** What a sequencer that is not held is. */
+  get #readyState(): 'open' | 'seeding' {
+    return this.#opening.isOpen ? 'open' : 'seeding'
+  }
+
+  #opened(reason: string): void {
+    if (this.#state === 'seeding') this.#transition('open', reason)
+    this.#announcer.controlSoon(0)
   }
 
   #beginReign(epoch: number, lives: LifeEntries): void {
@@ -291,10 +378,10 @@ export class Sequencer {
   }
 
   /** Appends an event of the sequencer's own to the batch. @returns its sequence */
-  #sequenceOwn(type: number, payload: Uint8Array, nowUs: number, wallUs: number): number {
+  #sequenceOwn(type: number, payload: Uint8Array, nowUs: number, wallUs: number, flags = WHOLE_MESSAGE): number {
     const sequence = this.#nextSequence
     this.#nowUs = nowUs
-    this.#own.add(type, payload, nowUs, wallUs)
+    this.#own.add(type, payload, nowUs, wallUs, flags)
     this.#sequenced(1, nowUs)
     return sequence
   }
@@ -309,7 +396,7 @@ export class Sequencer {
   #published(): void {
     this.#announcer.sent(this.#nowUs)
     if (!this.#hasVoters) this.#release('the continued session has settled')
-    else if (this.#state === 'open' && !this.#publication.hasRoomForCommands) {
+    else if ((this.#state === 'open' || this.#state === 'seeding') && !this.#publication.hasRoomForCommands) {
       this.#transition('held', 'the window is full of events that are not yet stable')
       this.#announcer.controlSoon(0)
     }
@@ -317,7 +404,7 @@ export class Sequencer {
 
   #onDoubt(fields: Readonly<Record<string, unknown>>): void {
     this.#logger.warn(fields, 'somebody says that a newer epoch has begun: no commands until the voters have spoken')
-    if (this.#state !== 'open') return
+    if (this.#state !== 'open' && this.#state !== 'seeding') return
     this.#transition('held', 'a newer epoch may have begun')
     this.#announcer.controlSoon(0)
   }
@@ -330,14 +417,15 @@ export class Sequencer {
   /** Accepts commands again where nothing holds them back any more. */
   #release(reason: string): void {
     if (this.#state !== 'held' || !this.#isReady()) return
-    this.#transition('open', reason)
+    this.#transition(this.#readyState, reason)
     this.#announcer.controlSoon(0)
   }
 
-  #end(reason: string, nowUs: number, wallUs: number): number {
+  #end({ reason, successor }: SessionEnded, nowUs: number, wallUs: number): number {
     this.#transition('ending', reason)
-    const payload = encodeWithReason(sessionEndedCodec, { reason, successor: '' }, this.#payloadBytes)
+    const payload = encodeWithReason(sessionEndedCodec, { reason, successor }, this.#payloadBytes)
     const sequence = this.#sequenceOwn(SESSION_ENDED, payload, nowUs, wallUs)
+    this.#ended = { reason, successor, sequence }
     this.flush(nowUs, wallUs)
     this.#announcer.end(nowUs)
     this.#announcer.controlSoon(0)
@@ -364,7 +452,7 @@ export class Sequencer {
   }
 
   #isRunning(): boolean {
-    return this.#state === 'open' || this.#state === 'held' || this.#state === 'ending'
+    return isSequencing(this.#state)
   }
 
   /** Counters are for people, who look a few times a second; stability is told far more often. */
@@ -379,6 +467,7 @@ export class Sequencer {
       held: this.#state === 'held',
       requestPort: this.#options.requestPort,
       lives: this.#publication.stability.lives,
+      awaited: this.#opening.awaited,
       counters: withCounters ? { ...nonZero(this.counters), ...nonZero(this.#publication.retransmitter.counters) } : {},
     }
   }

@@ -24,8 +24,11 @@ import {
   epochOpenedCodec,
   PASSIVATED,
   passivatedCodec,
+  SEED_DONE,
   SESSION_ENDED,
+  SESSION_OPENED,
   SESSION_STARTED,
+  type SessionEnded,
   type SessionStarted,
   SOURCE_REGISTERED,
   sessionEndedCodec,
@@ -34,8 +37,14 @@ import {
 } from '../wire/runtime-events.js'
 import type { ActivationTable } from './activation-table.js'
 import { PROTOCOL_VERSION, type SequencerOptions } from './sequencer-types.js'
-import { continueMessage, type SourceTable } from './source-table.js'
+import type { OpeningFields, SessionOpening } from './session-opening.js'
+import { continueMessage, OWN_SOURCE, type SourceTable } from './source-table.js'
 import type { Timestamper } from './timestamper.js'
+
+/** How a session ended: the event that says so. */
+export interface SessionEnd extends SessionEnded {
+  readonly sequence: number
+}
 
 export class SessionRebuild {
   readonly #expected: SessionStarted
@@ -43,10 +52,11 @@ export class SessionRebuild {
   readonly #activations: ActivationTable
   readonly #time: Timestamper
   readonly #epochs: EpochTableEntry[]
+  readonly #opening: SessionOpening
   #lastEpoch = 0
   #nextSequence = 1
-  /** Why the session ended; undefined where it goes on. */
-  #end: string | undefined
+  #started: SessionStarted | undefined
+  #end: SessionEnd | undefined
 
   /**
    * @param expected the first event as this sequencer would have written it
@@ -58,12 +68,14 @@ export class SessionRebuild {
     activations: ActivationTable,
     time: Timestamper,
     epochs: EpochTableEntry[],
+    opening: SessionOpening,
   ) {
     this.#expected = expected
     this.#sources = sources
     this.#activations = activations
     this.#time = time
     this.#epochs = epochs
+    this.#opening = opening
   }
 
   /** The sequence after the last event that was read. */
@@ -71,11 +83,21 @@ export class SessionRebuild {
     return this.#nextSequence
   }
 
+  /** The first event as it was read. */
+  get started(): SessionStarted | undefined {
+    return this.#started
+  }
+
+  /** How the session ended, as it was read; undefined where it goes on. */
+  get end(): SessionEnd | undefined {
+    return this.#end
+  }
+
   /**
-   * Why the session ended; undefined where it goes on. With voters the end may have been read before it was stable: a successor makes it so.
+   * How the session ended; undefined where it goes on. With voters the end may have been read before it was stable: a successor makes it so.
    * @throws SeqcastError E_SESSION_EXISTS where it has ended and there is no more to do
    */
-  ended(): string | undefined {
+  ended(): SessionEnd | undefined {
     const { session, voters } = this.#expected
     if (this.#end === undefined || voters.length > 0) return this.#end
     throw new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended and cannot be continued`, {
@@ -120,7 +142,10 @@ export class SessionRebuild {
     this.#sources.advance(source, sourceSequence + 1, openType)
     const timestampAt = at + EVENT_TIMESTAMP_AT
     this.#time.resume(readU32(bytes, timestampAt), readU32(bytes, timestampAt + 4), eventTimeUs(bytes, at))
-    if (type < FIRST_APPLICATION_TYPE) this.#readOwn(type, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes))
+    if (type >= FIRST_APPLICATION_TYPE) {
+      if (source === OWN_SOURCE) this.#opening.readStatic()
+    } else if (type === SEED_DONE) this.#opening.seeded(this.#sources.seedOf(source) ?? '')
+    else this.#readOwn(type, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes))
   }
 
   /** An epoch begins with its opening event, and nowhere else. */
@@ -137,7 +162,9 @@ export class SessionRebuild {
   #readOwn(type: number, payload: Uint8Array): void {
     switch (type) {
       case SESSION_STARTED:
-        this.#compare(this.#decoded(sessionStartedCodec.decode(payload)))
+        this.#started = this.#decoded(sessionStartedCodec.decode(payload))
+        this.#compare(this.#started)
+        this.#opening.started(this.#started)
         break
       case SOURCE_REGISTERED:
         if (!this.#sources.bind(this.#decoded(sourceRegisteredCodec.decode(payload)))) {
@@ -156,7 +183,10 @@ export class SessionRebuild {
         }
         break
       case SESSION_ENDED:
-        this.#end = this.#decoded(sessionEndedCodec.decode(payload)).reason
+        this.#end = { ...this.#decoded(sessionEndedCodec.decode(payload)), sequence: this.#nextSequence }
+        break
+      case SESSION_OPENED:
+        this.#opening.opened()
         break
     }
   }
@@ -189,22 +219,22 @@ export class SessionRebuild {
   }
 }
 
-/** The first event of a session. @throws SeqcastError E_CONFIG where the voters do not fit one datagram */
-export function firstEvent(options: SequencerOptions, payloadBytes: number): SessionStarted {
+/** The first event of a session. @throws SeqcastError E_CONFIG where the names in it do not fit one datagram */
+export function firstEvent(options: SequencerOptions, payloadBytes: number, opening: OpeningFields): SessionStarted {
   const started = {
     session: options.session,
     protocolVersion: PROTOCOL_VERSION,
     datagramBytes: options.datagramBytes,
     fragmentBytes: payloadBytes,
     voters: [...options.voters],
-    predecessor: '',
-    predecessorSequence: 0,
-    seeders: [],
-    staticEvents: 0,
-    staticHash: '',
+    ...opening,
   }
   if (sessionStartedCodec.encode(started).length <= payloadBytes) return started
-  throw new SeqcastError('E_CONFIG', `the ids of ${started.voters.length} voters do not fit one datagram`, {
-    hint: 'use shorter ids or larger datagrams',
-  })
+  throw new SeqcastError(
+    'E_CONFIG',
+    `the names of ${started.voters.length} voters and ${started.seeders.length} seeders do not fit one datagram`,
+    {
+      hint: 'use shorter names or larger datagrams',
+    },
+  )
 }

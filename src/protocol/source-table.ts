@@ -4,7 +4,7 @@
  */
 import { MAX_NAME_BYTES, MAX_SOURCE } from '../core/limits.js'
 import { FIRST_FRAGMENT, LAST_FRAGMENT } from '../wire/event.js'
-import type { RegisterSource, SourceRegistered } from '../wire/runtime-events.js'
+import { type RegisterSource, type SourceRegistered, seedComponentOf } from '../wire/runtime-events.js'
 
 /** The sequencer's own source. */
 export const OWN_SOURCE = 0
@@ -25,6 +25,8 @@ export class SourceTable {
   readonly #closed = new Uint8Array(MAX_SOURCE + 1)
   readonly #byName = new Map<string, SourceRegistered>()
   readonly #byNonce = new Map<number, SourceRegistered>()
+  /** The components whose seeds sources carry. */
+  readonly #seeds = new Map<number, string>()
   #last = OWN_SOURCE
 
   constructor() {
@@ -38,6 +40,11 @@ export class SourceTable {
 
   isClosed(source: number): boolean {
     return this.#closed[source] === 1
+  }
+
+  /** The component whose seed the source carries; undefined for a source of commands. */
+  seedOf(source: number): string | undefined {
+    return this.#seeds.get(source)
   }
 
   /** The type of the message that is open, or 0. */
@@ -82,6 +89,8 @@ export class SourceTable {
     if (closes !== 0) this.#closed[closes] = 1
     this.#byName.set(registered.name, registered)
     this.#byNonce.set(registered.nonce, registered)
+    const seed = seedComponentOf(registered.name)
+    if (seed !== undefined) this.#seeds.set(source, seed)
     this.#last = Math.max(this.#last, source)
     return true
   }

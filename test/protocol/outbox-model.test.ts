@@ -93,7 +93,8 @@ class World {
 
   stabilise(count: number): void {
     this.#stable = Math.min(this.#stable + count, this.sequencer.events.length)
-    this.#releasedCommands = Math.max(this.#releasedCommands, Math.min(this.#stable, this.sequencer.delivered))
+    const whole = this.#wholeMessages(Math.min(this.#stable, this.sequencer.delivered))
+    this.#releasedCommands = Math.max(this.#releasedCommands, whole)
     this.sent.outbox.onStable(this.#stable)
   }
 
@@ -123,17 +124,44 @@ class World {
     }
   }
 
+  /** So many of the first `commands` make whole messages. */
+  #wholeMessages(commands: number): number {
+    let whole = 0
+    for (const { payload } of this.issued) {
+      const blocks = Math.max(1, Math.ceil(payload.length / FRAGMENT_BYTES))
+      if (whole + blocks > commands) break
+      whole += blocks
+    }
+    return whole
+  }
+
   #check(): void {
-    const blocks = this.issued.reduce(
-      (sum, one) => sum + Math.max(1, Math.ceil(one.payload.length / FRAGMENT_BYTES)),
-      0,
-    )
+    const blocks = this.#blocksOf(this.issued.length)
     const { outbox } = this.sent
     if (outbox.nextSourceSequence !== blocks + 1) throw new Error('numbering')
     const knows = this.#revokedFrom === Number.POSITIVE_INFINITY
     if (knows && outbox.outstanding !== blocks - this.sequencer.delivered) throw new Error('outstanding')
     if (this.#releasesAt === 'publication') return
+    if (knows) this.#checkUnsequenced()
     if (outbox.commands !== blocks - this.#releasedCommands) throw new Error('commands held')
+  }
+
+  /** What is left when the session ends now is every message that is not an event as a whole. */
+  #checkUnsequenced(): void {
+    const left = this.sent.outbox.unsequenced()
+    const whole = this.#wholeMessages(this.sequencer.delivered)
+    const first = this.issued.length - left.length
+    if (this.#blocksOf(first) !== whole) throw new Error('unsequenced')
+    for (const [i, { type, payload }] of left.entries()) {
+      const issued = this.issued[first + i]
+      if (issued?.type !== type || !issued.payload.equals(payload)) throw new Error('unsequenced differs')
+    }
+  }
+
+  #blocksOf(messages: number): number {
+    return this.issued
+      .slice(0, messages)
+      .reduce((sum, { payload }) => sum + Math.max(1, Math.ceil(payload.length / FRAGMENT_BYTES)), 0)
   }
 
   /** Without further loss everything arrives within a few waits. */

@@ -98,6 +98,7 @@ export function runSuccession({ seed, replicas: size, faults }: RunOptions): Run
       return history.length
     },
     endSession: () => 0,
+    openSession: () => 0,
   })
 
   const start = (replica: Replica): void => {
