@@ -83,17 +83,25 @@ export class KeptOutside {
     if (nonce === this.nonce) this.outbox.bind(source, nowUs)
   }
 
+  /** The branch is read from a checkpoint on, at which the newest source has so many events: all of them stable. */
+  restore(nonce: number, source: number, events: number): void {
+    this.#newestNonce = nonce
+    if (nonce !== this.nonce) return
+    this.#next = events + 1
+    this.outbox.bind(source, 0)
+  }
+
   onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): OutboxVerdict {
     const number = eventSourceSequence(bytes, at)
     this.#next = number + 1
     // Stable before, so it is in every branch.
-    if (number < this.outbox.firstHeld) return 'expected'
+    if (number < this.outbox.nextToReturn) return 'expected'
     return this.outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs)
   }
 
   /** Once the branch is read to its end. @param events how many the newest source has there */
   verdict(events: number): KeptVerdict {
-    const isWhole = this.#next >= this.outbox.firstHeld
+    const isWhole = this.#next >= this.outbox.nextToReturn
     if (!isWhole) return 'overtaken'
     if (this.#newestNonce === this.nonce) return 'goes-on'
     const { closedNonce, closedEvents } = this.from
