@@ -8,6 +8,7 @@
 import { messageOf, SeqcastError } from '../core/errors.js'
 import { readU32 } from '../wire/bytes.js'
 import { EVENT_TIMESTAMP_AT, eventTimeUs } from '../wire/event.js'
+import type { Fields } from './checkpoint-fields.js'
 import { HandlerContext } from './context.js'
 import type { Component } from './definition.js'
 import { describePayload } from './describe.js'
@@ -23,6 +24,8 @@ export interface ApplicationOptions {
   readonly guard: boolean
   /** Takes a command that a handler issued, under the event that is handled. @throws SeqcastError */
   readonly issue: (type: number, payload: Uint8Array) => void
+  /** What `capture` of another one had returned: it goes on there. */
+  readonly restored?: Fields
 }
 
 /** Errors that say all there is to say; anything else that a handler throws is the handler's. */
@@ -47,7 +50,7 @@ export class Application {
   #timerError: SeqcastError | undefined
 
   constructor(options: ApplicationOptions) {
-    const { component, session, issue } = options
+    const { component, session, issue, restored } = options
     this.#component = component
     this.#isGuarded = options.guard
     this.#view = new EventView(component.schema)
@@ -62,7 +65,19 @@ export class Application {
         issue(type, component.schema.encode(name, payload))
       },
     })
-    this.state = component.state()
+    this.state = restored === undefined ? component.state() : component.checkpoint.load(restored.value('state'))
+    if (restored !== undefined) this.#restore(restored)
+  }
+
+  /** What `restored` takes. */
+  capture(): object {
+    return {
+      state: this.#component.checkpoint.save(this.state),
+      timeUs: this.timeUs,
+      timestampHigh: this.#timestampHigh,
+      timestampLow: this.#timestampLow,
+      timers: this.timers.pending(),
+    }
   }
 
   /** Whether an event of this type is for the component; the others are skipped. */
@@ -135,6 +150,15 @@ export class Application {
         fields: { component: component.name },
         cause: thrown,
       })
+    }
+  }
+
+  #restore(from: Fields): void {
+    this.timeUs = from.number('timeUs')
+    this.#timestampHigh = from.whole('timestampHigh')
+    this.#timestampLow = from.whole('timestampLow')
+    for (const timer of from.list('timers')) {
+      this.timers.start(timer.text('name'), timer.text('key'), timer.number('dueUs'))
     }
   }
 

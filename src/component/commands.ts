@@ -7,9 +7,10 @@ import { SeqcastError } from '../core/errors.js'
 import { MAX_SEQUENCE } from '../core/limits.js'
 import type { Logger } from '../core/log.js'
 import { Outbox } from '../protocol/outbox.js'
-import { eventSourceSequence, eventType } from '../wire/event.js'
+import type { OutboxMessage } from '../protocol/outbox-types.js'
 import { DIGEST_TAKEN } from '../wire/runtime-events.js'
-import { describeEvent } from './describe.js'
+import { breachError } from './breach.js'
+import type { Fields } from './checkpoint-fields.js'
 import type { UntypedSchema } from './schema.js'
 
 export interface CommandsOptions {
@@ -54,10 +55,10 @@ export class Commands {
   }
 
   /** The constants of the session are known: numbering can begin. */
-  open(datagramBytes: number, fragmentBytes: number): void {
+  open(datagramBytes: number, fragmentBytes: number, firstSourceSequence = 1): void {
     const { session, capacityCommands, tagBytes, logger } = this.#options
     this.#outbox = new Outbox(
-      { session, source: 0, firstSourceSequence: 1, datagramBytes, tagBytes, fragmentBytes, capacityCommands, logger },
+      { session, source: 0, firstSourceSequence, datagramBytes, tagBytes, fragmentBytes, capacityCommands, logger },
       {
         sendCommands: (packet) => this.#output.sendCommands(packet),
         returned: (_, latencyUs) => this.#output.returned?.(latencyUs),
@@ -93,6 +94,21 @@ export class Commands {
     this.#outbox?.bind(source, nowUs)
   }
 
+  /** What was issued and has not come back; what has is an event, and stable wherever this is used. */
+  capture(): object {
+    const outbox = this.#outbox
+    if (outbox === undefined) throw new Error(`${this.#options.component}: captured before the session's first event`)
+    return { source: outbox.source, ...outbox.capture() }
+  }
+
+  /** Instead of `open`. */
+  restore(from: Fields, datagramBytes: number, fragmentBytes: number): void {
+    this.open(datagramBytes, fragmentBytes, from.whole('first'))
+    this.#outbox?.restore(from.whole('returned'), from.bytes('blocks'))
+    const source = from.whole('source')
+    if (source !== 0) this.bind(source, 0)
+  }
+
   connect(nowUs: number): void {
     this.#connected = true
     this.#outbox?.connect(nowUs)
@@ -115,7 +131,14 @@ export class Commands {
     const outbox = this.#outbox
     if (outbox === undefined) return undefined
     const verdict = outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs)
-    return verdict === 'expected' ? undefined : this.#breach(outbox, sequence, bytes, at, lengthBytes)
+    if (verdict === 'expected') return undefined
+    const { component: name, schema } = this.#options
+    return breachError({ name, schema }, outbox, sequence, bytes, at, lengthBytes)
+  }
+
+  /** What handlers issued and the stream does not have, as whole messages; without digests, which are of this session. */
+  unsequenced(): OutboxMessage[] {
+    return this.#outbox?.unsequenced().filter(({ type }) => type !== DIGEST_TAKEN) ?? []
   }
 
   onStable(stableSequence: number): void {
@@ -133,24 +156,6 @@ export class Commands {
 
   tick(nowUs: number): number {
     return this.#outbox?.tick(nowUs) ?? Number.POSITIVE_INFINITY
-  }
-
-  #breach(outbox: Outbox, sequence: number, bytes: Uint8Array, at: number, lengthBytes: number): SeqcastError {
-    const { component, schema } = this.#options
-    const recorded = describeEvent(schema, bytes, at, lengthBytes)
-    const own = outbox.copyNextToReturn()
-    const computed = own === undefined ? undefined : describeEvent(schema, own, 0, own.length)
-    const number = eventSourceSequence(bytes, at)
-    const what =
-      computed === undefined
-        ? `is a command that this replica did not issue: ${JSON.stringify(recorded)}`
-        : `is ${JSON.stringify(recorded)}, but this replica computed ${JSON.stringify(computed)}`
-    const subject = eventType(bytes, at) === DIGEST_TAKEN ? 'digest' : 'command'
-    const message = `${component} lost determinism: ${subject} ${number} at event ${sequence} ${what}`
-    return new SeqcastError('E_NONDETERMINISM', message, {
-      hint: 'look for what the handlers take from elsewhere than state, event and ctx; or the replicas run different code',
-      fields: { component, sequence, sourceSequence: number, recorded, computed },
-    })
   }
 
   #full(commands: number): SeqcastError {

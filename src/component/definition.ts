@@ -143,10 +143,25 @@ export interface ComponentDefinition<S, M extends object, Timer extends string> 
    * without `effects` and `input`.
    */
   readonly hotHot?: boolean
+  /** How a checkpoint holds the state; absent: as it is, which plain data, Map, Set and bytes allow. */
+  readonly checkpoint?: StateCheckpoint<NoInfer<S>>
   /** Take a digest of the state after every so many events; 0 or absent: only when asked and at activation. */
   readonly digestEvery?: number
   /** The part of the state that the digest covers; absent: all of it. */
   readonly digestOf?: (state: NoInfer<S>) => unknown
+}
+
+/** How a state becomes part of a checkpoint, and comes back. What comes back must behave as what was saved. */
+export interface StateCheckpoint<S> {
+  /**
+   * Change it where other code (a function that handlers call) makes another state of the same events: checkpoints of an earlier version
+   * are not used. What handlers, timers and `state` say themselves is compared without it.
+   */
+  readonly version?: number | string
+  /** Plain data, Map, Set and bytes that hold the whole state. */
+  readonly save?: (state: S) => unknown
+  /** The state of what `save` had returned. */
+  readonly load?: (saved: unknown) => S
 }
 
 /** The untyped forms, as the host calls them: the definition's types have already vouched for them. */
@@ -195,6 +210,7 @@ export interface Component<S = unknown, M extends object = object, Timer extends
   /** Sends what the next session begins with. */
   readonly seed: UntypedSeeder | undefined
   readonly hotHot: boolean
+  readonly checkpoint: Required<StateCheckpoint<unknown>>
   /** 0: only when asked and at activation. */
   readonly digestEvery: number
   readonly digestOf: (state: unknown) => unknown
@@ -209,7 +225,19 @@ export interface Component<S = unknown, M extends object = object, Timer extends
 export function defineComponent<S, M extends object, Timer extends string = never>(
   definition: ComponentDefinition<S, M, Timer>,
 ): Component<S, M, Timer> {
-  const { name, schema, on, timers, effects, input, seed, hotHot = false, digestEvery, digestOf } = definition
+  const {
+    name,
+    schema,
+    on,
+    timers,
+    effects,
+    input,
+    seed,
+    hotHot = false,
+    checkpoint,
+    digestEvery,
+    digestOf,
+  } = definition
   checkName(name)
   if (hotHot && (input !== undefined || Object.keys(effects ?? {}).length > 0)) {
     throw new Error(`component ${name}: hotHot is for handlers only; effects and input need one active replica`)
@@ -230,6 +258,12 @@ export function defineComponent<S, M extends object, Timer extends string = neve
     input: input as Component['input'],
     seed: seed as Component['seed'],
     hotHot,
+    checkpoint: {
+      version: 0,
+      save: wholeState,
+      load: wholeState,
+      ...(checkpoint as StateCheckpoint<unknown> | undefined),
+    },
     digestEvery: digestEvery ?? 0,
     digestOf: (digestOf as Component['digestOf'] | undefined) ?? wholeState,
   }

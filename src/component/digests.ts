@@ -5,6 +5,7 @@
 import { SeqcastError } from '../core/errors.js'
 import { EVENT_HEADER_BYTES } from '../wire/event.js'
 import { DIGEST_TAKEN, digestTakenCodec } from '../wire/runtime-events.js'
+import type { Fields } from './checkpoint-fields.js'
 import type { HostObserver } from './host-options.js'
 
 export interface DigestsOptions {
@@ -49,6 +50,15 @@ export class Digests {
       if (thrown instanceof SeqcastError) return thrown
       throw thrown
     }
+  }
+
+  capture(): object {
+    return { newest: this.newest, sequence: this.newestSequence }
+  }
+
+  restore(from: Fields): void {
+    this.newest = from.bytes('newest')
+    this.newestSequence = from.whole('sequence')
   }
 
   /** One came back as an event, and is the same as here. */

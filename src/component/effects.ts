@@ -11,6 +11,9 @@
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
 import { COMPONENT_EFFECTS } from '../core/limits.js'
+import type { EffectOwed } from '../wire/runtime-events.js'
+import type { Carry } from './carry.js'
+import type { Fields } from './checkpoint-fields.js'
 import type { Effect, UntypedEffect } from './definition.js'
 
 export interface PendingEffect {
@@ -22,6 +25,16 @@ export interface PendingEffect {
   readonly type: number
   readonly name: string
   readonly payload: Uint8Array
+  /** Of one that an earlier session owed: the key that it has there, and the event that it is for. */
+  readonly from?: EffectOrigin
+}
+
+/** Where an effect comes from that was carried over: all that its key was made of. */
+export interface EffectOrigin {
+  readonly key: string
+  readonly session: string
+  readonly sequence: number
+  readonly index: number
 }
 
 /** `waiting` -> `running` -> `done` (to be reported) -> `reported` (its `EffectDone` is under way). */
@@ -56,6 +69,10 @@ export interface EffectsOptions {
   readonly done?: ReadonlySet<string>
   /** What an earlier host of this process has begun for events that were not stable, and that no table had taken back. */
   readonly begun?: readonly RevokedEffect[]
+  /** Keys of what this process has done in an earlier session, and that was carried over. */
+  readonly doneBefore?: ReadonlySet<string>
+  /** What this process had begun in an earlier session and that has not ended yet. */
+  readonly underWay?: Carry['effectUnderWay']
   /** One of these turns out to be of an event that is no more. */
   readonly revoked: (effect: RevokedEffect) => void
 }
@@ -81,6 +98,10 @@ export class Effects {
   /** Begun by an earlier host, and not met in this branch yet. */
   #unmet: readonly RevokedEffect[]
   #running: Owed | undefined
+  /** How the one that runs ends: true where it is done. */
+  #runEnds: Promise<boolean> | undefined
+  /** Begun in an earlier session, and not met in this one. */
+  #underWay: Carry['effectUnderWay']
   #enabled = false
   #stableSequence = 0
 
@@ -88,6 +109,7 @@ export class Effects {
     this.#options = options
     this.#capacity = options.capacity ?? COMPONENT_EFFECTS
     this.#unmet = options.begun ?? []
+    this.#underWay = options.underWay
   }
 
   get size(): number {
@@ -105,7 +127,8 @@ export class Effects {
   }
 
   /** Of an event that was born in a later epoch the epoch follows: another branch may have had an event of that number. */
-  keyOf({ sequence, index, epoch }: PendingEffect): string {
+  keyOf({ sequence, index, epoch, from }: PendingEffect): string {
+    if (from !== undefined) return from.key
     const key = `${this.#options.session}/${sequence}/${index}`
     return epoch > FIRST_EPOCH ? `${key}/${epoch}` : key
   }
@@ -119,6 +142,43 @@ export class Effects {
     if (this.#options.done?.has(identityOf(owed)) === true) owed.progress = 'done'
     else if (this.#enabled) this.#queue.push(owed)
     return true
+  }
+
+  /** Event `sequence` says that an earlier session owed this. @returns false where the bound is reached */
+  addCarried(sequence: number, epoch: number, name: string, carried: EffectOwed): boolean {
+    if (this.#owed.size >= this.#capacity) return false
+    const { key, session, sequence: origin, index, timeUs, type, payload } = carried
+    const from = { key, session, sequence: origin, index }
+    const owed: Owed = { sequence, index: ONLY_INDEX, epoch, timeUs, type, name, payload, from, progress: 'waiting' }
+    this.#owed.set(sequence, owed)
+    if (this.#underWay?.key === key) this.#goOnWith(owed, this.#underWay.ended)
+    else if (this.#options.doneBefore?.has(key) === true || this.#options.done?.has(identityOf(owed)) === true) {
+      owed.progress = 'done'
+      if (this.#enabled) this.#toReport.push(owed)
+    } else if (this.#enabled) this.#queue.push(owed)
+    return true
+  }
+
+  /** What the next session has to know of, in order. */
+  owed(): EffectOwed[] {
+    const { component, session } = this.#options
+    return this.pending().map((effect) => {
+      const { sequence, index, timeUs, type, payload, from } = effect
+      const origin = from ?? { key: this.keyOf(effect), session, sequence, index }
+      return { component, ...origin, timeUs, type, payload }
+    })
+  }
+
+  /** Keys of what was done here, and is not known to be done by the stream. */
+  doneKeys(): Set<string> {
+    const done = [...this.#owed.values()].filter(({ progress }) => progress === 'done' || progress === 'reported')
+    return new Set(done.map((owed) => this.keyOf(owed)))
+  }
+
+  /** What is under way here, for the next session to wait for instead of repeating it. */
+  get underWay(): Carry['effectUnderWay'] {
+    if (this.#running === undefined || this.#runEnds === undefined) return this.#underWay
+    return { key: this.keyOf(this.#running), ended: this.#runEnds }
   }
 
   /** An `EffectDone` of this component was delivered; its epoch may be 0. @returns whether it was owed */
@@ -148,6 +208,22 @@ export class Effects {
   done(): Set<string> {
     const done = [...this.#owed.values()].filter(({ progress }) => progress === 'done' || progress === 'reported')
     return new Set(done.map(identityOf))
+  }
+
+  /** What is owed, without how far this process is with it: that is for who is active to know. */
+  capture(): object {
+    return {
+      owed: this.pending().map(({ sequence, index, epoch, timeUs, type, name, payload }) => {
+        return { sequence, index, epoch, timeUs, type, name, payload }
+      }),
+    }
+  }
+
+  restore(from: Fields): void {
+    for (const owed of from.list('owed')) {
+      const [sequence, epoch, timeUs] = [owed.whole('sequence'), owed.whole('epoch'), owed.number('timeUs')]
+      this.add(sequence, epoch, timeUs, owed.whole('type'), owed.text('name'), owed.bytes('payload'))
+    }
   }
 
   /** The outside source is open: runs what is owed, first of all what was left by whoever was active before. */
@@ -220,7 +296,9 @@ export class Effects {
   #run(owed: Owed): void {
     owed.progress = 'running'
     this.#running = owed
-    if (owed.sequence > this.#stableSequence && !this.#atRisk.includes(owed)) this.#atRisk.push(owed)
+    // One that was carried over is of an event that is stable, whatever becomes of the event that says so.
+    const isAtRisk = owed.from === undefined && owed.sequence > this.#stableSequence
+    if (isAtRisk && !this.#atRisk.includes(owed)) this.#atRisk.push(owed)
     let ending: unknown
     try {
       ending = this.#options.effects[owed.type]?.run(this.#effectOf(owed))
@@ -232,20 +310,43 @@ export class Effects {
       this.#onEnded(owed)
       return
     }
-    Promise.resolve(ending).then(
+    this.#runEnds = Promise.resolve(ending).then(
       () => {
         this.#onEnded(owed)
         this.pump()
         this.#options.ended()
+        return true
       },
-      (thrown: unknown) => this.#onFailed(owed, thrown),
+      (thrown: unknown) => {
+        this.#onFailed(owed, thrown)
+        return false
+      },
     )
   }
 
+  /** It was begun in an earlier session by this process, and has not ended: it is not begun again. */
+  #goOnWith(owed: Owed, ended: Promise<boolean>): void {
+    this.#underWay = undefined
+    owed.progress = 'running'
+    this.#running = owed
+    this.#runEnds = ended
+    void ended.then((isDone) => {
+      if (isDone) this.#onEnded(owed)
+      else {
+        this.#running = undefined
+        owed.progress = 'waiting'
+        if (this.#enabled) this.#queue.push(owed)
+      }
+      this.pump()
+      this.#options.ended()
+    })
+  }
+
   #effectOf(owed: Owed): Effect {
-    const { sequence, timeUs, name } = owed
+    const { timeUs, name } = owed
     const payload = this.#options.decode(owed)
-    return { key: this.keyOf(owed), session: this.#options.session, sequence, timeUs, name, payload }
+    const { session, sequence } = owed.from ?? { session: this.#options.session, sequence: owed.sequence }
+    return { key: this.keyOf(owed), session, sequence, timeUs, name, payload }
   }
 
   #onEnded(owed: Owed): void {
@@ -284,9 +385,9 @@ export class Effects {
   }
 }
 
-/** One event of one branch. */
-function identityOf({ epoch, sequence, index }: Pick<PendingEffect, 'epoch' | 'sequence' | 'index'>): string {
-  return `${epoch}/${sequence}/${index}`
+/** One event of one branch; one that was carried over has its key. */
+function identityOf({ epoch, sequence, index, from }: Omit<PendingEffect, 'timeUs' | 'type' | 'name' | 'payload'>): string {
+  return from !== undefined ? from.key : `${epoch}/${sequence}/${index}`
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -7,6 +7,8 @@
 import { COMPONENT_PARTIAL_BYTES, MAX_MESSAGE_BYTES } from '../core/limits.js'
 import { copyBytes } from '../wire/bytes.js'
 import { FIRST_FRAGMENT, LAST_FRAGMENT } from '../wire/event.js'
+import type { Fields } from './checkpoint-fields.js'
+import { StateDamage } from './state-decoding.js'
 
 interface Partial {
   type: number
@@ -74,6 +76,29 @@ export class FragmentAssembler {
     if (partial === undefined) return
     this.#heldBytes -= partial.bytes.length
     this.#partials.delete(source)
+  }
+
+  /** The room that is reserved is part of it, because the bound counts it. */
+  capture(): object {
+    return {
+      partials: [...this.#partials].map(([source, { type, bytes, lengthBytes }]) => {
+        return { source, type, reserved: bytes.length, bytes: bytes.slice(0, lengthBytes) }
+      }),
+    }
+  }
+
+  restore(from: Fields): void {
+    for (const partial of from.list('partials')) {
+      const begun = partial.bytes('bytes')
+      const reserved = partial.whole('reserved')
+      if (begun.length > reserved || this.#heldBytes + reserved > this.#totalBound) {
+        throw new StateDamage(`${reserved} bytes for a partial message`)
+      }
+      const bytes = new Uint8Array(reserved)
+      bytes.set(begun)
+      this.#partials.set(partial.whole('source'), { type: partial.whole('type'), bytes, lengthBytes: begun.length })
+      this.#heldBytes += reserved
+    }
   }
 
   #open(source: number, type: number): void {

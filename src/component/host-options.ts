@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.js'
 import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import type { Checkpoint } from '../wire/checkpoint.js'
 import type { RevokedEffect } from './effects.js'
 import type { KeptOutside } from './kept-outside.js'
 import type { ComponentState } from './lifecycle.js'
@@ -33,6 +34,8 @@ export interface HostOptions {
   readonly outsideCommands?: number
   /** For latencies of what is issued between turns; absent: the time of the last turn. */
   readonly clock?: Clock
+  /** Where to begin, instead of before the first event: the next event that it takes is the one after it. */
+  readonly checkpoint?: Checkpoint
   /** What `revoked` of the process's host before returned. */
   readonly survivors?: Survivors
   readonly observer?: HostObserver

@@ -4,6 +4,7 @@ import { AUTH_TAG_BYTES, COMPONENT_COMMANDS, OUTBOX_COMMANDS } from '../core/lim
 import type { Logger } from '../core/log.js'
 import { EFFECT_DONE, effectDoneCodec } from '../wire/runtime-events.js'
 import { Application } from './application.js'
+import type { Fields } from './checkpoint-fields.js'
 import { Commands } from './commands.js'
 import type { Component } from './definition.js'
 import { Digests } from './digests.js'
@@ -22,6 +23,8 @@ export interface PartsOwner {
   readonly output: HostOutput
   readonly observer: HostObserver
   readonly logger: Logger
+  /** What a checkpoint holds of the application. */
+  readonly restored: Fields | undefined
   /** Of the turn, monotonic microseconds. */
   nowUs(): number
   /** A handler issued a command. */
@@ -44,12 +47,13 @@ export interface HostParts {
 }
 
 export function createParts(owner: PartsOwner): HostParts {
-  const { component, options, output, observer, logger } = owner
+  const { component, options, output, observer, logger, restored } = owner
   const application = new Application({
     component,
     session: options.session,
     guard: options.guard ?? true,
     issue: (type, payload) => owner.issued(type, payload),
+    ...(restored === undefined ? {} : { restored }),
   })
   const returned = (latencyUs: number): void => {
     if (output.commandReturned === undefined) return

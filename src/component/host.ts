@@ -11,11 +11,13 @@ import type { SeqcastError } from '../core/errors.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import type { Standing } from '../protocol/succession.js'
 import { readU16 } from '../wire/bytes.js'
+import type { Checkpoint } from '../wire/checkpoint.js'
 import type { ComponentStatus } from '../wire/control.js'
 import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType, FIRST_APPLICATION_TYPE } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { DIGEST_TAKEN, TICK } from '../wire/runtime-events.js'
 import type { Application } from './application.js'
+import { captureHost, openCheckpoint, restoreHost } from './checkpoint.js'
 import type { Commands } from './commands.js'
 import type { Component } from './definition.js'
 import { digestHex } from './digest.js'
@@ -64,7 +66,10 @@ export class ComponentHost {
   #effectsRevoked: number
   #isSucceeded = false
 
+  /** @throws SeqcastError E_CHECKPOINT where `options.checkpoint` can't be used for this component */
   constructor(component: Component, options: HostOptions, output: HostOutput) {
+    const opened =
+      options.checkpoint === undefined ? undefined : openCheckpoint(options.checkpoint, component, options.session)
     this.#component = component
     this.#options = options
     this.#observer = options.observer ?? {}
@@ -76,6 +81,7 @@ export class ComponentHost {
       output,
       observer: this.#observer,
       logger: this.#logger,
+      restored: opened?.fields.fields('application'),
       nowUs: () => this.#nowUs,
       issued: (type, payload) => this.#issue(type, payload),
       failed: (error) => this.#fail(error),
@@ -91,6 +97,16 @@ export class ComponentHost {
     this.#messages = parts.messages
     this.#role = parts.role
     this.#sessionEvents = parts.sessionEvents
+    if (opened === undefined) return
+    this.#applicationEvents = restoreHost(component, parts, opened)
+    this.#nextSequence = opened.header.sequence + 1
+    this.#stableSequence = opened.header.sequence
+    this.#applyStable()
+  }
+
+  /** Events up to here are known to be stable. */
+  get stableSequence(): number {
+    return this.#stableSequence
   }
 
   /** Who is active, as far as the stream was handled, and whether this replica could be. */
@@ -123,6 +139,11 @@ export class ComponentHost {
     return this.#application.timers.pending()
   }
 
+  /** Timers that have fired so far. */
+  get timersFired(): number {
+    return this.#application.timersFired
+  }
+
   /** Effects that are owed to the outside world, in order. */
   effects(): PendingEffect[] {
     return this.#effects.pending()
@@ -131,6 +152,16 @@ export class ComponentHost {
   /** The digest of the present state, SHA-256 in hex. @throws SeqcastError E_NONDETERMINISM where it is no plain data */
   digest(): string {
     return digestHex(this.#application.digest())
+  }
+
+  /**
+   * All that the host is after the last event that it has handled; another one can begin there. It reads the whole state at once.
+   * @param event the bytes of that event @throws SeqcastError E_NONDETERMINISM where the state is no plain data
+   */
+  checkpoint(event: Uint8Array): Checkpoint {
+    this.#application.rest()
+    const own = { sequence: this.#nextSequence - 1, event, applicationEvents: this.#applicationEvents }
+    return captureHost(this.#component, this.#options.session, this.#parts, own)
   }
 
   status(): ComponentStatus {

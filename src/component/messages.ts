@@ -6,6 +6,7 @@ import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { EVENT_HEADER_BYTES, eventEpoch, eventFlags, WHOLE_MESSAGE } from '../wire/event.js'
 import type { Application } from './application.js'
+import type { Fields } from './checkpoint-fields.js'
 import type { Component } from './definition.js'
 import { nameOfType } from './describe.js'
 import type { Effects } from './effects.js'
@@ -37,6 +38,14 @@ export class Messages {
   /** A source was closed: what it began will not be completed. */
   onSourceClosed(source: number): void {
     this.#fragments.drop(source)
+  }
+
+  capture(): object {
+    return this.#fragments.capture()
+  }
+
+  restore(from: Fields): void {
+    this.#fragments.restore(from)
   }
 
   /** Takes one block. @returns what went wrong, or undefined */

@@ -14,6 +14,7 @@ import type { Logger } from '../core/log.js'
 import { Outbox } from '../protocol/outbox.js'
 import type { OutboxVerdict } from '../protocol/outbox-types.js'
 import type { SourceRegistered } from '../wire/runtime-events.js'
+import type { Fields } from './checkpoint-fields.js'
 import type { Component } from './definition.js'
 import { KeptOutside, OutsideOutlet, type OutsideOutput, type OutsideSource } from './kept-outside.js'
 import { createPort } from './outside-port.js'
@@ -131,6 +132,18 @@ export class Outside {
   /** An event of the newest source of the component, whoever's. */
   countEvent(): void {
     this.#events++
+  }
+
+  /** What the stream has said of the sources of commands from outside. */
+  capture(): object {
+    return { events: this.#events, closedEvents: this.#closedEvents }
+  }
+
+  /** @param newest the newest registration, whoever's */
+  restore(from: Fields, newest: { readonly nonce: number; readonly number: number } | undefined): void {
+    this.#events = from.whole('events')
+    this.#closedEvents = from.whole('closedEvents')
+    if (newest !== undefined) this.#kept?.restore(newest.nonce, newest.number, this.#events)
   }
 
   /** The stream granted the source; the outbox can send. @param closedNonce of the registration that it closes, or 0 */

@@ -10,6 +10,7 @@ import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import { Prng } from '../core/prng.js'
 import type { Activated, Passivated, SourceRegistered } from '../wire/runtime-events.js'
+import type { Fields } from './checkpoint-fields.js'
 import type { Commands } from './commands.js'
 import { hashOf } from './context.js'
 import type { Component } from './definition.js'
@@ -50,6 +51,8 @@ export class Role {
   #active: Named | undefined
   #isPassivated = false
   #reason = ''
+  /** Of the newest `Activated`. */
+  #why = ''
   /** Effects and input have begun. */
   #isOutward = false
   #ended: string | undefined
@@ -114,17 +117,26 @@ export class Role {
 
   /** An `Activated` of this component. */
   onActivated(event: Activated, nowUs: number): void {
-    const { component, options } = this.#parts
-    const { instance, incarnation, term, reason } = event
-    this.#term = term
-    this.#active = { instance, incarnation }
-    const isThis = instance === options.instance && incarnation === options.incarnation
-    this.#isNamed = isThis || component.hotHot
-    this.#isPassivated = false
-    this.#reason = `term ${term}: ${reason}`
-    if (component.hotHot && !isThis) this.#reason = `as ${instance} is, ${this.#reason}`
-    if (!this.#isNamed) this.#deactivate(`${instance} is active, ${this.#reason}`)
+    this.#take(event)
+    if (!this.#isNamed) this.#deactivate(`${event.instance} is active, ${this.#reason}`)
     else if (this.#lifecycle.state === 'standby') this.#activate(nowUs)
+  }
+
+  /** What the stream has decided, so far. */
+  capture(): object {
+    const active = this.#active === undefined ? null : { ...this.#active, why: this.#why }
+    return { term: this.#term, isPassivated: this.#isPassivated, active }
+  }
+
+  restore(from: Fields): void {
+    const term = from.whole('term')
+    const active = from.optionalFields('active')
+    if (active !== undefined) {
+      const [instance, incarnation, reason] = [active.text('instance'), active.whole('incarnation'), active.text('why')]
+      this.#take({ instance, incarnation, term, reason })
+    }
+    this.#term = term
+    this.#isPassivated = from.flag('isPassivated')
   }
 
   /** A `Passivated` of this component. */
@@ -211,6 +223,18 @@ export class Role {
     this.#parts.logger.error({ code: error.code, ...error.fields }, error.message)
     this.#lifecycle.transition('failed', error.message)
     this.#parts.output.failed(error)
+  }
+
+  #take({ instance, incarnation, term, reason }: Omit<Activated, 'component'>): void {
+    const { component, options } = this.#parts
+    this.#term = term
+    this.#active = { instance, incarnation }
+    const isThis = instance === options.instance && incarnation === options.incarnation
+    this.#isNamed = isThis || component.hotHot
+    this.#isPassivated = false
+    this.#why = reason
+    this.#reason = `term ${term}: ${reason}`
+    if (component.hotHot && !isThis) this.#reason = `as ${instance} is, ${this.#reason}`
   }
 
   #activate(nowUs: number): void {

@@ -5,6 +5,7 @@
 import type { SeqcastError } from '../core/errors.js'
 import { MAX_DATAGRAM_BYTES } from '../core/limits.js'
 import type { Logger } from '../core/log.js'
+import type { EpochTableEntry } from '../wire/control.js'
 import type {
   Activated,
   DigestRequested,
@@ -14,6 +15,7 @@ import type {
   SessionStarted,
   SourceRegistered,
 } from '../wire/runtime-events.js'
+import type { Fields } from './checkpoint-fields.js'
 import type { Commands } from './commands.js'
 import type { Component } from './definition.js'
 import { nameOfType } from './describe.js'
@@ -45,10 +47,13 @@ export class SessionEvents implements RuntimeEventVisitor {
   readonly #parts: SessionEventsParts
   #sequence = 0
   #epoch = 0
+  /** Where each epoch begins, as far as the stream was read. */
+  readonly epochTable: EpochTableEntry[] = []
   #nowUs = 0
   /** Constants of the session, from its first event. */
   /** The session has no voters: what is in the stream is stable. */
   publishedIsStable = false
+  #sessionDatagramBytes = 0
   #datagramBytes = 0
   #fragmentBytes = 0
   /** The newest source of commands from outside, of whichever replica; 0 before the first. */
@@ -63,7 +68,7 @@ export class SessionEvents implements RuntimeEventVisitor {
   /** Takes event `sequence`, of a type below 256. */
   onEvent(sequence: number, epoch: number, type: number, source: number, payload: Uint8Array, nowUs: number): void {
     const { component, sources, fail } = this.#parts
-    if (epoch !== this.#epoch && source === 0) this.#enterEpoch(epoch, nowUs)
+    if (epoch !== this.#epoch && source === 0) this.#enterEpoch(epoch, sequence, nowUs)
     // A component answers for its own effects only; another's is not even decoded.
     if (source !== 0 && sources.numbered(source)?.component !== component.name) return
     this.#sequence = sequence
@@ -74,19 +79,38 @@ export class SessionEvents implements RuntimeEventVisitor {
 
   sessionStarted(event: SessionStarted): void {
     const { options, commands, fail } = this.#parts
-    const { session, datagramBytes = MAX_DATAGRAM_BYTES } = options
-    if (event.session !== session) {
-      fail(foreignSessionError(session, event.session))
+    if (event.session !== options.session) {
+      fail(foreignSessionError(options.session, event.session))
       return
     }
-    this.#datagramBytes = Math.min(event.datagramBytes, datagramBytes)
-    this.#fragmentBytes = event.fragmentBytes
     this.publishedIsStable = event.voters.length === 0
-    try {
-      commands.open(this.#datagramBytes, this.#fragmentBytes)
-    } catch (thrown) {
-      fail(datagramError(session, datagramBytes, event.datagramBytes, thrown))
+    const { datagramBytes, fragmentBytes } = event
+    const error = this.#takeSizes(datagramBytes, fragmentBytes, (own) => commands.open(own, fragmentBytes))
+    if (error !== undefined) fail(error)
+  }
+
+  /** The constants of the session, and what of it no other part keeps. */
+  capture(): object {
+    return {
+      datagramBytes: this.#sessionDatagramBytes,
+      fragmentBytes: this.#fragmentBytes,
+      publishedIsStable: this.publishedIsStable,
+      epochs: this.epochTable.map((entry) => ({ ...entry })),
+      outsideSource: this.outsideSource,
     }
+  }
+
+  /** @throws SeqcastError E_CONFIG where this process can't send what the session's commands need */
+  restore(from: Fields, commandsFrom: Fields): void {
+    const { commands } = this.#parts
+    this.publishedIsStable = from.flag('publishedIsStable')
+    this.outsideSource = from.whole('outsideSource')
+    const fragmentBytes = from.whole('fragmentBytes')
+    const error = this.#takeSizes(from.whole('datagramBytes'), fragmentBytes, (own) =>
+      commands.restore(commandsFrom, own, fragmentBytes),
+    )
+    if (error !== undefined) throw error
+    for (const entry of from.list('epochs')) this.#enterEpoch(entry.whole('epoch'), entry.whole('sequence'), 0)
   }
 
   sourceRegistered(event: SourceRegistered): void {
@@ -132,10 +156,24 @@ export class SessionEvents implements RuntimeEventVisitor {
   }
 
   /** The sequencer's own events come first in an epoch. What it adopted has come before; what it lacks was not sequenced. */
-  #enterEpoch(epoch: number, nowUs: number): void {
+  #enterEpoch(epoch: number, sequence: number, nowUs: number): void {
     this.#epoch = epoch
+    this.epochTable.push({ epoch, sequence })
     this.#parts.commands.setEpoch(epoch, nowUs)
     this.#parts.outside.setEpoch(epoch, nowUs)
+  }
+
+  #takeSizes(datagramBytes: number, fragmentBytes: number, open: (ownBytes: number) => void): SeqcastError | undefined {
+    const { session, datagramBytes: most = MAX_DATAGRAM_BYTES } = this.#parts.options
+    this.#sessionDatagramBytes = datagramBytes
+    this.#datagramBytes = Math.min(datagramBytes, most)
+    this.#fragmentBytes = fragmentBytes
+    try {
+      open(this.#datagramBytes)
+      return undefined
+    } catch (thrown) {
+      return datagramError(session, most, datagramBytes, thrown)
+    }
   }
 
   /** A replay with newer code goes on and is compared; a replica must not. */

@@ -3,6 +3,7 @@
  * has the same table at the same sequence.
  */
 import type { SourceRegistered } from '../wire/runtime-events.js'
+import type { Fields } from './checkpoint-fields.js'
 
 export interface SourceEntry {
   readonly number: number
@@ -19,6 +20,24 @@ export class SourceRegistry {
   readonly #byNumber: (SourceEntry | undefined)[] = []
   readonly #byName = new Map<string, SourceEntry>()
 
+  capture(): object {
+    return { entries: this.all().map((entry) => ({ ...entry })) }
+  }
+
+  restore(from: Fields): void {
+    for (const entry of from.list('entries')) {
+      this.#add({
+        number: entry.whole('number'),
+        name: entry.text('name'),
+        component: entry.text('component'),
+        exclusive: entry.flag('exclusive'),
+        nonce: entry.whole('nonce'),
+        schemaHash: entry.text('schemaHash'),
+        closed: entry.flag('closed'),
+      })
+    }
+  }
+
   register(event: SourceRegistered): SourceEntry {
     const closed = this.#byNumber[event.closes]
     if (closed !== undefined) closed.closed = true
@@ -31,9 +50,13 @@ export class SourceRegistry {
       schemaHash: event.schemaHash,
       closed: false,
     }
+    this.#add(entry)
+    return entry
+  }
+
+  #add(entry: SourceEntry): void {
     this.#byNumber[entry.number] = entry
     this.#byName.set(entry.name, entry)
-    return entry
   }
 
   /** The newest source of that name. */
