@@ -22,19 +22,25 @@ export type Format = (typeof FORMATS)[number]
 const BY_EXTENSION: Readonly<Record<string, Format>> = {
   '.bin': 'binaryfile',
   '.binaryfile': 'binaryfile',
-  '.itch50': 'binaryfile',
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
   '.pcap': 'pcap',
+  '.pcapng': 'pcap',
+  '.cap': 'pcap',
 }
 
 /** The format that was named, or else that of the file's name. @throws SeqcastError E_USAGE */
 export function formatOf(format: Format | undefined, path: string | undefined): Format {
-  const found = format ?? (path === undefined ? undefined : BY_EXTENSION[extname(path)])
+  const found = format ?? (path === undefined ? undefined : formatByName(path.toLowerCase().replace(/\.gz$/, '')))
   if (found !== undefined) return found
   throw new SeqcastError('E_USAGE', `the format is not clear from ${path ?? 'standard output'}`, {
     hint: `give --format ${FORMATS.join('|')}`,
   })
+}
+
+/** Exchanges name their BinaryFILEs after the protocol: `12302019.NASDAQ_ITCH50.gz`. */
+function formatByName(name: string): Format | undefined {
+  return BY_EXTENSION[extname(name)] ?? (/itch[0-9]*$/.test(name) ? 'binaryfile' : undefined)
 }
 
 /** The runtime's own events are always decoded, the application's by the schema. */

@@ -1,12 +1,13 @@
 /**
  * The first message of a file, before a log is opened for it: its sequence, and whether it is an event of ours.
  */
-import { createReadStream, statSync } from 'node:fs'
-import { messageOf, SeqcastError, systemCodeOf } from '../core/errors.js'
+import { SeqcastError, systemCodeOf } from '../core/errors.js'
+import { MAX_LINE_BYTES } from '../store/archive/json-lines.js'
 import type { PcapImportOptions } from '../store/archive/pcap-import.js'
 import type { BlockKind } from '../store/time-index.js'
 import { BinaryFileReader } from '../wire/binaryfile.js'
 import { type Format, looksLikeEvent } from './archive-files.js'
+import { fileBytesOf, openInput } from './archive-input.js'
 
 export interface FileStart {
   /** Only the packets of a pcap name it. */
@@ -20,7 +21,7 @@ type Found = Omit<FileStart, 'fileBytes'>
 
 /** @throws SeqcastError E_FILE, E_FILE_FORMAT where a pcap holds no such packet */
 export async function peekFile(path: string, format: Format, options: PcapImportOptions): Promise<FileStart> {
-  const fileBytes = sizeOf(path)
+  const fileBytes = fileBytesOf(path)
   const found =
     format === 'pcap'
       ? await peekPcapFile(path, options)
@@ -30,25 +31,17 @@ export async function peekFile(path: string, format: Format, options: PcapImport
   return { ...found, fileBytes }
 }
 
-function sizeOf(path: string): number {
-  try {
-    return statSync(path).size
-  } catch (error) {
-    throw unreadable(path, error)
-  }
-}
-
 async function peekPcapFile(path: string, options: PcapImportOptions): Promise<Found> {
   const { peekPcap } = await import('../store/archive/pcap-import.js')
-  const source = createReadStream(path)
+  const input = openInput(path)
   try {
-    const start = await peekPcap(source, { ...options, name: path })
+    const start = await peekPcap(input.source, { ...options, name: path })
     if (start !== undefined) {
       const { session, firstSequence, firstMessage } = start
       return { session, firstSequence, kind: kindOf(firstMessage) }
     }
   } finally {
-    source.destroy()
+    input.close()
   }
   throw new SeqcastError('E_FILE_FORMAT', `${path} holds no MoldUDP64 packet with messages`, {
     hint: 'check --group; seqcast export writes such files',
@@ -61,41 +54,40 @@ async function peekRecord(path: string): Promise<Found> {
   const reader = new BinaryFileReader((message) => {
     first ??= message.slice()
   })
-  for await (const chunk of createReadStream(path)) {
-    if (reader.push(chunk) !== undefined || first !== undefined) break
-  }
+  await readSome(path, (chunk) => reader.push(chunk) === undefined && first === undefined)
   return { session: undefined, firstSequence: 1, kind: kindOf(first) }
 }
 
 /** A line that can't be read is the import's to report, with its place. */
 async function peekLine(path: string): Promise<Found> {
-  const { createInterface } = await import('node:readline')
-  for await (const line of createInterface({ input: createReadStream(path) })) {
-    if (line.trim() === '') continue
-    try {
-      const fields: unknown = JSON.parse(line)
-      if (typeof fields !== 'object' || fields === null) break
-      const sequence = 'sequence' in fields && typeof fields.sequence === 'number' ? fields.sequence : 1
-      return {
-        session: undefined,
-        firstSequence: Math.max(1, sequence),
-        kind: 'message' in fields ? 'opaque' : 'events',
-      }
-    } catch {
-      break
-    }
+  let text = ''
+  await readSome(path, (chunk) => {
+    text += Buffer.from(chunk).toString('latin1')
+    return !text.trimStart().includes('\n') && text.length <= MAX_LINE_BYTES
+  })
+  const found: Found = { session: undefined, firstSequence: 1, kind: 'events' }
+  try {
+    const fields: unknown = JSON.parse(text.trimStart().split('\n', 1)[0] ?? '')
+    if (typeof fields !== 'object' || fields === null) return found
+    const sequence = 'sequence' in fields && typeof fields.sequence === 'number' ? fields.sequence : 1
+    return { ...found, firstSequence: Math.max(1, sequence), kind: 'message' in fields ? 'opaque' : 'events' }
+  } catch {
+    return found
   }
-  return { session: undefined, firstSequence: 1, kind: 'events' }
+}
+
+/** Reads until the taker has enough. What is wrong with the file is the import's to say, with the place. */
+async function readSome(path: string, take: (chunk: Uint8Array) => boolean): Promise<void> {
+  const input = openInput(path)
+  try {
+    for await (const chunk of input.source) if (!take(chunk)) return
+  } catch (error) {
+    if (systemCodeOf(error)?.startsWith('Z_') !== true) throw error
+  } finally {
+    input.close()
+  }
 }
 
 function kindOf(message: Uint8Array | undefined): BlockKind {
   return message !== undefined && looksLikeEvent(message) ? 'events' : 'opaque'
-}
-
-function unreadable(path: string, error: unknown): SeqcastError {
-  return new SeqcastError('E_FILE', `${path} can't be read: ${systemCodeOf(error) ?? messageOf(error)}`, {
-    hint: 'check the path and its permissions',
-    fields: { path },
-    cause: error,
-  })
 }

@@ -178,7 +178,15 @@ export class LmdbEventLog implements EventLog {
   }
 
   /** @throws Error also where `limits.STORE_PENDING_PACKETS` are pending: the caller waits for `onDurable` */
-  append(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, receivedUs: number): void {
+  append(
+    sequence: number,
+    count: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    receivedUs: number,
+    receivedNs = 0,
+  ): void {
     if (this.#state === 'failed') return
     if (this.#state !== 'open') throw new Error(`append to a log that is ${this.#state}`)
     if (sequence !== this.#next) throw new Error(`append of ${sequence} where ${this.#next} is next`)
@@ -189,7 +197,7 @@ export class LmdbEventLog implements EventLog {
     if (this.pendingPackets >= STORE_PENDING_PACKETS) throw new Error('append with too many packets pending')
 
     const record = this.#slab.take(RECORD_HEADER_BYTES + end - start)
-    writeRecord(record, count, bytes, start, end, receivedUs)
+    writeRecord(record, count, bytes, start, end, receivedUs, receivedNs)
     const bucket = packetBucket(this.kind, bytes, start, end, receivedUs)
     if (bucket > this.#lastBucket) {
       this.#lastBucket = bucket

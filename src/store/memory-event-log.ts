@@ -90,7 +90,15 @@ export class MemoryEventLog implements EventLog {
     this.#failureListener = listener
   }
 
-  append(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, receivedUs: number): void {
+  append(
+    sequence: number,
+    count: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    receivedUs: number,
+    receivedNs = 0,
+  ): void {
     if (this.#state === 'failed') return
     if (this.#state !== 'open') throw new Error(`append to a log that is ${this.#state}`)
     if (sequence !== this.#next) throw new Error(`append of ${sequence} where ${this.#next} is next`)
@@ -101,7 +109,7 @@ export class MemoryEventLog implements EventLog {
     if (this.#pending >= STORE_PENDING_PACKETS) throw new Error('append with too many packets pending')
 
     const record = this.#slab.take(RECORD_HEADER_BYTES + end - start)
-    writeRecord(record, count, bytes, start, end, receivedUs)
+    writeRecord(record, count, bytes, start, end, receivedUs, receivedNs)
     this.#packets.push(sequence, record)
     const bucket = packetBucket(this.kind, bytes, start, end, receivedUs)
     if (bucket > (this.#times.lastKey() ?? -1)) this.#times.push(bucket, u64Of(sequence))

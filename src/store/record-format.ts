@@ -4,14 +4,14 @@
  * | offset | size | field |
  * |---|---|---|
  * | 0 | 4 | CRC-32 (the polynomial of zlib) over everything that follows |
- * | 4 | 8 | receive time: microseconds since the Unix epoch |
+ * | 4 | 8 | receive time: microseconds since the Unix epoch in the lower 53 bits; in the 11 above them the nanoseconds beyond (0 to 999) |
  * | 12 | 2 | count of events |
  * | 14 | - | the run of message blocks, as it came: length u16 and bytes, each |
  *
  * Big-endian throughout.
  */
 import { crc32 } from 'node:zlib'
-import { readU16, readU64, writeU16, writeU32, writeU64 } from '../wire/bytes.js'
+import { readU16, readU32, writeU16, writeU32, writeU64 } from '../wire/bytes.js'
 import { blocksEnd } from '../wire/moldudp64.js'
 
 export const RECORD_HEADER_BYTES = 14
@@ -29,14 +29,21 @@ export function writeRecord(
   start: number,
   end: number,
   receivedUs: number,
+  receivedNs = 0,
 ): void {
   writeU64(into, RECORD_TIME_AT, Math.floor(receivedUs))
+  into[RECORD_TIME_AT] = receivedNs >>> 3
+  into[RECORD_TIME_AT + 1] = into[RECORD_TIME_AT + 1]! | ((receivedNs & 7) << 5)
   writeU16(into, RECORD_COUNT_AT, count)
   into.set(bytes.subarray(start, end), RECORD_HEADER_BYTES)
   writeU32(into, 0, crc32(view(into, into.length)))
 }
 
-export const recordTimeUs = (record: Uint8Array): number => readU64(record, RECORD_TIME_AT)
+export const recordTimeUs = (record: Uint8Array): number =>
+  (readU32(record, RECORD_TIME_AT) & 0x1f_ffff) * 0x1_0000_0000 + readU32(record, RECORD_TIME_AT + 4)
+/** What the receive time has beyond its microseconds: 0 to 999, 0 where the clock had no more. */
+export const recordTimeNs = (record: Uint8Array): number =>
+  (record[RECORD_TIME_AT]! << 3) | (record[RECORD_TIME_AT + 1]! >>> 5)
 export const recordCount = (record: Uint8Array): number => readU16(record, RECORD_COUNT_AT)
 
 /** The cheap check of every read: undefined where the checksum is right. `lengthBytes` counts from the start. */
@@ -52,7 +59,7 @@ export function cutRecord(record: Uint8Array, count: number): Uint8Array {
   const end = blockAt(record, RECORD_HEADER_BYTES, record.length, count)
   if (end < 0) throw new RangeError(`a record of ${recordCount(record)} events can't be cut to ${count}`)
   const cut = new Uint8Array(end)
-  writeRecord(cut, count, record, RECORD_HEADER_BYTES, end, recordTimeUs(record))
+  writeRecord(cut, count, record, RECORD_HEADER_BYTES, end, recordTimeUs(record), recordTimeNs(record))
   return cut
 }
 

@@ -6,7 +6,7 @@
 import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
 import { readU64 } from '../wire/bytes.js'
 import type { Table } from './lmdb-environment.js'
-import { blockAt, checkRecord, RECORD_HEADER_BYTES, recordCount, recordTimeUs } from './record-format.js'
+import { blockAt, checkRecord, RECORD_HEADER_BYTES, recordCount, recordTimeNs, recordTimeUs } from './record-format.js'
 import { corruptRecord } from './store-error.js'
 import { type BlockKind, bucketOf, firstInBucket } from './time-index.js'
 
@@ -60,7 +60,7 @@ export class RecordReader implements EventLogReader {
         next = this.committedSequence + 1
         end = blockAt(record, RECORD_HEADER_BYTES, end, next - key)
       }
-      const goOn = visit(key + skip, next - key - skip, record, start, end, recordTimeUs(record))
+      const goOn = visit(key + skip, next - key - skip, record, start, end, recordTimeUs(record), recordTimeNs(record))
       key = next
       skip = 0
       if (!goOn || key > this.committedSequence) break

@@ -2,10 +2,12 @@
  * What every export has in common: a recorded session, a range, a sink that can be awaited, and progress. Reading goes in slices,
  * and what a slice gives is handed on before the next is read, so that a session of any size passes through little memory.
  */
-import { open } from 'node:fs/promises'
+import { rmSync, statSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { messageOf, SeqcastError } from '../../core/errors.js'
 import type { EventLogReader, RunVisitor } from '../../protocol/event-log.js'
+import { skipBlocks } from '../../wire/moldudp64.js'
 import type { BlockKind } from '../time-index.js'
 
 /** A session that can be exported: any of the logs, or a reader. */
@@ -81,12 +83,14 @@ export async function exportRuns(
   let next = from
   while (next <= to) {
     const parts: Uint8Array[] = []
-    next = source.read(next, PACKETS_PER_SLICE, (sequence, count, run, start, end, receivedUs) => {
+    next = source.read(next, PACKETS_PER_SLICE, (sequence, count, run, start, end, receivedUs, receivedNs) => {
       const left = to - sequence + 1
       const keep = Math.min(count, left)
-      parts.push(encode(sequence, keep, run, start, keep === count ? end : blocksTo(run, start, keep), receivedUs))
+      const runEnd = keep === count ? end : skipBlocks(run, start, keep)
+      parts.push(encode(sequence, keep, run, start, runEnd, receivedUs, receivedNs))
       return count < left
     })
+    if (parts.length === 0) throw takenBack(source.session, next, to)
     const slice = Buffer.concat(parts)
     await sink(slice)
     bytes += slice.length
@@ -98,25 +102,44 @@ export async function exportRuns(
   return { events: to - from + 1, bytes: bytes + after.length }
 }
 
-function blocksTo(bytes: Uint8Array, start: number, count: number): number {
-  let at = start
-  for (let i = 0; i < count; i++) at += 2 + ((bytes[at]! << 8) | bytes[at + 1]!)
-  return at
+function takenBack(session: string, from: number, to: number): SeqcastError {
+  return new SeqcastError(
+    'E_SEQUENCE_PAST_END',
+    `events ${from} to ${to} of session '${session}' are not recorded any more`,
+    {
+      hint: 'its store took them back after a failover; export again',
+      fields: { session, from, to },
+    },
+  )
 }
 
-/** Writes a new file through a sink; a file that could not be written whole is left as it is, and the error says so. */
+/**
+ * Writes a file through a sink: beside, synced, and put in its place when it is whole, because most formats do not show that
+ * their end is missing. What is no plain file (a pipe, a device) is written as it is.
+ */
 export async function writeArchive<T>(path: string, write: (sink: ByteSink) => Promise<T>): Promise<T> {
+  const isPlain = statSync(path, { throwIfNoEntry: false })?.isFile() ?? true
+  const beside = isPlain ? `${path}.${process.pid}.part` : path
   try {
-    const file = await open(path, 'w')
-    try {
-      return await write(async (bytes) => {
-        for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten
-      })
-    } finally {
-      await file.close()
-    }
+    const result = await writeFile(beside, isPlain, write)
+    if (isPlain) await rename(beside, path)
+    return result
   } catch (cause) {
+    if (isPlain) rmSync(beside, { force: true })
     if (cause instanceof SeqcastError || (cause instanceof Error && cause.name === 'AbortError')) throw cause
     throw new SeqcastError('E_FILE', `${path} can't be written: ${messageOf(cause)}`, { cause, fields: { path } })
+  }
+}
+
+async function writeFile<T>(path: string, isPlain: boolean, write: (sink: ByteSink) => Promise<T>): Promise<T> {
+  const file = await open(path, 'w')
+  try {
+    const result = await write(async (bytes) => {
+      for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten
+    })
+    if (isPlain) await file.sync()
+    return result
+  } finally {
+    await file.close()
   }
 }

@@ -3,14 +3,20 @@
  * much that is not yet durable.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { messageOf, SeqcastError } from '../../core/errors.js'
-import { DEFAULT_DATAGRAM_BYTES, MAX_BLOCK_BYTES, STORE_PENDING_PACKETS } from '../../core/limits.js'
+import { messageOf, SeqcastError, systemCodeOf } from '../../core/errors.js'
+import {
+  DEFAULT_DATAGRAM_BYTES,
+  MAX_BLOCK_BYTES,
+  MAX_PACKET_COUNT,
+  MAX_SEQUENCE,
+  STORE_PENDING_PACKETS,
+} from '../../core/limits.js'
 import type { EventLog } from '../../protocol/event-log.js'
 import { copyBytes, writeU16 } from '../../wire/bytes.js'
-import { EVENT_HEADER_BYTES } from '../../wire/event.js'
 import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES } from '../../wire/moldudp64.js'
 import type { BlockKind } from '../time-index.js'
 import type { ArchiveProgress } from './archive-source.js'
+import { EventGuard } from './event-guard.js'
 
 /** A log to import into: empty, or ending right before the first event that comes. */
 export interface ArchiveTarget extends EventLog {
@@ -48,6 +54,8 @@ export class PacketGatherer {
   #used = 0
   #count = 0
   #receivedUs = 0
+  #receivedNs = 0
+  readonly #guard: EventGuard
   #reported = 0
 
   constructor(target: ArchiveTarget, options: ImportOptions) {
@@ -56,6 +64,7 @@ export class PacketGatherer {
     this.#roomBytes = (options.datagramBytes ?? DEFAULT_DATAGRAM_BYTES) - MOLD_HEADER_BYTES
     this.#packet = new Uint8Array(Math.max(this.#roomBytes, MAX_BLOCK_BYTES + BLOCK_LENGTH_BYTES))
     this.#first = target.nextSequence
+    this.#guard = new EventGuard(target.kind, this.#first === 1)
   }
 
   /** The sequence that the next message gets. */
@@ -68,17 +77,21 @@ export class PacketGatherer {
   }
 
   /** @returns why the target can't hold the message, or undefined */
-  add(message: Uint8Array, receivedUs: number): string | undefined {
+  add(message: Uint8Array, receivedUs: number, receivedNs = 0): string | undefined {
     if (message.length > MAX_BLOCK_BYTES)
       return `a message of ${message.length} bytes is longer than ${MAX_BLOCK_BYTES}`
-    if (this.#target.kind === 'events' && message.length < EVENT_HEADER_BYTES) {
-      return `a message of ${message.length} bytes is not an event; import it into a session of a foreign stream`
-    }
+    if (this.nextSequence > MAX_SEQUENCE) return `event ${this.nextSequence} can't be numbered`
     const needs = BLOCK_LENGTH_BYTES + message.length
-    if (this.#count > 0 && (receivedUs !== this.#receivedUs || this.#used + needs > this.#roomBytes)) this.flush()
-    this.#receivedUs = receivedUs
+    const sameTime = receivedUs === this.#receivedUs && receivedNs === this.#receivedNs
+    if (this.#count > 0 && (!sameTime || this.#used + needs > this.#roomBytes || this.#count === MAX_PACKET_COUNT)) {
+      this.flush()
+    }
     writeU16(this.#packet, this.#used, message.length)
     copyBytes(message, 0, message.length, this.#packet, this.#used + BLOCK_LENGTH_BYTES)
+    const reason = this.#guard.check(this.nextSequence, 1, this.#packet, this.#used)
+    if (reason !== undefined) return reason
+    this.#receivedUs = receivedUs
+    this.#receivedNs = receivedNs
     this.#used += needs
     this.#count++
     return undefined
@@ -88,7 +101,15 @@ export class PacketGatherer {
     if (this.#count === 0) return
     const count = this.#count
     this.#count = 0
-    this.#target.append(this.#target.nextSequence, count, this.#packet, 0, this.#used, this.#receivedUs)
+    this.#target.append(
+      this.#target.nextSequence,
+      count,
+      this.#packet,
+      0,
+      this.#used,
+      this.#receivedUs,
+      this.#receivedNs,
+    )
     this.#used = 0
   }
 
@@ -105,14 +126,23 @@ export class PacketGatherer {
   }
 }
 
-/** The input, cut so that no chunk makes more packets than the log takes at once. Read errors become E_FILE. */
+/** The input, cut so that no chunk makes more packets than the log takes at once. @throws SeqcastError E_FILE, E_FILE_FORMAT */
 export async function* chunksOf(source: ByteSource, name: string): AsyncGenerator<Uint8Array> {
+  let offsetBytes = 0
   try {
     for await (const chunk of source) {
       for (let at = 0; at < chunk.length; at += CHUNK_BYTES) yield chunk.subarray(at, at + CHUNK_BYTES)
+      offsetBytes += chunk.length
     }
   } catch (cause) {
     if (cause instanceof SeqcastError || (cause instanceof Error && cause.name === 'AbortError')) throw cause
+    if (systemCodeOf(cause)?.startsWith('Z_')) {
+      throw badFile(
+        name,
+        offsetBytes,
+        `the compressed file is damaged after this byte of its content: ${messageOf(cause)}`,
+      )
+    }
     throw new SeqcastError('E_FILE', `${name} can't be read: ${messageOf(cause)}`, { cause, fields: { name } })
   }
 }

@@ -3,7 +3,8 @@
  * a foreign one), so that an import gives back exactly what was exported; `data` is the decoded payload, for reading only, unless
  * the bytes are absent and the caller can encode it.
  *
- * Nanoseconds exceed what a JSON number can hold, so `timeNs` is a string.
+ * Nanoseconds exceed what a JSON number can hold, so `timeNs` is a string. `receivedNs` is what the receive time has beyond its
+ * microseconds, and absent where that is nothing.
  */
 import { messageOf } from '../../core/errors.js'
 import { readU16, readU32, writeU16, writeU32 } from '../../wire/bytes.js'
@@ -52,7 +53,7 @@ export interface JsonLinesImportOptions extends ImportOptions {
 
 const NOTHING = new Uint8Array(0)
 /** A message of 64 KiB as base64 and decoded fits; a file that is not lines does not fill the memory. */
-const MAX_LINE_BYTES = 1024 * 1024
+export const MAX_LINE_BYTES = 1024 * 1024
 
 /** @throws SeqcastError E_SEQUENCE_PAST_END, E_STORE_CORRUPT */
 export async function exportJsonLines(
@@ -68,13 +69,15 @@ export async function exportJsonLines(
     start: number,
     _end: number,
     receivedUs: number,
+    receivedNs = 0,
   ) => {
+    const received = receivedNs === 0 ? { receivedUs } : { receivedUs, receivedNs }
     let text = ''
     let at = start
     for (let i = 0; i < count; i++) {
       const end = at + 2 + readU16(bytes, at)
       const fields = describe(bytes.subarray(at + 2, end), options.decode)
-      text += `${JSON.stringify({ sequence: sequence + i, receivedUs, ...fields })}\n`
+      text += `${JSON.stringify({ sequence: sequence + i, ...received, ...fields })}\n`
       at = end
     }
     return Buffer.from(text)
@@ -164,8 +167,12 @@ function takeLine(
   }
   const message = 'message' in fields || target.kind === 'opaque' ? opaqueOf(fields) : eventOf(fields, options.encode)
   if (typeof message === 'string') return message
-  const receivedUs = numberOf(fields, 'receivedUs', Number.MAX_SAFE_INTEGER) ?? options.receivedUs ?? 0
-  return gatherer.add(message, receivedUs)
+  const receivedUs = numberOf(fields, 'receivedUs', Number.MAX_SAFE_INTEGER, options.receivedUs ?? 0)
+  const receivedNs = numberOf(fields, 'receivedNs', 999, 0)
+  if (receivedUs === undefined || receivedNs === undefined) {
+    return "'receivedUs' or 'receivedNs' is not a number in its range"
+  }
+  return gatherer.add(message, receivedUs, receivedNs)
 }
 
 function opaqueOf(fields: object): Uint8Array | string {
@@ -176,14 +183,16 @@ function eventOf(fields: object, encode: PayloadEncoder | undefined): Uint8Array
   const type = numberOf(fields, 'type', 0xffff)
   const source = numberOf(fields, 'source', 0xffff)
   const sourceSequence = numberOf(fields, 'sourceSequence', 0xffff_ffff)
-  const epoch = numberOf(fields, 'epoch', 0xffff) ?? 1
-  const flags = numberOf(fields, 'flags', 0xffff) ?? WHOLE_MESSAGE
+  const epoch = numberOf(fields, 'epoch', 0xffff, 1)
+  const flags = numberOf(fields, 'flags', 0xffff, WHOLE_MESSAGE)
   const time = 'timeNs' in fields ? fields.timeNs : undefined
   if (type === undefined || source === undefined || sourceSequence === undefined) {
     return "no 'type', 'source' or 'sourceSequence' that is a number in its range"
   }
+  if (epoch === undefined || flags === undefined) return "'epoch' or 'flags' is not a number in its range"
   if (typeof time !== 'string' || !/^\d{1,20}$/.test(time) || BigInt(time) >= 1n << 64n) return "no 'timeNs' in digits"
   let payload = base64Of(fields, 'payload')
+  if (payload === undefined && 'payload' in fields) return "'payload' is not base64"
   if (payload === undefined && 'data' in fields) {
     try {
       payload = encode?.(type, fields.data)
@@ -201,12 +210,16 @@ function eventOf(fields: object, encode: PayloadEncoder | undefined): Uint8Array
   return event
 }
 
-function numberOf(fields: object, name: string, max: number): number | undefined {
-  const value: unknown = Reflect.get(fields, name)
+/** @param absent what a field that is not there counts for. @returns undefined where it is not a number in its range */
+function numberOf(fields: object, name: string, max: number, absent?: number): number | undefined {
+  const value: unknown = name in fields ? Reflect.get(fields, name) : absent
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max ? value : undefined
 }
 
 function base64Of(fields: object, name: string): Uint8Array | undefined {
   const value: unknown = Reflect.get(fields, name)
-  return typeof value === 'string' && /^[A-Za-z0-9+/]*={0,2}$/.test(value) ? Buffer.from(value, 'base64') : undefined
+  if (typeof value !== 'string') return undefined
+  const bytes = Buffer.from(value, 'base64')
+  // What was decoded must be all that is there: the decoder passes over what it does not know.
+  return bytes.toString('base64') === value ? bytes : undefined
 }

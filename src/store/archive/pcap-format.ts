@@ -3,7 +3,7 @@
  *
  * | offset | size | file header |
  * |---|---|---|
- * | 0 | 4 | magic: a1b2c3d4 times in microseconds, a1b23c4d in nanoseconds |
+ * | 0 | 4 | magic: a1b2c3d4 times in microseconds, a1b23c4d in nanoseconds, a1b2cd34 microseconds and longer frame headers |
  * | 4 | 4 | version 2.4 |
  * | 8 | 8 | zone and accuracy, zero |
  * | 16 | 4 | longest frame |
@@ -15,38 +15,32 @@
  * | 4 | 4 | microseconds or nanoseconds |
  * | 8 | 4 | bytes in the file |
  * | 12 | 4 | bytes on the wire |
+ *
+ * Ours have nanoseconds.
  */
 import { readU16, writeU16, writeU32 } from '../../wire/bytes.js'
+import { type CaptureLayout, type FrameListener, MAX_FRAME_BYTES } from './captured-frame.js'
+import { type Endpoint, IPV4_BYTES, LINK_ETHERNET, UDP_BYTES } from './frames.js'
 
 export const PCAP_FILE_HEADER_BYTES = 24
-export const PCAP_FRAME_HEADER_BYTES = 16
-/** What libpcap takes for the longest frame that can be. */
-export const MAX_FRAME_BYTES = 262_144
-export const LINK_ETHERNET = 1
-export const LINK_RAW_IP = 101
-const LINK_LOOPBACK = 0
-const LINK_LINUX_COOKED = 113
-const LINK_LINUX_COOKED_2 = 276
+const FRAME_HEADER_BYTES = 16
+/** With a1b2cd34: interface, protocol and kind of packet follow. */
+const LONG_FRAME_HEADER_BYTES = 24
 const MAGIC_MICROSECONDS = 0xa1b2_c3d4
 const MAGIC_NANOSECONDS = 0xa1b2_3c4d
-const MAGIC_PCAPNG = 0x0a0d_0d0a
+const MAGIC_LONG_HEADERS = 0xa1b2_cd34
+const VERSION = 2
 const ETHERNET_BYTES = 14
-const IPV4_BYTES = 20
-const UDP_BYTES = 8
 const ETHERTYPE_IPV4 = 0x0800
-const ETHERTYPES_VLAN: readonly number[] = [0x8100, 0x88a8]
 const PROTOCOL_UDP = 17
 
-export interface Endpoint {
-  /** Dotted IPv4. */
-  readonly address: string
-  readonly port: number
-}
+/** The last time that a frame can have: its seconds are a u32. */
+export const PCAP_LATEST_US = 0xffff_ffff * 1_000_000
 
 export function pcapFileHeader(link: number): Uint8Array {
   const bytes = new Uint8Array(PCAP_FILE_HEADER_BYTES)
-  writeU32(bytes, 0, MAGIC_MICROSECONDS)
-  writeU16(bytes, 4, 2)
+  writeU32(bytes, 0, MAGIC_NANOSECONDS)
+  writeU16(bytes, 4, VERSION)
   writeU16(bytes, 6, 4)
   writeU32(bytes, 16, MAX_FRAME_BYTES)
   writeU32(bytes, 20, link)
@@ -54,16 +48,23 @@ export function pcapFileHeader(link: number): Uint8Array {
 }
 
 /** A UDP datagram as a frame of a pcap file; the UDP checksum is left out (zero), which IPv4 allows. */
-export function pcapFrame(link: number, from: Endpoint, to: Endpoint, payload: Uint8Array, timeUs: number): Uint8Array {
+export function pcapFrame(
+  link: number,
+  from: Endpoint,
+  to: Endpoint,
+  payload: Uint8Array,
+  timeUs: number,
+  timeNs: number,
+): Uint8Array {
   const linkBytes = link === LINK_ETHERNET ? ETHERNET_BYTES : 0
   const lengthBytes = linkBytes + IPV4_BYTES + UDP_BYTES + payload.length
-  const bytes = new Uint8Array(PCAP_FRAME_HEADER_BYTES + lengthBytes)
+  const bytes = new Uint8Array(FRAME_HEADER_BYTES + lengthBytes)
   writeU32(bytes, 0, Math.floor(timeUs / 1_000_000))
-  writeU32(bytes, 4, Math.floor(timeUs % 1_000_000))
+  writeU32(bytes, 4, (timeUs % 1_000_000) * 1_000 + timeNs)
   writeU32(bytes, 8, lengthBytes)
   writeU32(bytes, 12, lengthBytes)
-  const ip = PCAP_FRAME_HEADER_BYTES + linkBytes
-  if (link === LINK_ETHERNET) writeEthernet(bytes, PCAP_FRAME_HEADER_BYTES, to.address)
+  if (linkBytes > 0) writeEthernet(bytes, FRAME_HEADER_BYTES, to.address)
+  const ip = FRAME_HEADER_BYTES + linkBytes
   writeIpv4(bytes, ip, from.address, to.address, UDP_BYTES + payload.length)
   const udp = ip + IPV4_BYTES
   writeU16(bytes, udp, from.port)
@@ -99,55 +100,52 @@ function writeIpv4(bytes: Uint8Array, at: number, from: string, to: string, payl
   writeU16(bytes, at + 10, ~sum & 0xffff)
 }
 
-/** How to read the rest of a file. */
-export interface PcapLayout {
-  readonly littleEndian: boolean
-  readonly unitsPerSecond: 1_000_000 | 1_000_000_000
-  readonly link: number
+/** What the file header says of the frames. */
+class PcapLayout implements CaptureLayout {
+  readonly #littleEndian: boolean
+  readonly #unitsPerSecond: number
+  readonly #link: number
+  readonly #headerBytes: number
+
+  constructor(littleEndian: boolean, magic: number, link: number) {
+    this.#littleEndian = littleEndian
+    this.#unitsPerSecond = magic === MAGIC_NANOSECONDS ? 1_000_000_000 : 1_000_000
+    this.#headerBytes = magic === MAGIC_LONG_HEADERS ? LONG_FRAME_HEADER_BYTES : FRAME_HEADER_BYTES
+    this.#link = link
+  }
+
+  next(view: DataView, at: number, offsetBytes: number, listener: FrameListener): number | string {
+    const leftBytes = view.byteLength - at
+    if (leftBytes < this.#headerBytes) return 0
+    const fraction = view.getUint32(at + 4, this.#littleEndian)
+    const lengthBytes = view.getUint32(at + 8, this.#littleEndian)
+    const onWireBytes = view.getUint32(at + 12, this.#littleEndian)
+    if (lengthBytes > MAX_FRAME_BYTES) return `a frame of ${lengthBytes} bytes`
+    if (lengthBytes > onWireBytes) return `a frame of ${lengthBytes} bytes that had ${onWireBytes} on the wire`
+    if (fraction >= this.#unitsPerSecond) {
+      return `a time of ${fraction} parts of a second of ${this.#unitsPerSecond}`
+    }
+    if (leftBytes < this.#headerBytes + lengthBytes) return 0
+    const nanoseconds = fraction * (1_000_000_000 / this.#unitsPerSecond)
+    listener({
+      link: this.#link,
+      bytes: new Uint8Array(view.buffer, view.byteOffset + at + this.#headerBytes, lengthBytes),
+      timeUs: view.getUint32(at, this.#littleEndian) * 1_000_000 + Math.floor(nanoseconds / 1_000),
+      timeNs: nanoseconds % 1_000,
+      offsetBytes,
+    })
+    return this.#headerBytes + lengthBytes
+  }
 }
 
-/** @returns what is wrong with the header, or how to read on */
-export function readPcapFileHeader(bytes: Uint8Array): PcapLayout | string {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+/** @returns how to read the rest of a file; what is wrong with its header; undefined where it is no pcap file */
+export function pcapLayoutOf(view: DataView): CaptureLayout | string | undefined {
   for (const littleEndian of [false, true]) {
     const magic = view.getUint32(0, littleEndian)
-    const link = view.getUint32(20, littleEndian) & 0xffff
-    if (magic === MAGIC_PCAPNG) return 'this is a pcapng file; convert it with: editcap -F pcap IN OUT'
-    if (magic === MAGIC_MICROSECONDS) return { littleEndian, unitsPerSecond: 1_000_000, link }
-    if (magic === MAGIC_NANOSECONDS) return { littleEndian, unitsPerSecond: 1_000_000_000, link }
+    if (magic !== MAGIC_MICROSECONDS && magic !== MAGIC_NANOSECONDS && magic !== MAGIC_LONG_HEADERS) continue
+    const version = view.getUint16(4, littleEndian)
+    if (version !== VERSION) return `a pcap file of version ${version}, not ${VERSION}`
+    return new PcapLayout(littleEndian, magic, view.getUint32(20, littleEndian) & 0xffff)
   }
-  return 'not a pcap file'
-}
-
-/** The UDP datagram in a frame. */
-export interface Datagram {
-  readonly address: string
-  readonly port: number
-  readonly payload: Uint8Array
-}
-
-/** @returns undefined where the frame carries anything else (IP fragments and frames that were cut short, too) */
-export function datagramOf(link: number, frame: Uint8Array): Datagram | undefined {
-  const ip = ipv4At(link, frame)
-  if (ip < 0 || ip + IPV4_BYTES > frame.length || frame[ip]! >>> 4 !== 4) return undefined
-  const udp = ip + (frame[ip]! & 0xf) * 4
-  const isFragment = (readU16(frame, ip + 6) & 0x3fff) !== 0
-  if (frame[ip + 9] !== PROTOCOL_UDP || isFragment || udp + UDP_BYTES > frame.length) return undefined
-  const end = udp + readU16(frame, udp + 4)
-  if (end < udp + UDP_BYTES || end > frame.length) return undefined
-  return {
-    address: frame.subarray(ip + 16, ip + 20).join('.'),
-    port: readU16(frame, udp + 2),
-    payload: frame.subarray(udp + UDP_BYTES, end),
-  }
-}
-
-function ipv4At(link: number, frame: Uint8Array): number {
-  if (link === LINK_RAW_IP || link === 228) return 0
-  if (link === LINK_LOOPBACK) return 4
-  let typeAt = link === LINK_ETHERNET ? 12 : link === LINK_LINUX_COOKED ? 14 : -1
-  if (link === LINK_LINUX_COOKED_2) return frame.length > 20 && readU16(frame, 0) === ETHERTYPE_IPV4 ? 20 : -1
-  if (typeAt < 0) return -1
-  while (typeAt + 2 <= frame.length && ETHERTYPES_VLAN.includes(readU16(frame, typeAt))) typeAt += 4
-  return typeAt + 2 <= frame.length && readU16(frame, typeAt) === ETHERTYPE_IPV4 ? typeAt + 2 : -1
+  return undefined
 }

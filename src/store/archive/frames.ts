@@ -1,0 +1,99 @@
+/**
+ * The UDP datagram in a captured frame: through the kinds of link that captures of this field have, VLAN tags, IPv4 and IPv6.
+ */
+import { readU16 } from '../../wire/bytes.js'
+
+export const LINK_ETHERNET = 1
+export const LINK_RAW_IP = 101
+const LINK_IPV4 = 228
+const LINK_IPV6 = 229
+/** DLT_RAW has one number in files and others in what some systems write. */
+const LINKS_RAW: readonly number[] = [LINK_RAW_IP, 12, 14]
+/** BSD loopback: four bytes of address family, in the order of the host or of the network. */
+const LINKS_LOOPBACK: readonly number[] = [0, 108]
+const LOOPBACK_BYTES = 4
+const LINK_LINUX_COOKED = 113
+const LINK_LINUX_COOKED_2 = 276
+const COOKED_2_BYTES = 20
+const ETHERTYPE_IPV4 = 0x0800
+const ETHERTYPE_IPV6 = 0x86dd
+const ETHERTYPES_VLAN: readonly number[] = [0x8100, 0x88a8, 0x9100]
+const PROTOCOL_UDP = 17
+export const IPV4_BYTES = 20
+const IPV6_BYTES = 40
+export const UDP_BYTES = 8
+/** Headers of IPv6 that may stand before UDP: hop-by-hop options, routing, destination options. */
+const IPV6_EXTENSIONS: readonly number[] = [0, 43, 60]
+const IPV6_FRAGMENT = 44
+
+/** Why no whole datagram is in a frame. `cut-short`: the capture kept only the beginning of it. */
+export type FrameSkip = 'not-udp' | 'ip-fragment' | 'cut-short'
+
+export interface Endpoint {
+  /** Dotted IPv4; IPv6 as eight groups of hex digits. */
+  readonly address: string
+  readonly port: number
+}
+
+/** Where a datagram went, and what it carries: a view of the frame. */
+export interface Datagram extends Endpoint {
+  readonly payload: Uint8Array
+}
+
+/** @returns why there is none, where the frame carries anything else */
+export function datagramOf(link: number, frame: Uint8Array): Datagram | FrameSkip {
+  const ip = ipAt(link, frame)
+  if (ip < 0) return 'not-udp'
+  if (ip >= frame.length) return 'cut-short'
+  const version = frame[ip]! >>> 4
+  if (version === 4) return ofIpv4(frame, ip)
+  return version === 6 ? ofIpv6(frame, ip) : 'not-udp'
+}
+
+function ofIpv4(frame: Uint8Array, ip: number): Datagram | FrameSkip {
+  if (ip + IPV4_BYTES > frame.length) return 'cut-short'
+  if (frame[ip + 9] !== PROTOCOL_UDP) return 'not-udp'
+  if ((readU16(frame, ip + 6) & 0x3fff) !== 0) return 'ip-fragment'
+  return ofUdp(frame, ip + (frame[ip]! & 0xf) * 4, frame.subarray(ip + 16, ip + 20).join('.'))
+}
+
+function ofIpv6(frame: Uint8Array, ip: number): Datagram | FrameSkip {
+  if (ip + IPV6_BYTES > frame.length) return 'cut-short'
+  let protocol = frame[ip + 6]!
+  let at = ip + IPV6_BYTES
+  while (IPV6_EXTENSIONS.includes(protocol)) {
+    if (at + 2 > frame.length) return 'cut-short'
+    protocol = frame[at]!
+    at += (frame[at + 1]! + 1) * 8
+  }
+  if (protocol === IPV6_FRAGMENT) return 'ip-fragment'
+  if (protocol !== PROTOCOL_UDP) return 'not-udp'
+  const groups = Array.from({ length: 8 }, (_, i) => readU16(frame, ip + 24 + i * 2).toString(16))
+  return ofUdp(frame, at, groups.join(':'))
+}
+
+function ofUdp(frame: Uint8Array, udp: number, address: string): Datagram | FrameSkip {
+  if (udp + UDP_BYTES > frame.length) return 'cut-short'
+  const lengthBytes = readU16(frame, udp + 4)
+  if (lengthBytes < UDP_BYTES) return 'not-udp'
+  const end = udp + lengthBytes
+  if (end > frame.length) return 'cut-short'
+  return { address, port: readU16(frame, udp + 2), payload: frame.subarray(udp + UDP_BYTES, end) }
+}
+
+/** Where the IP header begins; -1 where there is none, or the link is of a kind that is not known. */
+function ipAt(link: number, frame: Uint8Array): number {
+  if (LINKS_RAW.includes(link) || link === LINK_IPV4 || link === LINK_IPV6) return 0
+  if (LINKS_LOOPBACK.includes(link)) return LOOPBACK_BYTES
+  if (link === LINK_LINUX_COOKED_2) return isIp(frame, 0) ? COOKED_2_BYTES : -1
+  let typeAt = link === LINK_ETHERNET ? 12 : link === LINK_LINUX_COOKED ? 14 : -1
+  if (typeAt < 0) return -1
+  while (typeAt + 2 <= frame.length && ETHERTYPES_VLAN.includes(readU16(frame, typeAt))) typeAt += 4
+  return isIp(frame, typeAt) ? typeAt + 2 : -1
+}
+
+function isIp(frame: Uint8Array, typeAt: number): boolean {
+  if (typeAt + 2 > frame.length) return false
+  const type = readU16(frame, typeAt)
+  return type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6
+}
