@@ -36,13 +36,14 @@ export interface OpenedCheckpoint {
 
 /** @throws SeqcastError E_NONDETERMINISM where the state is no plain data; Error before the first event of a session */
 export function captureHost(component: Component, session: string, parts: HostParts, moment: HostMoment): Checkpoint {
-  const { application, commands, outside, effects, digests, messages, role, sessionEvents, sources } = parts
+  const { application, commands, outside, effects, digests, messages, role, seeding, sessionEvents, sources } = parts
   const { sequence, event, applicationEvents } = moment
   const body = encodeState({
     applicationEvents,
     session: sessionEvents.capture(),
     sources: sources.capture(),
     role: role.capture(),
+    seed: seeding.capture(),
     commands: commands.capture(),
     outside: outside.capture(),
     effects: effects.capture(),
@@ -102,7 +103,7 @@ export function restoreHost(component: Component, parts: HostParts, { header, fi
 }
 
 function restoreParts(component: Component, parts: HostParts, fields: Fields): void {
-  const { outside, effects, digests, messages, role, sessionEvents, sources } = parts
+  const { outside, effects, digests, messages, role, seeding, sessionEvents, sources } = parts
   sources.restore(fields.fields('sources'))
   sessionEvents.restore(fields.fields('session'), fields.fields('commands'))
   outside.restore(fields.fields('outside'), sources.named(outsideSourceName(component.name)))
@@ -110,6 +111,7 @@ function restoreParts(component: Component, parts: HostParts, fields: Fields): v
   digests.restore(fields.fields('digests'))
   messages.restore(fields.fields('messages'))
   role.restore(fields.fields('role'))
+  seeding.restore(fields.fields('seed'))
 }
 
 /** Whether the stream that has this event at the checkpoint's sequence is the one that the checkpoint was taken of. */

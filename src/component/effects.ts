@@ -72,7 +72,7 @@ export interface EffectsOptions {
   /** Keys of what this process has done in an earlier session, and that was carried over. */
   readonly doneBefore?: ReadonlySet<string>
   /** What this process had begun in an earlier session and that has not ended yet. */
-  readonly underWay?: Carry['effectUnderWay']
+  readonly underWay?: Carry['effectUnderWay'] | undefined
   /** One of these turns out to be of an event that is no more. */
   readonly revoked: (effect: RevokedEffect) => void
 }
@@ -213,8 +213,8 @@ export class Effects {
   /** What is owed, without how far this process is with it: that is for who is active to know. */
   capture(): object {
     return {
-      owed: this.pending().map(({ sequence, index, epoch, timeUs, type, name, payload }) => {
-        return { sequence, index, epoch, timeUs, type, name, payload }
+      owed: this.pending().map(({ sequence, index, epoch, timeUs, type, name, payload, from }) => {
+        return { sequence, index, epoch, timeUs, type, name, payload, from: from === undefined ? null : { ...from } }
       }),
     }
   }
@@ -222,7 +222,10 @@ export class Effects {
   restore(from: Fields): void {
     for (const owed of from.list('owed')) {
       const [sequence, epoch, timeUs] = [owed.whole('sequence'), owed.whole('epoch'), owed.number('timeUs')]
-      this.add(sequence, epoch, timeUs, owed.whole('type'), owed.text('name'), owed.bytes('payload'))
+      const [type, name, payload] = [owed.whole('type'), owed.text('name'), owed.bytes('payload')]
+      const origin = owed.optionalFields('from')
+      if (origin === undefined) this.add(sequence, epoch, timeUs, type, name, payload)
+      else this.addCarried(sequence, epoch, name, { ...originOf(origin), component: '', timeUs, type, payload })
     }
   }
 
@@ -385,8 +388,18 @@ export class Effects {
   }
 }
 
+function originOf(from: Fields): EffectOrigin {
+  const [key, session] = [from.text('key'), from.text('session')]
+  return { key, session, sequence: from.whole('sequence'), index: from.whole('index') }
+}
+
 /** One event of one branch; one that was carried over has its key. */
-function identityOf({ epoch, sequence, index, from }: Omit<PendingEffect, 'timeUs' | 'type' | 'name' | 'payload'>): string {
+function identityOf({
+  epoch,
+  sequence,
+  index,
+  from,
+}: Omit<PendingEffect, 'timeUs' | 'type' | 'name' | 'payload'>): string {
   return from !== undefined ? from.key : `${epoch}/${sequence}/${index}`
 }
 

@@ -48,6 +48,24 @@ export function effectsBoundError(component: string, sequence: number, pending: 
   })
 }
 
+export function seedError(component: string, session: string, thrown: unknown): SeqcastError {
+  const isPayload = thrown instanceof SeqcastError && thrown.code === 'E_PAYLOAD'
+  const message = `the seed of ${component} for session ${session} failed: ${messageOf(thrown)}`
+  return new SeqcastError(isPayload ? 'E_PAYLOAD' : 'E_HANDLER', message, {
+    hint: 'correct `seed` and start again: the component reads the session before to its end, and goes on from there',
+    fields: { component, session, stack: thrown instanceof Error ? thrown.stack : undefined },
+    cause: thrown,
+  })
+}
+
+export function foreignPredecessorError(session: string, own: string, found: string): SeqcastError {
+  const message = `session ${session} goes on from ${found === '' ? 'no other' : found}, and not from ${own}, which names it as its successor`
+  return new SeqcastError('E_SESSION_FOREIGN', message, {
+    hint: 'a session of that name was there before: see which one is right (seqcast sessions), and keep the other away from these groups',
+    fields: { session, predecessor: own, found },
+  })
+}
+
 export function payloadError(sequence: number, type: number, name: string, cause: unknown): SeqcastError {
   const message = `event ${sequence} (type ${type}, ${name}) does not decode: ${messageOf(cause)}`
   return new SeqcastError('E_PAYLOAD', message, {

@@ -2,7 +2,9 @@
 import type { Clock } from '../core/clock.js'
 import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import type { OutboxMessage } from '../protocol/outbox-types.js'
 import type { Checkpoint } from '../wire/checkpoint.js'
+import type { Carry } from './carry.js'
 import type { RevokedEffect } from './effects.js'
 import type { KeptOutside } from './kept-outside.js'
 import type { ComponentState } from './lifecycle.js'
@@ -38,6 +40,8 @@ export interface HostOptions {
   readonly checkpoint?: Checkpoint
   /** What `revoked` of the process's host before returned. */
   readonly survivors?: Survivors
+  /** What `carryOver` of the process's host of the session before returned. Also for the hosts after a revocation. */
+  readonly carry?: Carry
   readonly observer?: HostObserver
   readonly logger?: Logger
 }
@@ -52,12 +56,16 @@ export interface HostOutput {
   commandReturned?(latencyUs: number): void
   /** Something was issued outside of a turn (by input, or by an effect that has ended): call `flush` soon. */
   wantsFlush?(): void
+  /** The session has ended, and `successor` goes on as soon as that is stable. The host handles nothing more. */
+  rolled?(successor: string): void
 }
 
 /** What outlives a host whose events were revoked: the next host of the process is made with it. Opaque to applications. */
 export interface Survivors {
   /** Commands from outside that are not stable. */
   readonly outside: KeptOutside | undefined
+  /** Of the session before, and not entered yet. */
+  readonly outsideCarried: readonly OutboxMessage[]
   /** Effects that this process has done, and that the stream does not know to be done. */
   readonly effectsDone: ReadonlySet<string>
   /** Effects that this process has begun for events that were not revoked, and were not stable either. */

@@ -14,6 +14,7 @@ import type { HostObserver, HostOptions, HostOutput } from './host-options.js'
 import { Messages } from './messages.js'
 import { Outside } from './outside.js'
 import { Role } from './role.js'
+import { Seeding } from './seeding.js'
 import { SessionEvents } from './session-events.js'
 import { SourceRegistry } from './sources.js'
 
@@ -43,6 +44,7 @@ export interface HostParts {
   readonly digests: Digests
   readonly messages: Messages
   readonly role: Role
+  readonly seeding: Seeding
   readonly sessionEvents: SessionEvents
 }
 
@@ -61,7 +63,8 @@ export function createParts(owner: PartsOwner): HostParts {
     output.commandReturned(latencyUs)
   }
   const commands = createCommands(owner, returned)
-  const outside = createOutside(owner, returned)
+  const seeding = createSeeding(owner, () => role)
+  const outside = createOutside(owner, seeding, returned)
   const effects = createEffects(owner, outside, () => role)
   const messages = new Messages(component, application, effects)
   const digests = new Digests({
@@ -72,13 +75,14 @@ export function createParts(owner: PartsOwner): HostParts {
     observer,
   })
   const { state } = application
-  const role: Role = new Role({ component, options, output, commands, outside, effects, logger, state })
+  const role: Role = new Role({ component, options, output, commands, outside, effects, seeding, logger, state })
   const sources = new SourceRegistry()
   const fail = (error: SeqcastError): void => owner.failed(error)
   const sessionEvents = new SessionEvents({
-    ...{ component, options, sources, commands, outside, effects, messages, digests, role, logger, fail },
+    ...{ component, options, sources, commands, outside, effects, messages, digests, role, seeding, application },
+    ...{ logger, fail },
   })
-  return { sources, application, commands, outside, effects, digests, messages, role, sessionEvents }
+  return { sources, application, commands, outside, effects, digests, messages, role, seeding, sessionEvents }
 }
 
 type Returned = (latencyUs: number) => void
@@ -92,15 +96,29 @@ function createCommands({ component, options, output, logger }: PartsOwner, retu
   )
 }
 
-function createOutside(owner: PartsOwner, returned: Returned): Outside {
+function createSeeding({ component, options, output, logger }: PartsOwner, role: () => Role): Seeding {
+  const { session, tagBytes = AUTH_TAG_BYTES } = options
+  return new Seeding(
+    { component, session, tagBytes, logger, nonce: () => role().nextNonce() },
+    { sendCommands: (packet) => output.sendCommands(packet) },
+  )
+}
+
+function createOutside(owner: PartsOwner, seeding: Seeding, returned: Returned): Outside {
   const { component, options, output, logger } = owner
   const { session, clock, outsideCommands: capacityCommands = OUTBOX_COMMANDS, tagBytes = AUTH_TAG_BYTES } = options
-  const kept = options.survivors?.outside
+  const { survivors, carry } = options
+  const kept = survivors?.outside
+  const carried = survivors === undefined ? carry?.outside : survivors.outsideCarried
+  const inputEnded = carry?.inputEnded
   return new Outside(
     {
       ...{ component, session, capacityCommands, tagBytes, logger },
       nowUs: () => clock?.nowUs() ?? owner.nowUs(),
+      isOpen: () => seeding.isOpen,
       ...(kept === undefined ? {} : { kept }),
+      ...(carried === undefined ? {} : { carried }),
+      ...(inputEnded === undefined ? {} : { inputEnded }),
     },
     {
       sendCommands: (packet) => output.sendCommands(packet),
@@ -138,5 +156,8 @@ function createEffects(owner: PartsOwner, outside: Outside, role: () => Role): E
     revoked: (effect) => owner.effectRevoked(effect),
     ...(begun === undefined ? {} : { begun }),
     ...(done === undefined ? {} : { done }),
+    ...(options.carry === undefined
+      ? {}
+      : { doneBefore: options.carry.effectsDone, underWay: options.carry.effectUnderWay }),
   })
 }

@@ -11,7 +11,7 @@ export interface HostFigures {
 }
 
 export function statusOf(component: string, instance: string, parts: HostParts, own: HostFigures): ComponentStatus {
-  const { application, commands, outside, effects, digests, messages, role, sessionEvents } = parts
+  const { application, commands, outside, effects, digests, messages, role, seeding, sessionEvents } = parts
   return {
     component,
     instance,
@@ -35,6 +35,9 @@ export function statusOf(component: string, instance: string, parts: HostParts, 
       schemaMismatches: sessionEvents.schemaMismatches,
       outsideClosed: role.outsideClosed,
       outsideDropped: outside.droppedAfterRevocation,
+      outsideDroppedAtRollover: outside.droppedAtRollover,
+      effectsCarried: sessionEvents.effectsCarried,
+      seedEvents: seeding.progress.events,
       effectsRevoked: own.effectsRevoked,
       resentCommands: commands.resent + outside.resent,
     },

@@ -13,10 +13,18 @@ import type { Standing } from '../protocol/succession.js'
 import { readU16 } from '../wire/bytes.js'
 import type { Checkpoint } from '../wire/checkpoint.js'
 import type { ComponentStatus } from '../wire/control.js'
-import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType, FIRST_APPLICATION_TYPE } from '../wire/event.js'
+import {
+  EVENT_HEADER_BYTES,
+  eventEpoch,
+  eventFlags,
+  eventSource,
+  eventType,
+  FIRST_APPLICATION_TYPE,
+} from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
-import { DIGEST_TAKEN, TICK } from '../wire/runtime-events.js'
+import { DIGEST_TAKEN, SESSION_ENDED, TICK } from '../wire/runtime-events.js'
 import type { Application } from './application.js'
+import { type Carry, collectSeed } from './carry.js'
 import { captureHost, openCheckpoint, restoreHost } from './checkpoint.js'
 import type { Commands } from './commands.js'
 import type { Component } from './definition.js'
@@ -32,6 +40,7 @@ import type { ComponentState } from './lifecycle.js'
 import type { Messages } from './messages.js'
 import type { Outside } from './outside.js'
 import type { Role } from './role.js'
+import type { Seeding } from './seeding.js'
 import type { SessionEvents } from './session-events.js'
 import type { SourceRegistry } from './sources.js'
 import type { Timer } from './timers.js'
@@ -46,6 +55,7 @@ export class ComponentHost {
   readonly sources: SourceRegistry
   readonly #component: Component
   readonly #options: HostOptions
+  readonly #output: HostOutput
   readonly #observer: HostObserver
   readonly #logger: Logger
   readonly #parts: HostParts
@@ -56,6 +66,7 @@ export class ComponentHost {
   readonly #digests: Digests
   readonly #messages: Messages
   readonly #role: Role
+  readonly #seeding: Seeding
   readonly #sessionEvents: SessionEvents
   #nextSequence = 1
   #stableSequence = 0
@@ -72,9 +83,10 @@ export class ComponentHost {
       options.checkpoint === undefined ? undefined : openCheckpoint(options.checkpoint, component, options.session)
     this.#component = component
     this.#options = options
+    this.#output = output
     this.#observer = options.observer ?? {}
     this.#logger = options.logger ?? silentLogger
-    this.#effectsRevoked = options.survivors?.effectsRevoked ?? 0
+    this.#effectsRevoked = (options.survivors ?? options.carry)?.effectsRevoked ?? 0
     const parts = createParts({
       component,
       options,
@@ -96,6 +108,7 @@ export class ComponentHost {
     this.#digests = parts.digests
     this.#messages = parts.messages
     this.#role = parts.role
+    this.#seeding = parts.seeding
     this.#sessionEvents = parts.sessionEvents
     if (opened === undefined) return
     this.#applicationEvents = restoreHost(component, parts, opened)
@@ -207,6 +220,7 @@ export class ComponentHost {
   onHeld(held: boolean): void {
     this.#commands.onHeld(held)
     this.#outside.onHeld(held)
+    this.#seeding.onHeld(held)
   }
 
   /** All that the session has was handled. */
@@ -228,6 +242,7 @@ export class ComponentHost {
   revoked(fromSequence: number, reason: string): Survivors {
     this.#observer.revoked?.(fromSequence)
     const stableSequence = Math.min(this.#stableSequence, this.#nextSequence - 1)
+    const outsideCarried = this.#outside.carried
     const outside = this.#outside.revoked(stableSequence)
     const effectsDone = this.#effects.done()
     const { revoked, begun } = this.#effects.revoked(fromSequence)
@@ -235,7 +250,53 @@ export class ComponentHost {
     this.#role.onFellBehind(`events from ${fromSequence} on were revoked: ${reason}`)
     this.#isSucceeded = true
     const { nextNonce: nonce } = this.#role
-    return { outside, effectsDone, effectsBegun: begun, effectsRevoked: this.#effectsRevoked, nonce }
+    const effectsRevoked = this.#effectsRevoked
+    return { outside, outsideCarried, effectsDone, effectsBegun: begun, effectsRevoked, nonce }
+  }
+
+  /** The session that goes on from the end of this one; '' while this one lasts, or where it just ended. */
+  get successor(): string {
+    return this.#role.successor
+  }
+
+  /** The session that this one goes on from; '' before its first event, and where there is none. */
+  get predecessor(): string {
+    return this.#seeding.predecessor
+  }
+
+  /**
+   * What the component begins this session with is not all in the stream, and this host does not know the rest: the process has to read the
+   * predecessor to its end, and come back with what `carryOver` gives there.
+   */
+  get lacksSeed(): boolean {
+    return this.#seeding.isUnknown
+  }
+
+  /**
+   * What goes over into the successor. To be called once, when all of the session is handled, and `lacksSeed` is false.
+   * @throws SeqcastError E_HANDLER, E_PAYLOAD, E_NONDETERMINISM where the component's `seed` fails
+   */
+  carryOver(): Carry {
+    const { session, guard: isGuarded = true } = this.#options
+    const left = this.#seeding.left()
+    const moment = { session: this.#role.successor, predecessor: session, isGuarded }
+    const events = collectSeed(this.#component, this.#application, moment)
+    // Nobody ever spoke for a component that was never active: what it would have said is not wanted now.
+    const hasSpoken = this.#role.term > 0
+    const seed = {
+      predecessor: session,
+      events: [...left.events, ...events],
+      effects: [...left.effects, ...(hasSpoken ? this.#effects.owed() : [])],
+      pending: [...left.pending, ...(hasSpoken ? this.#commands.unsequenced() : [])],
+    }
+    return {
+      seed,
+      outside: this.#outside.unsequenced(),
+      effectsDone: this.#effects.doneKeys(),
+      effectUnderWay: this.#effects.underWay,
+      effectsRevoked: this.#effectsRevoked,
+      inputEnded: this.#outside.inputEnded,
+    }
   }
 
   /** The sequencer will not grant a registration; refusals of others are ignored. */
@@ -300,7 +361,9 @@ export class ComponentHost {
     else if (type !== TICK && type !== DIGEST_TAKEN) {
       this.#application.rest()
       const payload = bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes)
-      this.#sessionEvents.onEvent(sequence, eventEpoch(bytes, at), type, source, payload, nowUs)
+      const flags = eventFlags(bytes, at)
+      this.#sessionEvents.onEvent(sequence, eventEpoch(bytes, at), type, source, flags, payload, nowUs)
+      if (type === SESSION_ENDED && this.#role.successor !== '') this.#output.rolled?.(this.#role.successor)
     }
   }
 
@@ -327,6 +390,10 @@ export class ComponentHost {
     if (source === this.#sessionEvents.outsideSource) {
       this.#ownEvents++
       this.#outside.countEvent()
+    }
+    if (source === this.#seeding.source) {
+      const error = this.#seeding.onEvent(sequence, bytes, at, lengthBytes, nowUs)
+      return error === undefined || this.#fail(error)
     }
     if (source !== this.#outside.source) return true
     if (this.#outside.onEvent(sequence, bytes, at, lengthBytes, nowUs) === 'expected') return true
@@ -358,6 +425,7 @@ export class ComponentHost {
     const reached = Math.min(this.#stableSequence, this.#nextSequence - 1)
     this.#commands.onStable(reached)
     this.#outside.onStable(reached)
+    this.#seeding.onStable(reached)
     this.#effects.onStable(reached)
   }
 

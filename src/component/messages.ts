@@ -17,6 +17,9 @@ const COUNTERS = ['handled', 'skipped', 'fragments', 'brokenFragments', 'effects
 
 export type MessageCounter = (typeof COUNTERS)[number]
 
+/** What decodes to no message, so that whoever reads it says so. */
+const NOTHING = new Uint8Array([0xff])
+
 export class Messages {
   readonly counters: Counters<MessageCounter> = createCounters(COUNTERS)
   readonly #component: Component
@@ -38,6 +41,13 @@ export class Messages {
   /** A source was closed: what it began will not be completed. */
   onSourceClosed(source: number): void {
     this.#fragments.drop(source)
+  }
+
+  /** Takes a fragment of the runtime's own. @returns the message, where it is whole with this */
+  join(source: number, type: number, flags: number, fragment: Uint8Array): Uint8Array | undefined {
+    const verdict = this.#fragments.add(source, type, flags, fragment, 0, fragment.length)
+    if (verdict === 'complete') return this.#fragments.message.subarray(0, this.#fragments.messageBytes)
+    return verdict === 'waiting' ? undefined : NOTHING
   }
 
   capture(): object {

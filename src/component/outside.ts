@@ -12,7 +12,8 @@
 import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import { Outbox } from '../protocol/outbox.js'
-import type { OutboxVerdict } from '../protocol/outbox-types.js'
+import type { OutboxMessage, OutboxVerdict } from '../protocol/outbox-types.js'
+import { FIRST_APPLICATION_TYPE } from '../wire/event.js'
 import type { SourceRegistered } from '../wire/runtime-events.js'
 import type { Fields } from './checkpoint-fields.js'
 import type { Component } from './definition.js'
@@ -28,6 +29,12 @@ export interface OutsideOptions {
   readonly logger: Logger
   /** What an earlier host of this process had not seen to its end when events were revoked. */
   readonly kept?: KeptOutside
+  /** What this process held at the end of the session before, and was not sequenced there. */
+  readonly carried?: readonly OutboxMessage[]
+  /** True where the session takes commands from outside; later `onSessionOpened` says so. */
+  readonly isOpen: () => boolean
+  /** Until then the input of that session is about to return. */
+  readonly inputEnded?: Promise<void>
   /** Monotonic microseconds, for what is issued outside of a turn of the host. */
   readonly nowUs: () => number
 }
@@ -47,20 +54,30 @@ export class Outside {
   readonly #registration: Registration
   #open: OpenOutside | undefined
   #kept: KeptOutside | undefined
+  /** Of the session before; entered first. */
+  #carried: readonly OutboxMessage[]
+  /** While an input runs, or is about to return. */
+  #inputEnded: Promise<void> | undefined
   #held = false
   #epoch = 0
   /** Events of the newest source of the component, whoever's, and of the one that it has closed. */
   #events = 0
   #closedEvents = 0
+  /** Sources that are closed had some. */
+  #hadEvents = false
   /** By outboxes that are closed. */
   #resentBefore = 0
   /** Commands that were revoked and could not be sent again. */
   droppedAfterRevocation = 0
+  /** Commands of the session before that were not entered into this one. */
+  droppedAtRollover = 0
 
   constructor(options: OutsideOptions, output: OutsideOutput) {
     this.#options = options
     this.#output = output
     this.#kept = options.kept
+    this.#carried = options.carried ?? []
+    this.#inputEnded = options.inputEnded
     this.#registration = new Registration(options.session, (packet) => output.sendCommands(packet))
   }
 
@@ -84,7 +101,24 @@ export class Outside {
   }
 
   get commands(): number {
-    return (this.#open ?? this.#kept)?.outbox.commands ?? 0
+    return ((this.#open ?? this.#kept)?.outbox.commands ?? 0) + this.#carried.length
+  }
+
+  /** While an input of this process runs, or is about to return. */
+  get inputEnded(): Promise<void> | undefined {
+    return this.#inputEnded
+  }
+
+  /** What of the session before has not been entered yet. */
+  get carried(): readonly OutboxMessage[] {
+    return this.#carried
+  }
+
+  /** What input has issued and the stream does not have, as whole messages: it goes into the next session. */
+  unsequenced(): OutboxMessage[] {
+    const kept = this.#kept?.verdict(this.#events) === 'overtaken' ? undefined : this.#kept
+    const messages = (this.#open ?? kept)?.outbox.unsequenced() ?? []
+    return [...messages.filter(({ type }) => type >= FIRST_APPLICATION_TYPE), ...this.#carried]
   }
 
   /** How many were sent again, because they did not come back in time. */
@@ -100,8 +134,9 @@ export class Outside {
   begin(nonce: number, nowUs: number): void {
     const kept = this.#kept
     const verdict = kept?.verdict(this.#events)
+    if (this.#wasOvertaken()) this.#dropCarried()
     if (kept === undefined || verdict === 'overtaken') {
-      this.dropKept()
+      if (kept !== undefined) this.dropKept()
       this.register(nonce, nowUs)
     } else if (verdict === 'revoked') this.register(kept.nonce, nowUs)
     else this.#openKept(kept, nowUs)
@@ -124,6 +159,7 @@ export class Outside {
 
   /** A registration of the component's outside source, whoever's. */
   onRegistered(event: SourceRegistered, nowUs: number): void {
+    this.#hadEvents ||= this.#events > 0
     this.#closedEvents = this.#events
     this.#events = 0
     if (this.#open === undefined) this.#kept?.onRegistered(event, nowUs)
@@ -161,6 +197,8 @@ export class Outside {
       { session, source, firstSourceSequence: 1, datagramBytes, tagBytes, fragmentBytes, capacityCommands, logger },
       outlet,
     )
+    for (const { type, payload } of this.#carried) outbox.append(type, payload, nowUs)
+    this.#carried = []
     this.#connect({ outbox, outlet, nonce, closedNonce, closedEvents: this.#closedEvents }, nowUs)
   }
 
@@ -185,16 +223,34 @@ export class Outside {
     const { component } = this.#options
     const open = this.#open
     if (open === undefined || component.input === undefined) return
-    const ended = (thrown: unknown): void => {
-      if (!open.aborter.signal.aborted) this.#output.failed(inputError(component.name, thrown))
+    // One that is about to return may hold what this one needs, a port for instance.
+    if (this.#inputEnded === undefined) this.#runInput(open, component.input, state)
+    else void this.#inputEnded.then(() => this.#open === open && this.startInput(state))
+  }
+
+  #runInput(open: OpenOutside, input: NonNullable<Component['input']>, state: unknown): void {
+    const { component, nowUs } = this.#options
+    const { signal } = open.aborter
+    const failed = (thrown: unknown): void => {
+      if (!signal.aborted) this.#output.failed(inputError(component.name, thrown))
     }
     try {
-      const { nowUs } = this.#options
-      const port = createPort(component, open.outbox, open.aborter.signal, nowUs, () => this.#output.wantsFlush())
-      Promise.resolve(component.input(port, state)).catch(ended)
+      const port = createPort(component, open.outbox, signal, nowUs, () => this.#output.wantsFlush())
+      const ended = Promise.resolve(input(port, state)).catch(failed)
+      this.#inputEnded = ended
+      void ended.then(() => {
+        if (this.#inputEnded === ended) this.#inputEnded = undefined
+      })
     } catch (thrown) {
-      ended(thrown)
+      failed(thrown)
     }
+  }
+
+  /** The session has ended and another one goes on: input is told to end, nothing more is sent, and what is left is kept. */
+  finish(): void {
+    this.#registration.end()
+    this.#open?.outbox.disconnect()
+    this.#open?.aborter.abort(new Error(`session ${this.#options.session} has ended, and another one goes on`))
   }
 
   /**
@@ -214,6 +270,7 @@ export class Outside {
 
   /** Another process has spoken for the component: its input went on after the last key that it had found in the stream. */
   dropKept(): void {
+    this.#dropCarried()
     const dropped = this.#kept?.outbox.outstanding ?? 0
     this.#kept = undefined
     if (dropped === 0) return
@@ -221,6 +278,22 @@ export class Outside {
     this.#options.logger.warn(
       { component: this.#options.component.name, commands: dropped },
       'commands from outside are not sent again after a revocation, because another process was active since',
+    )
+  }
+
+  /** Another process has spoken for the component in this session: this one did not, as long as it has something to carry over. */
+  #wasOvertaken(): boolean {
+    return this.#hadEvents || this.#events > 0
+  }
+
+  #dropCarried(): void {
+    const dropped = this.#carried.length
+    this.#carried = []
+    if (dropped === 0) return
+    this.droppedAtRollover += dropped
+    this.#options.logger.warn(
+      { component: this.#options.component.name, commands: dropped },
+      'commands from outside are not taken over from the session before, because another process is active in this one',
     )
   }
 
@@ -242,6 +315,11 @@ export class Outside {
   setEpoch(epoch: number, nowUs: number): void {
     this.#epoch = epoch
     this.#open?.outbox.setEpoch(epoch, nowUs)
+  }
+
+  /** The session takes commands from here on. */
+  onSessionOpened(nowUs: number): void {
+    this.#open?.outbox.connect(nowUs)
   }
 
   onHeld(held: boolean): void {
@@ -272,7 +350,7 @@ export class Outside {
     const { outbox } = source
     outbox.onHeld(this.#held)
     outbox.setEpoch(this.#epoch, nowUs)
-    outbox.connect(nowUs)
+    if (this.#options.isOpen()) outbox.connect(nowUs)
     this.#open = { ...source, aborter: new AbortController() }
   }
 }

@@ -20,6 +20,7 @@ import type { HostOptions, HostOutput } from './host-options.js'
 import { type ComponentState, Lifecycle } from './lifecycle.js'
 import type { Outside } from './outside.js'
 import { Registration } from './registration.js'
+import type { Seeding } from './seeding.js'
 
 export interface RoleParts {
   readonly component: Component
@@ -28,6 +29,7 @@ export interface RoleParts {
   readonly commands: Commands
   readonly outside: Outside
   readonly effects: Effects
+  readonly seeding: Seeding
   readonly logger: Logger
   /** The component's state, for its input. */
   readonly state: unknown
@@ -56,6 +58,8 @@ export class Role {
   /** Effects and input have begun. */
   #isOutward = false
   #ended: string | undefined
+  /** The session that goes on from the end of this one; '' for none, or while this one lasts. */
+  #successor = ''
   outsideClosed = 0
 
   constructor(parts: RoleParts) {
@@ -99,18 +103,25 @@ export class Role {
     return this.#ended !== undefined
   }
 
+  /** '' while the session lasts, and where none goes on from its end. */
+  get successor(): string {
+    return this.#successor
+  }
+
   onCaughtUp(nowUs: number): void {
     if (this.#lifecycle.state !== 'rewinding' || this.#parts.options.mode === 'replay') return
+    if (this.#successor !== '') return
     if (this.#isNamed) this.#activate(nowUs)
     else {
       this.#yield()
       this.#lifecycle.transition('standby', 'caught up')
     }
+    this.#seedWhereAlone(nowUs)
   }
 
   /** Events were missed, or revoked. */
   onFellBehind(reason: string): void {
-    if (this.#lifecycle.isOver || this.#lifecycle.state === 'rewinding') return
+    if (this.#lifecycle.isOver || this.#lifecycle.state === 'rewinding' || this.#successor !== '') return
     this.#silence()
     this.#lifecycle.transition('rewinding', reason)
   }
@@ -177,23 +188,47 @@ export class Role {
   }
 
   onRefused(nonce: number, reason: string): void {
-    if (nonce === 0 || (nonce !== this.#sharedRegistration.nonce && nonce !== this.#parts.outside.nonce)) return
+    const { outside, seeding } = this.#parts
+    if (nonce === 0 || ![this.#sharedRegistration.nonce, outside.nonce, seeding.nonce].includes(nonce)) return
     this.fail(refusedError(this.#parts.component.name, reason))
   }
 
-  /** Nothing can be sequenced any more. What an active replica owes to the outside world is still done; see `settle`. */
-  onSessionEnded(reason: string): void {
+  /** The session is open for business: what waited for it goes out. */
+  onSessionOpened(nowUs: number): void {
+    const { commands, outside } = this.#parts
+    if (this.#lifecycle.state !== 'active') return
+    commands.connect(nowUs)
+    outside.onSessionOpened(nowUs)
+    this.#turnOutwards()
+  }
+
+  /**
+   * Nothing can be sequenced any more. What an active replica owes to the outside world is still done, see `settle`; where another
+   * session goes on, it is done there.
+   */
+  onSessionEnded(reason: string, successor: string): void {
     this.#ended = `session ended: ${reason}`
+    const { commands, outside, effects, seeding, options } = this.#parts
+    if (successor !== '' && options.mode === 'replica') {
+      this.#successor = successor
+      this.#sharedRegistration.end()
+      effects.disable()
+      seeding.hush()
+      outside.finish()
+      commands.disconnect()
+      return
+    }
     if (this.#lifecycle.state !== 'active') {
       this.stop(this.#ended)
       return
     }
-    this.#parts.commands.disconnect()
-    this.#parts.outside.close()
+    commands.disconnect()
+    outside.close()
   }
 
   /** Runs the effects that can be run; after the session's end, stops when none is left. */
   settle(): void {
+    if (this.#successor !== '') return
     this.#turnOutwards()
     this.#parts.effects.pump()
     if (this.#ended !== undefined && this.#parts.effects.isIdle) this.stop(this.#ended)
@@ -202,12 +237,16 @@ export class Role {
   flush(nowUs: number): void {
     this.#parts.commands.flush(nowUs)
     this.#parts.outside.flush(nowUs)
+    this.#parts.seeding.flush(nowUs)
   }
 
   /** @returns the next deadline */
   tick(nowUs: number): number {
-    if (this.#lifecycle.state !== 'active') return Number.POSITIVE_INFINITY
-    const deadlineUs = Math.min(this.#parts.commands.tick(nowUs), this.#parts.outside.tick(nowUs))
+    const { state } = this.#lifecycle
+    if (this.#successor !== '' || (state !== 'active' && state !== 'standby')) return Number.POSITIVE_INFINITY
+    const seedUs = this.#parts.seeding.tick(nowUs)
+    if (state === 'standby') return seedUs
+    const deadlineUs = Math.min(seedUs, this.#parts.commands.tick(nowUs), this.#parts.outside.tick(nowUs))
     return Math.min(deadlineUs, this.#sharedRegistration.tick(nowUs))
   }
 
@@ -238,7 +277,7 @@ export class Role {
   }
 
   #activate(nowUs: number): void {
-    const { component, options, commands, outside } = this.#parts
+    const { component, options, commands, outside, seeding } = this.#parts
     if (options.mode === 'replay') return
     const { name, schema } = component
     this.#lifecycle.transition('active', this.#reason)
@@ -246,7 +285,8 @@ export class Role {
       const wanted = { name, nonce: this.nextNonce(), exclusive: false, component: name, schemaHash: schema.hash }
       this.#sharedRegistration.request(wanted, nowUs)
     }
-    commands.connect(nowUs)
+    seeding.speak(nowUs)
+    if (seeding.isOpen) commands.connect(nowUs)
     // A source of its own would close the one of the replica beside it.
     if (component.hotHot) return
     outside.begin(this.nextNonce(), nowUs)
@@ -255,8 +295,8 @@ export class Role {
 
   /** Effects and input begin where all is known that the process ever got sequenced. */
   #turnOutwards(): void {
-    const { outside, effects, state } = this.#parts
-    if (this.#isOutward || !outside.isDrained) return
+    const { outside, effects, seeding, state } = this.#parts
+    if (this.#isOutward || !seeding.isOpen || !outside.isDrained) return
     this.#isOutward = true
     effects.enable()
     outside.startInput(state)
@@ -265,6 +305,11 @@ export class Role {
   /** What was kept over a revocation is not for this process to send, where another one is active: its input brings it in. */
   #yield(): void {
     if (this.#active !== undefined) this.#parts.outside.dropKept()
+  }
+
+  /** Where nobody is active, everybody sends the seed: the session waits for it. */
+  #seedWhereAlone(nowUs: number): void {
+    if (this.#active === undefined && this.#lifecycle.state === 'standby') this.#parts.seeding.speak(nowUs)
   }
 
   #deactivate(reason: string): void {
@@ -279,6 +324,7 @@ export class Role {
     this.#isOutward = false
     this.#parts.effects.disable()
     this.#sharedRegistration.end()
+    this.#parts.seeding.hush()
     this.#parts.outside.close()
     this.#parts.commands.disconnect()
   }

@@ -8,17 +8,24 @@ import {
   type DigestRequested,
   digestRequestedCodec,
   EFFECT_DONE,
+  EFFECT_OWED,
   type EffectDone,
+  type EffectOwed,
   effectDoneCodec,
+  effectOwedCodec,
   PASSIVATED,
   type Passivated,
   passivatedCodec,
+  SEED_DONE,
   SESSION_ENDED,
+  SESSION_OPENED,
   SESSION_STARTED,
+  type SeedDone,
   type SessionEnded,
   type SessionStarted,
   SOURCE_REGISTERED,
   type SourceRegistered,
+  seedDoneCodec,
   sessionEndedCodec,
   sessionStartedCodec,
   sourceRegisteredCodec,
@@ -32,6 +39,9 @@ export interface RuntimeEventVisitor {
   effectDone(event: EffectDone): void
   digestRequested(event: DigestRequested): void
   sessionEnded(event: SessionEnded): void
+  sessionOpened(): void
+  seedDone(event: SeedDone): void
+  effectOwed(event: EffectOwed): void
 }
 
 /** @returns false where the payload is not what the type says; types without a method are passed over */
@@ -51,6 +61,13 @@ export function readRuntimeEvent(type: number, payload: Uint8Array, visitor: Run
       return visit(digestRequestedCodec, payload, (event) => visitor.digestRequested(event))
     case SESSION_ENDED:
       return visit(sessionEndedCodec, payload, (event) => visitor.sessionEnded(event))
+    case SESSION_OPENED:
+      visitor.sessionOpened()
+      return true
+    case SEED_DONE:
+      return visit(seedDoneCodec, payload, (event) => visitor.seedDone(event))
+    case EFFECT_OWED:
+      return visit(effectOwedCodec, payload, (event) => visitor.effectOwed(event))
     default:
       return true
   }

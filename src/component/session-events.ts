@@ -2,31 +2,45 @@
  * What the runtime's own events mean to a component: the session's constants, who speaks, which replica is active, which
  * effects are done, when a digest is wanted.
  */
-import type { SeqcastError } from '../core/errors.js'
+import { SeqcastError } from '../core/errors.js'
 import { MAX_DATAGRAM_BYTES } from '../core/limits.js'
 import type { Logger } from '../core/log.js'
 import type { EpochTableEntry } from '../wire/control.js'
+import { WHOLE_MESSAGE } from '../wire/event.js'
 import type {
   Activated,
   DigestRequested,
   EffectDone,
+  EffectOwed,
   Passivated,
+  SeedDone,
   SessionEnded,
   SessionStarted,
   SourceRegistered,
 } from '../wire/runtime-events.js'
+import type { Application } from './application.js'
+import { type CarriedSeed, collectSeed } from './carry.js'
 import type { Fields } from './checkpoint-fields.js'
 import type { Commands } from './commands.js'
 import type { Component } from './definition.js'
 import { nameOfType } from './describe.js'
 import type { Digests } from './digests.js'
 import type { Effects } from './effects.js'
-import { datagramError, foreignSessionError, payloadError, schemaError } from './host-errors.js'
+import {
+  datagramError,
+  effectsBoundError,
+  foreignPredecessorError,
+  foreignSessionError,
+  payloadError,
+  schemaError,
+  seedError,
+} from './host-errors.js'
 import type { HostOptions } from './host-options.js'
 import type { Messages } from './messages.js'
 import { type Outside, outsideSourceName } from './outside.js'
 import type { Role } from './role.js'
 import { type RuntimeEventVisitor, readRuntimeEvent } from './runtime-event-reader.js'
+import type { Seeding } from './seeding.js'
 import type { SourceRegistry } from './sources.js'
 
 export interface SessionEventsParts {
@@ -39,6 +53,8 @@ export interface SessionEventsParts {
   readonly messages: Messages
   readonly digests: Digests
   readonly role: Role
+  readonly seeding: Seeding
+  readonly application: Application
   readonly logger: Logger
   readonly fail: (error: SeqcastError) => void
 }
@@ -46,6 +62,7 @@ export interface SessionEventsParts {
 export class SessionEvents implements RuntimeEventVisitor {
   readonly #parts: SessionEventsParts
   #sequence = 0
+  #source = 0
   #epoch = 0
   /** Where each epoch begins, as far as the stream was read. */
   readonly epochTable: EpochTableEntry[] = []
@@ -59,6 +76,8 @@ export class SessionEvents implements RuntimeEventVisitor {
   /** The newest source of commands from outside, of whichever replica; 0 before the first. */
   outsideSource = 0
   effectsDone = 0
+  /** Of an earlier session. */
+  effectsCarried = 0
   schemaMismatches = 0
 
   constructor(parts: SessionEventsParts) {
@@ -66,14 +85,24 @@ export class SessionEvents implements RuntimeEventVisitor {
   }
 
   /** Takes event `sequence`, of a type below 256. */
-  onEvent(sequence: number, epoch: number, type: number, source: number, payload: Uint8Array, nowUs: number): void {
-    const { component, sources, fail } = this.#parts
+  onEvent(
+    sequence: number,
+    epoch: number,
+    type: number,
+    source: number,
+    flags: number,
+    payload: Uint8Array,
+    nowUs: number,
+  ): void {
+    const { component, sources, messages, fail } = this.#parts
     if (epoch !== this.#epoch && source === 0) this.#enterEpoch(epoch, sequence, nowUs)
     // A component answers for its own effects only; another's is not even decoded.
     if (source !== 0 && sources.numbered(source)?.component !== component.name) return
     this.#sequence = sequence
+    this.#source = source
     this.#nowUs = nowUs
-    if (readRuntimeEvent(type, payload, this)) return
+    const whole = flags === WHOLE_MESSAGE ? payload : messages.join(source, type, flags, payload)
+    if (whole === undefined || readRuntimeEvent(type, whole, this)) return
     fail(payloadError(sequence, type, nameOfType(component.schema, type), new Error('it is no message of that type')))
   }
 
@@ -86,7 +115,8 @@ export class SessionEvents implements RuntimeEventVisitor {
     this.publishedIsStable = event.voters.length === 0
     const { datagramBytes, fragmentBytes } = event
     const error = this.#takeSizes(datagramBytes, fragmentBytes, (own) => commands.open(own, fragmentBytes))
-    if (error !== undefined) fail(error)
+    if (error === undefined) this.#beginSeed(event)
+    else fail(error)
   }
 
   /** The constants of the session, and what of it no other part keeps. */
@@ -120,6 +150,7 @@ export class SessionEvents implements RuntimeEventVisitor {
     sources.register(event)
     if (event.closes !== 0) messages.onSourceClosed(event.closes)
     if (event.component === name && event.schemaHash !== schema.hash && !this.#toleratesSchema(event)) return
+    this.#parts.seeding.onRegistered(event, this.#nowUs)
     if (event.name === name && !event.exclusive) role.onSharedRegistered(event, this.#nowUs)
     else if (event.name === outsideSourceName(name)) {
       this.outsideSource = event.source
@@ -151,8 +182,52 @@ export class SessionEvents implements RuntimeEventVisitor {
     if (error !== undefined) this.#parts.fail(error)
   }
 
-  sessionEnded({ reason }: SessionEnded): void {
-    this.#parts.role.onSessionEnded(reason)
+  sessionOpened(): void {
+    this.#parts.seeding.onOpened(this.#nowUs)
+    this.#parts.role.onSessionOpened(this.#nowUs)
+  }
+
+  seedDone(event: SeedDone): void {
+    const { seeding } = this.#parts
+    if (this.#source === seeding.source) seeding.onDone(event)
+  }
+
+  effectOwed(event: EffectOwed): void {
+    const { component, effects, seeding, fail } = this.#parts
+    if (this.#source !== seeding.source) return
+    const name = nameOfType(component.schema, event.type)
+    if (effects.addCarried(this.#sequence, this.#epoch, name, event)) this.effectsCarried++
+    else fail(effectsBoundError(component.name, this.#sequence, effects.size))
+  }
+
+  sessionEnded({ reason, successor }: SessionEnded): void {
+    this.#parts.role.onSessionEnded(reason, successor)
+  }
+
+  /** The session may begin with what this component carries over, or, where the chain begins here, with what it says first. */
+  #beginSeed(event: SessionStarted): void {
+    const { component, options, seeding, application, fail } = this.#parts
+    const { session, carry, guard: isGuarded = true } = options
+    const { predecessor } = event
+    seeding.started(event)
+    if (carry !== undefined && carry.seed.predecessor !== predecessor) {
+      fail(foreignPredecessorError(session, carry.seed.predecessor, predecessor))
+      return
+    }
+    if (!seeding.isAwaited) return
+    try {
+      const seed = carry?.seed ?? (predecessor === '' ? this.#firstSeed(isGuarded) : undefined)
+      if (seed !== undefined) seeding.know(seed, this.#datagramBytes, this.#fragmentBytes)
+    } catch (thrown) {
+      fail(thrown instanceof SeqcastError ? thrown : seedError(component.name, session, thrown))
+    }
+    application.rest()
+  }
+
+  #firstSeed(isGuarded: boolean): CarriedSeed {
+    const { component, application, options } = this.#parts
+    const events = collectSeed(component, application, { session: options.session, predecessor: '', isGuarded })
+    return { predecessor: '', events, effects: [], pending: [] }
   }
 
   /** The sequencer's own events come first in an epoch. What it adopted has come before; what it lacks was not sequenced. */
@@ -161,6 +236,7 @@ export class SessionEvents implements RuntimeEventVisitor {
     this.epochTable.push({ epoch, sequence })
     this.#parts.commands.setEpoch(epoch, nowUs)
     this.#parts.outside.setEpoch(epoch, nowUs)
+    this.#parts.seeding.setEpoch(epoch, nowUs)
   }
 
   #takeSizes(datagramBytes: number, fragmentBytes: number, open: (ownBytes: number) => void): SeqcastError | undefined {
