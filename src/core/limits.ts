@@ -53,6 +53,8 @@ export const COMPONENT_TIMERS = 1_000_000
 export const COMPONENT_EFFECTS = 1_000_000
 /** Bytes of messages of which a component has seen some fragments and not the last, over all sources. */
 export const COMPONENT_PARTIAL_BYTES = 64 * 1024 * 1024
+/** Bytes of a checkpoint: it is read into memory whole. A state that is larger keeps its tables in files of its own. */
+export const CHECKPOINT_BYTES = 1024 * 1024 * 1024
 /** A request is answered with at most this many packets; the rest is asked for again. */
 export const RETRANSMIT_BURST_PACKETS = 64
 /** Bytes a client of the rewind server may have outstanding before reading from the log pauses. */

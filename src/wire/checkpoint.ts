@@ -91,7 +91,9 @@ export function decodeCheckpointHeader(encoded: Uint8Array): CheckpointHeader | 
   if (epochs.length !== openings.length || header.sequence < 1) return undefined
   const epochTable = epochs.map((epoch, i) => ({ epoch, sequence: openings[i] ?? 0 }))
   if (!isEpochTable(epochTable)) return undefined
-  const hashes = [header.digest, header.eventHash, header.bodyHash]
-  if (!hashes.every((hash) => hash.length === CHECKPOINT_HASH_BYTES)) return undefined
-  return { ...header, epochTable }
+  const digest = Uint8Array.from(header.digest)
+  const eventHash = Uint8Array.from(header.eventHash)
+  const bodyHash = Uint8Array.from(header.bodyHash)
+  if (![digest, eventHash, bodyHash].every(({ length }) => length === CHECKPOINT_HASH_BYTES)) return undefined
+  return { ...header, epochTable, digest, eventHash, bodyHash }
 }
