@@ -34,6 +34,18 @@ export { type LogFields, type Logger, silentLogger } from './core/log.js'
 export { Prng } from './core/prng.js'
 export type { GroupAddress } from './net/interfaces.js'
 export type { EventLog, EventLogReader, RunVisitor } from './protocol/event-log.js'
+export {
+  defineProjection,
+  type KeyOf,
+  type Projection,
+  type ProjectionDefinition,
+  type ProjectionEvent,
+  type RowOf,
+  type TableAccess,
+  type TableDefinition,
+  type TableDefinitions,
+  type TablesOf,
+} from './projection/definition.js'
 export { type ReplayOptions, type ReplayReport, replayComponent } from './replay/replay.js'
 export { type ComponentRole, type ComponentRoleOptions, startComponent } from './runtime/component-role.js'
 export {

@@ -1,15 +1,13 @@
 /** `seqcast run MODULE`: a replica of the component that a module exports. */
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { type Component, isComponent } from '../component/definition.js'
-import { messageOf, SeqcastError } from '../core/errors.js'
+import { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { ComponentRole } from '../runtime/component-role.js'
 import { DEFAULT_REPLICA_SUSPECT_MS } from '../runtime/options.js'
 import { readConfiguration, roleOptions } from './configuration.js'
 import { LatencyHistogram } from './latency.js'
+import { loadExport } from './modules.js'
 import { durationText, plural, print } from './output.js'
 import { runRole } from './run-role.js'
 import { addFaultOptions, addStreamOptions } from './stream-options.js'
@@ -94,18 +92,7 @@ function report(json: boolean, component: string, instance: string, latency: Lat
 
 /** @throws SeqcastError E_MODULE */
 export async function loadComponent(path: string, options: readonly string[]): Promise<Component> {
-  const file = resolve(path)
-  if (!existsSync(file)) {
-    throw new SeqcastError('E_MODULE', `module ${path} does not exist`, { hint: moduleHint(path) })
-  }
-  if (/\.[cm]?tsx?$/.test(path)) {
-    throw new SeqcastError('E_MODULE', `module ${path} is TypeScript, which has to be compiled first`, {
-      hint: moduleHint(path),
-    })
-  }
-  const module = await importModule(file, path)
-  const component =
-    typeof module.configure === 'function' ? await module.configure(parseOptions(options)) : module.component
+  const component = await loadExport(path, options, 'component')
   if (isComponent(component)) return component
   throw new SeqcastError(
     'E_MODULE',
@@ -113,37 +100,5 @@ export async function loadComponent(path: string, options: readonly string[]): P
     {
       hint: 'export const component = defineComponent({ … })',
     },
-  )
-}
-
-async function importModule(file: string, path: string): Promise<Record<string, unknown>> {
-  try {
-    return await import(pathToFileURL(file).href)
-  } catch (error) {
-    throw new SeqcastError('E_MODULE', `module ${path} can't be loaded: ${messageOf(error)}`, {
-      hint: moduleHint(path),
-      cause: error,
-    })
-  }
-}
-
-/** What to give instead: Node runs compiled modules. */
-function moduleHint(path: string): string {
-  const compiled = path.replace(/\.([cm]?)tsx?$/, '.$1js')
-  if (compiled !== path) {
-    return `npx tsc --module nodenext --target es2022 ${path}, then: seqcast run ${compiled} (or where your tsconfig puts it)`
-  }
-  return 'a module is a JavaScript file (.js or .mjs, an ES module) that exports `component`; TypeScript is compiled first: npx tsc'
-}
-
-function parseOptions(options: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    options.map((option) => {
-      const at = option.indexOf('=')
-      if (at > 0) return [option.slice(0, at), option.slice(at + 1)]
-      throw new SeqcastError('E_USAGE', `--option ${option} is not NAME=VALUE`, {
-        hint: 'for example --option input=orders.itch',
-      })
-    }),
   )
 }

@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   E_REFUSED: 1,
   E_TIMEOUT: 1,
   E_VERIFY: 1,
+  E_DIFFERENT: 1,
   E_DEMO: 1,
   E_BENCH: 1,
 } as const satisfies Record<string, ExitStatus>
