@@ -22,13 +22,17 @@ export interface RangeFlags {
   readonly toTime?: string | undefined
 }
 
-/** Both ends included. */
+/** Both ends included; no event where `to` is `from - 1`. */
 export interface Range {
   readonly from: number
   readonly to: number
 }
 
-/** @throws SeqcastError E_USAGE, E_CONFIG (a time that is none), E_SEQUENCE_PAST_END (nothing of it is recorded) */
+/**
+ * The events from the first to the last that the flags name, both included. By time: those with `from <= time <= to`, where
+ * the time of an event is taken in whole microseconds; there may be none. By sequence: the events must be recorded.
+ * @throws SeqcastError E_USAGE, E_CONFIG (a time that is none), E_SEQUENCE_PAST_END (a sequence that is not recorded)
+ */
 export function rangeOf(log: Recorded, flags: RangeFlags): Range {
   const { fromSeq, toSeq, fromTime, toTime } = flags
   if ((fromSeq !== undefined && fromTime !== undefined) || (toSeq !== undefined && toTime !== undefined)) {
@@ -36,32 +40,84 @@ export function rangeOf(log: Recorded, flags: RangeFlags): Range {
       hint: 'leave out --from-time or --from-seq, --to-time or --to-seq',
     })
   }
-  const from = fromTime === undefined ? (fromSeq ?? log.firstSequence) : firstAt(log, timeOf(fromTime))
-  const to = toTime === undefined ? (toSeq ?? log.committedSequence) : firstAt(log, timeOf(toTime) + 1) - 1
-  if (from <= to && from >= log.firstSequence && to <= log.committedSequence) return { from, to }
-  throw outside(log, from, to)
+  const { firstSequence, committedSequence } = log
+  for (const sequence of [fromSeq, toSeq]) {
+    if (sequence !== undefined && (sequence < firstSequence || sequence > committedSequence)) throw outside(log, flags)
+  }
+  if (committedSequence < firstSequence) throw outside(log, flags)
+  const fromUs = fromTime === undefined ? undefined : timeIn(log, fromTime)
+  const toUs = toTime === undefined ? undefined : timeIn(log, toTime)
+  if (ahead(fromSeq, toSeq) || ahead(fromUs, toUs)) {
+    throw new SeqcastError('E_USAGE', 'the range ends before it begins', {
+      hint: 'both ends belong to it: the first must not be after the last',
+    })
+  }
+  const from = fromUs === undefined ? (fromSeq ?? firstSequence) : firstAt(log, fromUs)
+  const to = toUs === undefined ? (toSeq ?? committedSequence) : firstAt(log, toUs + 1) - 1
+  return { from, to: Math.max(to, from - 1) }
 }
 
-function outside(log: Recorded, from: number, to: number): SeqcastError {
+/** A moment of a session: by its sequence, or the last event at or before a time; 0 where the time is before the first. */
+export function momentOf(log: Recorded, text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) return firstAt(log, timeIn(log, text) + 1) - 1
+  const sequence = Number(text)
+  if (sequence <= log.committedSequence) return sequence
+  throw outside(log, { fromSeq: sequence, toSeq: sequence })
+}
+
+const ahead = (first: number | undefined, last: number | undefined): boolean =>
+  first !== undefined && last !== undefined && first > last
+
+function outside(log: Recorded, { fromSeq, toSeq }: RangeFlags): SeqcastError {
   const { session, firstSequence, committedSequence } = log
   const has =
     committedSequence < firstSequence
       ? `the recording of session ${session} is empty`
       : `the recording of session ${session} holds events ${firstSequence} to ${committedSequence}`
-  const wanted = from > to ? 'nothing in the range that was given' : `not ${from} to ${to}`
-  return new SeqcastError('E_SEQUENCE_PAST_END', `${has}: ${wanted}`, {
+  const [from, to] = [fromSeq ?? firstSequence, toSeq ?? committedSequence]
+  return new SeqcastError('E_SEQUENCE_PAST_END', `${has}: ${from === to ? `not ${from}` : `not ${from} to ${to}`}`, {
     hint: 'give a range that is recorded; `seqcast sessions` shows sequences and times',
     fields: { session, from, to, firstSequence, lastSequence: committedSequence },
   })
 }
 
-/** `2026-11-20T09:30:00.5Z`, or microseconds since the epoch as other commands print them. @throws SeqcastError E_CONFIG */
-function timeOf(text: string): number {
-  const timeUs = /^[0-9]{10,}$/.test(text) ? Number(text) : Date.parse(text) * 1000
-  if (Number.isSafeInteger(timeUs)) return timeUs
+/** As `timeOf`, where a time of day is one of the day on which the session began. */
+function timeIn(log: Recorded, text: string): number {
+  return timeOf(text, startOfDay(firstTimeUs(log)))
+}
+
+/** In groups: day, hours and minutes, seconds, fraction, zone. */
+const TIME = /^(?:(\d{4}-\d\d-\d\d)(?:[T ]|$))?(?:(\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?$/
+
+/**
+ * A time as a user writes it, in UTC where it names no zone: `2026-11-20T09:30:00.123456Z`, `2026-11-20`, or microseconds since 1970, as other
+ * commands print them; and `09:30:00.5` where it is known of which day.
+ * @returns microseconds since the epoch
+ * @throws SeqcastError E_CONFIG
+ */
+export function timeOf(text: string, dayUs?: number): number {
+  if (/^[0-9]{10,16}$/.test(text)) return Number(text)
+  const [, day, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = TIME.exec(text) ?? []
+  const date =
+    day ?? (dayUs === undefined || !text.includes(':') ? '' : new Date(dayUs / 1000).toISOString().slice(0, 10))
+  const wholeMs = Date.parse(`${date}T${minutes}:${seconds}${zone}`)
+  const timeUs = wholeMs * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
+  if (Number.isSafeInteger(timeUs) && text !== '') return timeUs
   throw new SeqcastError('E_CONFIG', `'${text}' is no time`, {
-    hint: 'write it as 2026-11-20T09:30:00Z, or as microseconds since 1970',
+    hint: `write it as 2026-11-20T09:30:00Z${dayUs === undefined ? '' : ', as 09:30:00 (UTC, on the day on which the session began)'}, or as microseconds since 1970`,
   })
+}
+
+const US_PER_DAY = 86_400_000_000
+const startOfDay = (timeUs: number): number => timeUs - (timeUs % US_PER_DAY)
+
+function firstTimeUs(log: Recorded): number {
+  let timeUs = 0
+  log.read(log.firstSequence, 1, (_sequence, _count, bytes, at, _end, receivedUs) => {
+    timeUs = log.kind === 'opaque' ? receivedUs : eventTimeUs(bytes, at + BLOCK_LENGTH_BYTES)
+    return false
+  })
+  return timeUs
 }
 
 /** The first sequence at or after a time; after the last one where there is none. */

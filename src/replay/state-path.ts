@@ -8,7 +8,8 @@ import { SeqcastError } from '../core/errors.js'
 export type PathStep =
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'index'; readonly index: number }
-  | { readonly kind: 'key' | 'member'; readonly value: unknown }
+  | { readonly kind: 'key'; readonly value: unknown }
+  | { readonly kind: 'member'; readonly value: unknown }
 
 export type StatePath = readonly PathStep[]
 

@@ -1,0 +1,112 @@
+/**
+ * Where a replay stops: after an event of a type, where an expression is true, or where a part of the state has become another one. The
+ * expression is JavaScript over what a stop shows; it looks, and must not change anything.
+ */
+import { compileFunction } from 'node:vm'
+import { messageOf, SeqcastError } from '../core/errors.js'
+import type { CausedCommand } from './audit-trail.js'
+import type { RecordedEvent } from './event-reader.js'
+import { areSame, copyState } from './state-diff.js'
+import { valueAt } from './state-path.js'
+
+/** What a breakpoint may look at: the event, and what is so after it. */
+export interface Moment {
+  readonly event: RecordedEvent
+  /** By the name of the component. */
+  readonly states: Readonly<Record<string, unknown>>
+  /** The state of the only component, or of the first. */
+  readonly state: unknown
+  /** What the handlers issued under this event. */
+  readonly commands: readonly CausedCommand[]
+}
+
+export interface Breakpoint {
+  /** As the user wrote it. */
+  readonly text: string
+  /** Called after each event. @throws SeqcastError E_USAGE where the expression names what is not there */
+  isReached(moment: Moment): boolean
+}
+
+/** Stops after each event of this type. @throws SeqcastError E_USAGE where no event is called so */
+export function breakOnType(name: string, known: readonly string[]): Breakpoint {
+  if (!known.includes(name)) {
+    throw new SeqcastError('E_USAGE', `--break-on ${name}: no event is called so`, {
+      hint: `the events are ${known.join(', ')}`,
+    })
+  }
+  return { text: `on ${name}`, isReached: ({ event }) => event.name === name && !event.isFragment }
+}
+
+/** Stops where the value at a path has become another one, has come, or has gone. @throws SeqcastError E_USAGE: no path */
+export function breakOnChange(path: string, state: unknown): Breakpoint {
+  let before = at(state, path)
+  return {
+    text: `change of ${path}`,
+    isReached: ({ state: now }) => {
+      const value = at(now, path)
+      if (areSame(before, value)) return false
+      before = copyState(value)
+      return true
+    },
+  }
+}
+
+/** Undefined where there is nothing: a path may lead to what is not there yet. */
+function at(state: unknown, path: string): unknown {
+  try {
+    return valueAt(state, path).value
+  } catch (error) {
+    if (error instanceof SeqcastError && error.fields.path === path) return undefined
+    throw error
+  }
+}
+
+const NAMES = ['event', 'payload', 'state', 'states', 'sequence', 'timeUs', 'commands'] as const
+
+/** Stops where the expression is true. @throws SeqcastError E_USAGE where it can't be read */
+export function breakWhen(expression: string): Breakpoint {
+  const holds = compile(expression)
+  return {
+    text: expression,
+    isReached: (moment) => {
+      const { event, state, states, commands } = moment
+      try {
+        return Boolean(holds(event, event.payload ?? {}, state, states, event.sequence, event.timeUs, commands))
+      } catch (thrown) {
+        // An event without the field that is looked into is not the one that is looked for.
+        if (isTypeError(thrown)) return false
+        throw wrong(expression, `fails at event ${event.sequence}: ${messageOf(thrown)}`, thrown)
+      }
+    },
+  }
+}
+
+function compile(expression: string): (...values: readonly unknown[]) => unknown {
+  if (/(?<![=!<>])=(?![=>])|\+\+|--/.test(withoutText(expression))) {
+    throw wrong(expression, 'changes something: compare with ===', undefined)
+  }
+  try {
+    const compiled: unknown = compileFunction(`'use strict'; return (${expression}\n)`, [...NAMES])
+    if (typeof compiled === 'function') return (...values) => Reflect.apply(compiled, undefined, values)
+    throw new Error('it is no expression')
+  } catch (thrown) {
+    throw wrong(expression, `can't be read: ${messageOf(thrown)}`, thrown)
+  }
+}
+
+/** Without what is in quotes, where signs mean nothing. */
+function withoutText(expression: string): string {
+  return expression.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`/g, '""')
+}
+
+function wrong(expression: string, what: string, cause: unknown): SeqcastError {
+  return new SeqcastError('E_USAGE', `the breakpoint ${expression} ${what}`, {
+    hint: `it is a JavaScript expression over ${NAMES.join(', ')}: payload.orderId === 42 && state.open.size > 3`,
+    cause,
+  })
+}
+
+/** Also one of another realm. */
+function isTypeError(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.name === 'TypeError'
+}
