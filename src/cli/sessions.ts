@@ -26,6 +26,7 @@ export const sessionsCommand = new Command('sessions')
   })
 
 function sessionTable(sessions: readonly SessionSummary[]): string {
+  const hasChain = sessions.some(({ predecessor, successor }) => predecessor !== '' || successor !== '')
   const rows = sessions.map((session) => [
     bold(session.session),
     session.kind,
@@ -36,14 +37,17 @@ function sessionTable(sessions: readonly SessionSummary[]): string {
     timeText(session.firstTimeUs),
     timeText(session.lastTimeUs),
     stateOf(session),
+    ...(hasChain ? [session.predecessor, session.successor] : []),
   ])
-  return table(['session', 'kind', 'first', 'last', 'packets', 'size', 'from', 'to', 'state'], rows)
+  const chain = hasChain ? ['predecessor', 'successor'] : []
+  return table(['session', 'kind', 'first', 'last', 'packets', 'size', 'from', 'to', 'state', ...chain], rows)
 }
 
-function stateOf({ heldByPid, ended }: SessionSummary): string {
-  if (heldByPid !== undefined) return `recording (process ${heldByPid})`
-  return ended ? 'ended' : 'open'
+/** A session that has ended gets no more events, also where its store is still there to serve it. */
+export function stateOf({ heldByPid, ended }: SessionSummary): string {
+  if (ended) return heldByPid === undefined ? 'complete' : `complete (process ${heldByPid} serves it)`
+  return heldByPid === undefined ? 'open' : `recording (process ${heldByPid})`
 }
 
-const timeText = (timeUs: number): string =>
+export const timeText = (timeUs: number): string =>
   timeUs === 0 ? '' : new Date(timeUs / 1000).toISOString().slice(0, 23).replace('T', ' ')

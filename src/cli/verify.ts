@@ -1,49 +1,56 @@
 /** `seqcast verify`: whether recorded sessions are as they were written. */
 import { Command } from 'commander'
-import { SeqcastError } from '../core/errors.js'
-import type { VerifyResult } from '../store/verify.js'
-import { count, green, print, red } from './output.js'
+import { messageOf, SeqcastError } from '../core/errors.js'
+import type { Problem, VerifyResult } from '../store/verify.js'
+import { count, green, plural, print, red } from './output.js'
 import { startProgress } from './progress-bar.js'
 
 /** Of each session; the rest is counted. With `--json` all are there. */
 const SHOWN_PROBLEMS = 20
 
 export const verifyCommand = new Command('verify')
-  .description('check recorded sessions: checksums, holes, order, the time index')
+  .description('check recorded sessions: checksums, holes, order, the time index, how they go on from each other')
   .requiredOption('--dir <dir>', 'directory of the recorded sessions')
   .option('--session <id>', 'only this one (default: all)')
   .option('--json', 'one JSON object a session, for machines')
   .action(async ({ dir, session, json = false }: { dir: string; session?: string; json?: boolean }) => {
-    const [{ verifySession }, { Catalogue }] = await Promise.all([
-      import('../store/verify.js'),
-      import('../store/catalogue.js'),
-    ])
-    const names = session === undefined ? await namesOf(new Catalogue(dir)) : [session]
+    const { Catalogue } = await import('../store/catalogue.js')
+    const { chainProblems } = await import('../store/session-chain.js')
+    const { sessions, unreadable } = await new Catalogue(dir).list()
+    const names = session === undefined ? [...sessions, ...unreadable].map((each) => each.session) : [session]
     if (names.length === 0) throw nothingThere(dir)
+    const chains = chainProblems(sessions)
     let problems = 0
     for (const name of names) {
-      const result = await verifyOne(verifySession, dir, name, json)
+      const result = withProblems(
+        session === undefined ? await verifyAny(dir, name, json) : await verifyOne(dir, name, json),
+        chains.filter((problem) => problem.session === name),
+      )
       problems += result.problemCount
       print(json, result, () => resultText(result))
     }
     if (problems === 0) return
-    throw new SeqcastError('E_VERIFY', `${count(problems)} problems in ${dir}`, {
+    throw new SeqcastError('E_VERIFY', `${plural(problems, 'problem')} in ${dir}`, {
       hint: 'move a damaged session away and let its store fill itself from another one',
       fields: { dir, problems },
     })
   })
 
-async function namesOf(catalogue: { list(): Promise<import('../store/catalogue.js').SessionList> }): Promise<string[]> {
-  const { sessions, unreadable } = await catalogue.list()
-  return [...sessions, ...unreadable].map(({ session }) => session)
+/** A session that can't be opened is a problem of that session: the walk goes on at the next. */
+async function verifyAny(dir: string, session: string, json: boolean): Promise<VerifyResult> {
+  try {
+    return await verifyOne(dir, session, json)
+  } catch (error) {
+    const unread = { firstSequence: 1, lastSequence: 0, packets: 0, events: 0, bytes: 0, problems: [], problemCount: 0 }
+    const detail = messageOf(error)
+    return withProblems({ session, kind: 'events', ...unread }, [
+      { session, sequence: 0, reason: 'unreadable', detail },
+    ])
+  }
 }
 
-async function verifyOne(
-  verifySession: typeof import('../store/verify.js').verifySession,
-  dir: string,
-  session: string,
-  json: boolean,
-): Promise<VerifyResult> {
+async function verifyOne(dir: string, session: string, json: boolean): Promise<VerifyResult> {
+  const { verifySession } = await import('../store/verify.js')
   let bar: ReturnType<typeof startProgress> | undefined
   try {
     return await verifySession(dir, session, {
@@ -57,10 +64,14 @@ async function verifyOne(
   }
 }
 
+function withProblems(result: VerifyResult, more: readonly Problem[]): VerifyResult {
+  return { ...result, problems: [...result.problems, ...more], problemCount: result.problemCount + more.length }
+}
+
 function resultText(result: VerifyResult): string {
   const { session, firstSequence, lastSequence, events, packets, problems, problemCount } = result
   const range = events === 0 ? 'empty' : `events ${firstSequence} to ${lastSequence} in ${count(packets)} packets`
-  const head = `${session}: ${range}: ${problemCount === 0 ? green('clean') : red(`${count(problemCount)} problems`)}`
+  const head = `${session}: ${range}: ${problemCount === 0 ? green('clean') : red(plural(problemCount, 'problem'))}`
   const shown = problems.slice(0, SHOWN_PROBLEMS)
   const rest = problemCount - shown.length
   const lines = shown.map(({ sequence, reason, detail }) => `  event ${sequence}: ${reason}${detail && `: ${detail}`}`)

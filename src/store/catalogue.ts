@@ -2,13 +2,11 @@
  * The sessions of a store's directory. Each is looked into read-only, so that a live store is not disturbed.
  */
 import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { messageOf, SeqcastError } from '../core/errors.js'
-import { readU16 } from '../wire/bytes.js'
-import { eventType } from '../wire/event.js'
-import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
-import { SESSION_ENDED } from '../wire/runtime-events.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
-import { sessionOfDirectory, sessionPath } from './session-directory.js'
+import { linksOf } from './session-chain.js'
+import { isSessionDirectory, sessionOfDirectory, sessionPath } from './session-directory.js'
 import { holderPid } from './session-lock.js'
 import { type BlockKind, blockTimeUs } from './time-index.js'
 
@@ -26,6 +24,10 @@ export interface SessionSummary {
   readonly firstTimeUs: number
   readonly lastTimeUs: number
   readonly ended: boolean
+  /** The session that this one goes on from, and the one that goes on from it; '' for none. */
+  readonly predecessor: string
+  readonly predecessorSequence: number
+  readonly successor: string
   /** The live process that records it, or undefined. */
   readonly heldByPid: number | undefined
 }
@@ -68,7 +70,7 @@ export class Catalogue {
     const reader = await LmdbLogReader.open(this.#directory, session)
     try {
       const { packets, usedBytes } = reader.statistics()
-      const last = lastEvent(reader)
+      const { hasEnded, ...links } = linksOf(reader)
       return {
         session: reader.session,
         kind: reader.kind,
@@ -79,7 +81,8 @@ export class Catalogue {
         bytes: usedBytes,
         firstTimeUs: timeOf(reader, reader.firstSequence),
         lastTimeUs: timeOf(reader, reader.committedSequence),
-        ended: reader.about.ended || (reader.kind === 'events' && last === SESSION_ENDED),
+        ended: reader.about.ended || hasEnded,
+        ...links,
         heldByPid: holderPid(sessionPath(this.#directory, session)),
       }
     } finally {
@@ -91,7 +94,7 @@ export class Catalogue {
     try {
       return readdirSync(this.#directory, { withFileTypes: true }).flatMap((entry) => {
         const session = entry.isDirectory() ? sessionOfDirectory(entry.name) : undefined
-        return session === undefined ? [] : [session]
+        return session === undefined || !isSessionDirectory(join(this.#directory, entry.name)) ? [] : [session]
       })
     } catch (cause) {
       throw new SeqcastError('E_FILE', `the store directory ${this.#directory} can't be read: ${messageOf(cause)}`, {
@@ -109,14 +112,4 @@ function timeOf(reader: LmdbLogReader, sequence: number): number {
     return false
   })
   return timeUs
-}
-
-/** The type of the last event, where it has one. */
-function lastEvent(reader: LmdbLogReader): number | undefined {
-  let type: number | undefined
-  reader.read(reader.committedSequence, 1, (_sequence, _count, bytes, start) => {
-    if (readU16(bytes, start) >= BLOCK_LENGTH_BYTES) type = eventType(bytes, start + BLOCK_LENGTH_BYTES)
-    return false
-  })
-  return type
 }

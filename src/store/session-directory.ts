@@ -35,6 +35,11 @@ export function sessionOfDirectory(name: string): string | undefined {
     : undefined
 }
 
+/** Whether a recording is, or was, there: what else lies under a session's id (its checkpoints alone) is no recording. */
+export function isSessionDirectory(path: string): boolean {
+  return existsSync(join(path, ABOUT_FILE)) || existsSync(join(path, 'data.mdb'))
+}
+
 export function sessionPath(directory: string, session: string): string {
   return join(directory, directoryNameOf(session))
 }

@@ -75,12 +75,15 @@ export async function peekPcap(source: ByteSource, options: PcapImportOptions = 
     const { session = '' } = stream
     seen.push({ session, firstSequence: moldSequence(packet), count, firstMessage, receivedUs: frame.timeUs })
   })
-  for await (const chunk of chunksOf(source, name)) {
-    const reason = reader.push(chunk)
-    if (seen.length >= LOOK_AHEAD_PACKETS) break
-    if (reason === undefined) continue
-    if (seen.length === 0) throw badFile(name, reader.offsetBytes, reason)
-    break
+  try {
+    for await (const chunk of chunksOf(source, name)) {
+      const reason = reader.push(chunk)
+      if (reason !== undefined) throw badFile(name, reader.offsetBytes, reason, 'nothing was imported')
+      if (seen.length >= LOOK_AHEAD_PACKETS) break
+    }
+  } catch (error) {
+    // What comes before the damage can be imported: the import itself then says where it is.
+    if (seen.length === 0) throw error
   }
   return earliest(seen)
 }
