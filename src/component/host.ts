@@ -162,6 +162,11 @@ export class ComponentHost {
     return this.#effects.pending()
   }
 
+  /** The keys of these effects. */
+  effectKeys(): string[] {
+    return this.#effects.pending().map((effect) => this.#effects.keyOf(effect))
+  }
+
   /** The digest of the present state, SHA-256 in hex. @throws SeqcastError E_NONDETERMINISM where it is no plain data */
   digest(): string {
     return digestHex(this.#application.digest())

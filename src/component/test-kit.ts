@@ -58,8 +58,8 @@ export function testComponent<S, M extends object, Timer extends string>(
 }
 
 export class ComponentTest<S, M extends object, Timer extends string> {
-  /** What is under it, for finer steps and for more replicas. */
-  readonly session: TestSession
+  /** What is under it, for finer steps and for more replicas; another one after `roll`. */
+  session: TestSession
   readonly replica: TestReplica
   readonly #component: Component<S, M, Timer>
   #commands: TestCommand<M>[] = []
@@ -129,7 +129,7 @@ export class ComponentTest<S, M extends object, Timer extends string> {
 
   /** Keys of the effects that are owed: not yet run, or not yet known to be done. */
   effectsPending(): string[] {
-    return this.replica.host.effects().map(({ sequence, index }) => `${this.session.session}/${sequence}/${index}`)
+    return this.replica.host.effectKeys()
   }
 
   /** The digest of the state. */
@@ -145,6 +145,19 @@ export class ComponentTest<S, M extends object, Timer extends string> {
   passivate(): void {
     this.session.passivate(this.#component.name)
     this.#settle()
+  }
+
+  /**
+   * Ends the session and goes on in the next one, as the same process.
+   * @param successor the next session's name; default: the number at the end of the name, plus one
+   * @returns the events that the component's `seed` sent for it, in order
+   * @throws SeqcastError what `seed` failed of
+   */
+  roll(successor?: string): TestCommand<M>[] {
+    this.session = this.session.roll(successor)
+    const events = this.replica.carry?.seed.events ?? []
+    this.#settle()
+    return events.map(({ type, payload }) => this.#decode(type, payload))
   }
 
   /** Waits until asynchronous effects and input have nothing more to do. @throws SeqcastError */
@@ -183,11 +196,13 @@ export class ComponentTest<S, M extends object, Timer extends string> {
   }
 
   #onCommand(type: number, payload: Uint8Array): void {
+    this.#commands.push(this.#decode(type, payload))
+  }
+
+  /** What `send` encoded with this schema has the type that the schema gives it. */
+  #decode(type: number, payload: Uint8Array): TestCommand<M> {
     const { schema } = this.#component
-    const name = schema.nameOf(type)
-    // What `ctx.send` encoded with this schema has the type that the schema gives it.
-    const decoded = { name, payload: schema.decode(type, payload, 0, payload.length) } as TestCommand<M>
-    this.#commands.push(decoded)
+    return { name: schema.nameOf(type), payload: schema.decode(type, payload, 0, payload.length) } as TestCommand<M>
   }
 
   #settle(): void {

@@ -1,5 +1,6 @@
 /** One replica of a component in a test session, as a process would hold it. */
 import type { SeqcastError } from '../core/errors.js'
+import type { Carry } from './carry.js'
 import type { Component } from './definition.js'
 import { ComponentHost } from './host.js'
 import type { HostObserver, HostOptions, Survivors } from './host-options.js'
@@ -26,6 +27,8 @@ export interface TestReplica {
   readonly states: string[]
   /** Packets that it has sent. */
   sentPackets: number
+  /** What it has begun the present session with; undefined where it was not there when the one before ended. */
+  readonly carry: Carry | undefined
 }
 
 export class ReplicaProcess implements TestReplica {
@@ -34,8 +37,8 @@ export class ReplicaProcess implements TestReplica {
   readonly errors: SeqcastError[] = []
   readonly states: string[] = []
   readonly #component: Component
-  readonly #options: HostOptions
-  readonly #send: (packet: Uint8Array) => void
+  #options: HostOptions
+  #send: (packet: Uint8Array) => void
   sentPackets = 0
   host: ComponentHost
   /** How many runs of the session it was given. */
@@ -55,6 +58,20 @@ export class ReplicaProcess implements TestReplica {
   /** Another branch is the session from here on; `learn` tells the host. */
   revoke(fromSequence: number): void {
     this.#revokedFrom = Math.min(this.#revokedFrom, fromSequence)
+  }
+
+  /** The session has ended: goes on in the next one, with what it carries over. */
+  roll(session: string, send: (packet: Uint8Array) => void): void {
+    const { survivors: _, ...options } = this.#options
+    this.#options = { ...options, session, carry: this.host.carryOver() }
+    this.#send = send
+    this.#revokedFrom = Number.POSITIVE_INFINITY
+    this.cursor = 0
+    this.host = this.#createHost()
+  }
+
+  get carry(): Carry | undefined {
+    return this.#options.carry
   }
 
   learn(): void {

@@ -29,6 +29,8 @@ export interface TestSessionOptions {
   readonly startUs?: number
   /** True: events become stable when `stable` is called. False (default): at once. */
   readonly manualStability?: boolean
+  /** Components whose seed the session awaits, besides those that were active in the one before. */
+  readonly seeders?: readonly string[]
 }
 
 interface Run {
@@ -58,6 +60,8 @@ export class TestSession {
   readonly #publisher: TestPublisher
   readonly #startUs: number
   readonly #datagramBytes: number
+  readonly #options: TestSessionOptions
+  readonly #before: TestSession | undefined
   #sequencer: Sequencer
   /** What the sequencers before the present one had made stable. */
   #stableBefore = 0
@@ -66,9 +70,16 @@ export class TestSession {
   #refusal = ''
   #nextIncarnation = 1
 
-  constructor(options: TestSessionOptions = {}) {
+  /** @param before the session that has ended and names this one as its successor */
+  constructor(options: TestSessionOptions = {}, before?: TestSession) {
     const { session = 'TEST', datagramBytes = DEFAULT_DATAGRAM_BYTES, startUs = DEFAULT_START_US } = options
     this.session = session
+    this.#options = options
+    this.#before = before
+    if (before !== undefined) {
+      this.#elapsedUs = before.nowUs
+      this.#nextIncarnation = before.#nextIncarnation
+    }
     this.#startUs = startUs
     this.#manualStability = options.manualStability ?? false
     this.log = { read: (from, maxPackets, visit) => this.#read(from, maxPackets, visit), sequenceAtTime: () => 1 }
@@ -122,6 +133,7 @@ export class TestSession {
 
   /** Sequences an event that comes from outside of every component. @returns its sequence */
   publish(type: number, payload: Uint8Array): number {
+    if (this.sequencer.state === 'seeding') throw new Error(`session ${this.session} is not open yet: settle it first`)
     this.#publisher.publish(type, payload, this.nowUs)
     this.#publish()
     return this.sequencer.nextSequence - 1
@@ -140,6 +152,42 @@ export class TestSession {
   /** Asks every replica of a component ('' for all components) for a digest. */
   requestDigest(component: string): void {
     this.#admin({ action: 'digest', component, instance: '', incarnation: 0, reason: 'test' })
+  }
+
+  /**
+   * Ends the session, lets every replica handle all of it, and goes on in the next one: with each replica as the same process. `settle`
+   * there sends the seeds and opens it.
+   * @param successor default: the number at the end of the name, plus one
+   * @throws Error where the sequencer refuses
+   */
+  roll(successor = successorOf(this.session)): TestSession {
+    const next = this.end(successor)
+    for (const replica of [...this.#processes]) {
+      this.deliver(replica)
+      if (replica.host.successor !== '') next.adopt(replica)
+    }
+    return next
+  }
+
+  /** Ends the session, and begins the next one, in which nobody is yet. Replicas of this one go over by `adopt`. */
+  end(successor: string): TestSession {
+    const sequence = this.sequencer.roll(successor, 'test', this.nowUs, this.wallUs)
+    if (typeof sequence === 'string') throw new Error(sequence)
+    this.sequencer.flush(this.nowUs, this.wallUs)
+    if (this.#manualStability) this.stable(sequence)
+    return new TestSession({ ...this.#options, session: successor }, this)
+  }
+
+  /** A replica of the session before, which has handled all of it, goes on here. @throws Error where it has not */
+  adopt(replica: TestReplica): void {
+    const before = this.#before
+    const process = before === undefined ? undefined : before.#processOf(replica)
+    if (before === undefined || process === undefined || process.host.successor !== this.session) {
+      throw new Error(`the replica is not at the end of the session before ${this.session}`)
+    }
+    before.#processes.splice(before.#processes.indexOf(process), 1)
+    process.roll(this.session, (packet) => this.commandsUnderWay.push(packet))
+    this.#processes.push(process)
   }
 
   endSession(): void {
@@ -263,8 +311,9 @@ export class TestSession {
     const voters = this.#manualStability ? [VOTER] : []
     const { session } = this
     const incarnation = Number.MAX_SAFE_INTEGER
-    return new Sequencer(
-      { session, datagramBytes: this.#datagramBytes, voters, incarnation, requestPort: 1, tickUs: 1 },
+    const { seeders = [] } = this.#options
+    const sequencer = new Sequencer(
+      { session, datagramBytes: this.#datagramBytes, voters, incarnation, requestPort: 1, tickUs: 1, seeders },
       {
         sendEvents: (packet) => this.#record(packet),
         sendAnswer: () => {},
@@ -272,6 +321,8 @@ export class TestSession {
         stateChanged: () => {},
       },
     )
+    if (this.#before !== undefined) sequencer.goOnFrom(this.#before.sequencer.predecessor)
+    return sequencer
   }
 
   #processOf(replica: TestReplica): ReplicaProcess | undefined {
@@ -324,4 +375,10 @@ export class TestSession {
     }
     return next
   }
+}
+
+/** `TEST` -> `TEST2` -> `TEST3`. */
+function successorOf(session: string): string {
+  const [, name = session, number = '1'] = /^(.*?)(\d*)$/.exec(session) ?? []
+  return `${name}${Number(number || '1') + 1}`
 }
