@@ -19,6 +19,8 @@ export type EventName<M extends object> = keyof M & string
 export interface UntypedSchema {
   /** SHA-256, in hex, over names, types and numbers. Comments, order and the file's name don't change it. */
   readonly hash: string
+  /** What it consists of. */
+  readonly descriptor: SchemaDescriptor
   /** The names of all events, by ascending type number. */
   readonly names: readonly string[]
   /** True where an event has this type number. */
@@ -69,13 +71,13 @@ interface EventCodec {
 class MessageSchema implements UntypedSchema {
   readonly hash: string
   readonly names: readonly string[]
-  readonly #descriptor: SchemaDescriptor
+  readonly descriptor: SchemaDescriptor
   readonly #byType: (EventCodec | undefined)[] = []
   readonly #byName = new Map<string, EventCodec>()
 
   constructor(descriptor: SchemaDescriptor) {
     checkDescriptor(descriptor)
-    this.#descriptor = descriptor
+    this.descriptor = descriptor
     this.hash = hashOf(descriptor)
     const protobufCodec = protobufCodecs(descriptor)
     for (const [name, message] of Object.entries(descriptor.messages)) {
@@ -122,11 +124,11 @@ class MessageSchema implements UntypedSchema {
   }
 
   toJson(name: string, payload: unknown): unknown {
-    return payloadToJson(this.#descriptor, this.#entry(name).name, payload)
+    return payloadToJson(this.descriptor, this.#entry(name).name, payload)
   }
 
   fromJson(name: string, json: unknown): unknown {
-    return payloadFromJson(this.#descriptor, this.#entry(name).name, json)
+    return payloadFromJson(this.descriptor, this.#entry(name).name, json)
   }
 
   #entry(name: string): EventCodec {
