@@ -100,7 +100,7 @@ function createSeeding({ component, options, output, logger }: PartsOwner, role:
   const { session, tagBytes = AUTH_TAG_BYTES } = options
   return new Seeding(
     { component, session, tagBytes, logger, nonce: () => role().nextNonce() },
-    { sendCommands: (packet) => output.sendCommands(packet) },
+    { sendCommands: (packet) => output.sendCommands(packet), ready: (nowUs) => role().onSeeded(nowUs) },
   )
 }
 
@@ -115,7 +115,7 @@ function createOutside(owner: PartsOwner, seeding: Seeding, returned: Returned):
     {
       ...{ component, session, capacityCommands, tagBytes, logger },
       nowUs: () => clock?.nowUs() ?? owner.nowUs(),
-      isOpen: () => seeding.isOpen,
+      isReady: () => seeding.isReady,
       ...(kept === undefined ? {} : { kept }),
       ...(carried === undefined ? {} : { carried }),
       ...(inputEnded === undefined ? {} : { inputEnded }),

@@ -31,8 +31,8 @@ export interface OutsideOptions {
   readonly kept?: KeptOutside
   /** What this process held at the end of the session before, and was not sequenced there. */
   readonly carried?: readonly OutboxMessage[]
-  /** True where the session takes commands from outside; later `onSessionOpened` says so. */
-  readonly isOpen: () => boolean
+  /** True where the session takes commands from outside; later `onSeeded` says so. */
+  readonly isReady: () => boolean
   /** Until then the input of that session is about to return. */
   readonly inputEnded?: Promise<void>
   /** Monotonic microseconds, for what is issued outside of a turn of the host. */
@@ -318,7 +318,7 @@ export class Outside {
   }
 
   /** The session takes commands from here on. */
-  onSessionOpened(nowUs: number): void {
+  onSeeded(nowUs: number): void {
     this.#open?.outbox.connect(nowUs)
   }
 
@@ -350,7 +350,7 @@ export class Outside {
     const { outbox } = source
     outbox.onHeld(this.#held)
     outbox.setEpoch(this.#epoch, nowUs)
-    if (this.#options.isOpen()) outbox.connect(nowUs)
+    if (this.#options.isReady()) outbox.connect(nowUs)
     this.#open = { ...source, aborter: new AbortController() }
   }
 }

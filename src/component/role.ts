@@ -193,12 +193,12 @@ export class Role {
     this.fail(refusedError(this.#parts.component.name, reason))
   }
 
-  /** The session is open for business: what waited for it goes out. */
-  onSessionOpened(nowUs: number): void {
+  /** The session is open, and the component's seed is in it: what waited for that goes out. */
+  onSeeded(nowUs: number): void {
     const { commands, outside } = this.#parts
     if (this.#lifecycle.state !== 'active') return
     commands.connect(nowUs)
-    outside.onSessionOpened(nowUs)
+    outside.onSeeded(nowUs)
     this.#turnOutwards()
   }
 
@@ -286,7 +286,7 @@ export class Role {
       this.#sharedRegistration.request(wanted, nowUs)
     }
     seeding.speak(nowUs)
-    if (seeding.isOpen) commands.connect(nowUs)
+    if (seeding.isReady) commands.connect(nowUs)
     // A source of its own would close the one of the replica beside it.
     if (component.hotHot) return
     outside.begin(this.nextNonce(), nowUs)
@@ -296,7 +296,7 @@ export class Role {
   /** Effects and input begin where all is known that the process ever got sequenced. */
   #turnOutwards(): void {
     const { outside, effects, seeding, state } = this.#parts
-    if (this.#isOutward || !seeding.isOpen || !outside.isDrained) return
+    if (this.#isOutward || !seeding.isReady || !outside.isDrained) return
     this.#isOutward = true
     effects.enable()
     outside.startInput(state)

@@ -22,11 +22,13 @@ import {
   SESSION_STARTED,
   type SeedDone,
   type SessionEnded,
+  type SessionOpened,
   type SessionStarted,
   SOURCE_REGISTERED,
   type SourceRegistered,
   seedDoneCodec,
   sessionEndedCodec,
+  sessionOpenedCodec,
   sessionStartedCodec,
   sourceRegisteredCodec,
 } from '../wire/runtime-events.js'
@@ -39,7 +41,7 @@ export interface RuntimeEventVisitor {
   effectDone(event: EffectDone): void
   digestRequested(event: DigestRequested): void
   sessionEnded(event: SessionEnded): void
-  sessionOpened(): void
+  sessionOpened(event: SessionOpened): void
   seedDone(event: SeedDone): void
   effectOwed(event: EffectOwed): void
 }
@@ -62,8 +64,7 @@ export function readRuntimeEvent(type: number, payload: Uint8Array, visitor: Run
     case SESSION_ENDED:
       return visit(sessionEndedCodec, payload, (event) => visitor.sessionEnded(event))
     case SESSION_OPENED:
-      visitor.sessionOpened()
-      return true
+      return visit(sessionOpenedCodec, payload, (event) => visitor.sessionOpened(event))
     case SEED_DONE:
       return visit(seedDoneCodec, payload, (event) => visitor.seedDone(event))
     case EFFECT_OWED:

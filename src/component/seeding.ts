@@ -41,6 +41,8 @@ export interface SeedingOptions {
 
 export interface SeedingOutput {
   sendCommands(packet: Uint8Array): void
+  /** From here on the component's other commands may follow. */
+  ready(nowUs: number): void
 }
 
 export class Seeding {
@@ -50,7 +52,10 @@ export class Seeding {
   /** The session before; '' where there is none. */
   predecessor = ''
   /** The session is open for business: commands of everybody are taken. */
-  isOpen = true
+  #isOpen = true
+  /** It was opened without this component's seed. */
+  #isExcused = false
+  #isReady = true
   /** The session waits for this component's seed, or has waited for it. */
   #isAwaited = false
   /** The number of the source; 0 while it is not registered. */
@@ -70,6 +75,11 @@ export class Seeding {
     this.#options = options
     this.#output = output
     this.#registration = new Registration(options.session, (packet) => output.sendCommands(packet))
+  }
+
+  /** The session is open, and all that comes before what the component commands in it is there. */
+  get isReady(): boolean {
+    return this.#isReady
   }
 
   get isAwaited(): boolean {
@@ -98,8 +108,9 @@ export class Seeding {
   /** The first event of the session. */
   started({ predecessor, seeders, staticEvents }: SessionStarted): void {
     this.predecessor = predecessor
-    this.isOpen = seeders.length === 0 && staticEvents === 0
+    this.#isOpen = seeders.length === 0 && staticEvents === 0
     this.#isAwaited = seeders.includes(this.#options.component.name)
+    this.#isReady = this.#isOpen
   }
 
   /** This replica knows the seed. @throws Error where the sizes contradict each other */
@@ -149,8 +160,10 @@ export class Seeding {
     this.#events++
     this.#heardUs = nowUs
     const outbox = this.#outbox
-    if (outbox === undefined) return undefined
-    if (outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs) === 'expected') return undefined
+    if (outbox === undefined || outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs) === 'expected') {
+      this.#look(nowUs)
+      return undefined
+    }
     return breachError(this.#options.component, outbox, sequence, bytes, at, lengthBytes)
   }
 
@@ -158,14 +171,15 @@ export class Seeding {
     this.#done = event
   }
 
-  /** The session is open: what was pending follows. */
-  onOpened(nowUs: number): void {
-    if (this.isOpen) return
-    this.isOpen = true
+  /** The session is open: what was pending follows. @param missing components whose seed did not come before */
+  onOpened(missing: readonly string[], nowUs: number): void {
+    if (this.#isOpen) return
+    this.#isOpen = true
+    this.#isExcused = missing.includes(this.#options.component.name)
     const outbox = this.#outbox
-    if (outbox === undefined) return
-    for (const { type, payload } of this.#pending) outbox.append(type, payload, nowUs)
-    outbox.flush(nowUs)
+    for (const { type, payload } of this.#pending) outbox?.append(type, payload, nowUs)
+    outbox?.flush(nowUs)
+    this.#look(nowUs)
   }
 
   /** This replica sends: it is active, or nobody is. */
@@ -232,7 +246,7 @@ export class Seeding {
   left(): Pick<CarriedSeed, 'events' | 'effects' | 'pending'> {
     const { component } = this.#options
     const messages = this.#outbox?.unsequenced() ?? []
-    if (!this.isOpen && this.#outbox !== undefined) messages.push(...this.#pending)
+    if (!this.#isOpen && this.#outbox !== undefined) messages.push(...this.#pending)
     const doneAt = messages.findIndex(({ type }) => type === SEED_DONE)
     const before = messages.slice(0, Math.max(0, doneAt))
     return {
@@ -246,20 +260,34 @@ export class Seeding {
   }
 
   capture(): object {
-    const { predecessor, isOpen, source } = this
+    const { predecessor, source } = this
     const done = this.#done === undefined ? null : { ...this.#done }
-    return { predecessor, isOpen, isAwaited: this.#isAwaited, source, events: this.#events, done }
+    const flags = {
+      isOpen: this.#isOpen,
+      isExcused: this.#isExcused,
+      isAwaited: this.#isAwaited,
+      isReady: this.#isReady,
+    }
+    return { predecessor, source, ...flags, events: this.#events, done }
   }
 
   restore(from: Fields): void {
     this.predecessor = from.text('predecessor')
-    this.isOpen = from.flag('isOpen')
+    this.#isOpen = from.flag('isOpen')
+    this.#isExcused = from.flag('isExcused')
+    this.#isReady = from.flag('isReady')
     this.#isAwaited = from.flag('isAwaited')
     this.source = from.whole('source')
     this.#events = from.whole('events')
     const done = from.optionalFields('done')
     if (done === undefined) return
     this.#done = { component: done.text('component'), events: done.whole('events'), pending: done.whole('pending') }
+  }
+
+  #look(nowUs: number): void {
+    if (this.#isReady || !this.#isOpen || !(this.isComplete || this.#isExcused)) return
+    this.#isReady = true
+    this.#output.ready(nowUs)
   }
 
   #total({ events, pending }: SeedDone): number {

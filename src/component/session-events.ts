@@ -15,6 +15,7 @@ import type {
   Passivated,
   SeedDone,
   SessionEnded,
+  SessionOpened,
   SessionStarted,
   SourceRegistered,
 } from '../wire/runtime-events.js'
@@ -182,9 +183,8 @@ export class SessionEvents implements RuntimeEventVisitor {
     if (error !== undefined) this.#parts.fail(error)
   }
 
-  sessionOpened(): void {
-    this.#parts.seeding.onOpened(this.#nowUs)
-    this.#parts.role.onSessionOpened(this.#nowUs)
+  sessionOpened({ missing }: SessionOpened): void {
+    this.#parts.seeding.onOpened(missing, this.#nowUs)
   }
 
   seedDone(event: SeedDone): void {

@@ -85,6 +85,26 @@ test('a component without seed begins anew, and its commands that were not seque
   t.end()
 })
 
+test('what a component commands in the new session comes after what it had commanded in the last one', (t) => {
+  const order1 = { id: 1, shares: 1 }
+  const component = defineComponent(
+    deskDefinition({
+      seed: (_state, seed) => seed.send('Order', { ...order1, id: 2 }),
+      on: {
+        Order: (_state, { payload }, ctx) => ctx.send('Foreign', { id: payload.id }),
+        Foreign: (state, { payload }) => void state.accepted.push(payload.id),
+      },
+    }),
+  )
+  const [session, a] = active(component)
+  session.publish(256, deskSchema.encode('Order', order1))
+  session.deliver(a)
+  const next = session.roll()
+  next.settle()
+  t.strictSame([a.errors, stateOf(a).accepted], [[], [1, 2]])
+  t.end()
+})
+
 test('a command of many fragments of which some were sequenced goes over whole', (t) => {
   const data = Uint8Array.from({ length: 5_000 }, (_, i) => i)
   const component = defineComponent(
@@ -207,7 +227,9 @@ class Visitors {
 
   readonly component = defineComponent(
     deskDefinition({
-      seed: (state, seed) => state.expired.forEach((id) => seed.send('Expired', { id })),
+      seed: (state, seed) => {
+        for (const id of state.expired) seed.send('Expired', { id })
+      },
       input: async (port) => {
         this.starts++
         this.port = port
