@@ -66,6 +66,11 @@ const roleFields = z.strictObject({
   instance: name.optional(),
   guard: flag.optional(),
   localStore: text.optional(),
+  checkpoints: text.optional(),
+  checkpointEvery: whole(1).optional(),
+  checkpointKeep: whole(1, 10_000).optional(),
+  checkpointPort: port.optional(),
+  checkpointsFrom: text.optional(),
   option: z.array(text).optional(),
 })
 

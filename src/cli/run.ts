@@ -9,6 +9,7 @@ import { readConfiguration, roleOptions } from './configuration.js'
 import { LatencyHistogram } from './latency.js'
 import { loadExport } from './modules.js'
 import { durationText, plural, print } from './output.js'
+import { CHECKPOINT_EVERY, CHECKPOINT_KEEP, checkpointOptions } from './run-checkpoints.js'
 import { runRole } from './run-role.js'
 import { addFaultOptions, addStreamOptions } from './stream-options.js'
 
@@ -27,6 +28,12 @@ export const runCommand = new Command('run')
     '--local-store <dir>',
     'rewind from the files of a store on this machine; over TCP where it lacks the session',
   )
+  .option(
+    '--checkpoints <dir>',
+    'begin at the newest checkpoint in it, and write new ones while another replica is active',
+  )
+  .option('--checkpoint-every <n>', `events from one checkpoint to the next (default: ${CHECKPOINT_EVERY})`)
+  .option('--checkpoint-keep <n>', `newest checkpoints that are kept (default: ${CHECKPOINT_KEEP})`)
   .option('--option <name=value...>', 'passed to the module’s `configure`')
   .option('--no-guard', 'do not watch handlers for clocks, randomness and promises')
   .action(async (path: string, flags: Record<string, unknown>) => {
@@ -54,6 +61,7 @@ export const runCommand = new Command('run')
       instance,
       guard: configuration.guard ?? true,
       ...(configuration.localStore === undefined ? {} : { localStore: configuration.localStore }),
+      ...checkpointOptions(configuration),
       onCommandReturned: (latencyUs) => latency.record(latencyUs),
       onStateChanged,
     })

@@ -117,6 +117,11 @@ export class ComponentHost {
     this.#applyStable()
   }
 
+  /** The session is open, and all that the component begins it with is in the stream. */
+  get isSeeded(): boolean {
+    return this.#parts.seeding.isReady
+  }
+
   /** Events up to here are known to be stable. */
   get stableSequence(): number {
     return this.#stableSequence

@@ -3,6 +3,7 @@
  * the control stream. Where nobody is active, or the active replica has fallen silent, it offers itself.
  */
 
+import { isOfStream } from '../component/checkpoint.js'
 import type { Component } from '../component/definition.js'
 import { ComponentHost } from '../component/host.js'
 import type { HostObserver, Survivors } from '../component/host-options.js'
@@ -12,7 +13,10 @@ import { Prng } from '../core/prng.js'
 import { Authenticator } from '../net/auth.js'
 import type { PacketSender } from '../net/network.js'
 import { Succession } from '../protocol/succession.js'
+import type { Checkpoint, CheckpointHeader } from '../wire/checkpoint.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
+import { BLOCK_LENGTH_BYTES, skipBlocks } from '../wire/moldudp64.js'
+import { type CheckpointOptions, ComponentCheckpoints } from './component-checkpoints.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink, type EventListener } from './event-link.js'
@@ -35,6 +39,8 @@ export interface ComponentRoleOptions extends RoleOptions {
   readonly guard: boolean
   /** Directory of a store on this machine, from whose files to rewind; where it lacks the session, over TCP. */
   readonly localStore?: string
+  /** Where to begin instead of at the first event, and what to leave for the next start. */
+  readonly checkpoints?: CheckpointOptions
   /** Told how long each command took to come back as an event. */
   readonly onCommandReturned?: (latencyUs: number) => void
   readonly onStateChanged?: (state: string, reason: string) => void
@@ -46,9 +52,14 @@ export interface ComponentRole extends Role {
   readonly host: ComponentHost
 }
 
-/** Starts a replica of a component. @throws SeqcastError E_GROUP, E_INTERFACE, E_SEND */
+/** Starts a replica of a component. @throws SeqcastError E_GROUP, E_INTERFACE, E_SEND, E_STORE_IO */
 export async function startComponent(component: Component, options: ComponentRoleOptions): Promise<ComponentRole> {
-  const process = new ComponentProcess(component, options)
+  const { checkpoints: wanted, platform = systemPlatform() } = options
+  const checkpoints =
+    wanted === undefined
+      ? undefined
+      : await ComponentCheckpoints.open(component, options, wanted, () => platform.clock.nowUs())
+  const process = new ComponentProcess(component, { ...options, platform }, checkpoints)
   try {
     await process.open()
   } catch (error) {
@@ -66,7 +77,12 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   readonly #incarnation: number
   readonly #commandAuth: Authenticator
   readonly #succession: Succession
+  readonly #checkpoints: ComponentCheckpoints | undefined
   #host: ComponentHost
+  /** The host was made of it, and the event that it was taken after has not been seen in the stream yet. */
+  #unproven: CheckpointHeader | undefined
+  /** Another host has begun, and what is still delivered is not for it. */
+  #isReopening = false
   #control: ControlLink | undefined
   #events: EventLink | undefined
   #commands: PacketSender | undefined
@@ -77,9 +93,10 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   #revokedWhileOpening = ''
   #isClosed = false
 
-  constructor(component: Component, options: ComponentRoleOptions) {
+  constructor(component: Component, options: ComponentRoleOptions, checkpoints: ComponentCheckpoints | undefined) {
     this.#component = component
     this.#options = options
+    this.#checkpoints = checkpoints
     const platform = options.platform ?? systemPlatform()
     this.#incarnation = platform.random()
     this.#cycle = new DutyCycle(platform, options.idle)
@@ -145,15 +162,32 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#events?.close()
     this.#commands?.close()
     this.#control?.close()
+    this.#checkpoints?.close().catch((error: Error) => {
+      this.#options.logger.warn({ error: error.message }, 'component: closing its checkpoints failed')
+    })
   }
 
   deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void {
+    if (this.#isReopening) return
+    if (this.#unproven !== undefined) {
+      this.#prove(this.#unproven, sequence, count, bytes, start, end, nowUs)
+      return
+    }
     this.#host.onRun(sequence, count, bytes, start, end, nowUs)
+    const checkpoints = this.#checkpoints
+    if (checkpoints !== undefined && sequence + count > checkpoints.dueSequence) {
+      const lastAt = skipBlocks(bytes, start, count - 1) + BLOCK_LENGTH_BYTES
+      // A host that has stopped in between has no more than it handled.
+      if (this.#host.nextSequence === sequence + count) checkpoints.onDue(this.#host, bytes.subarray(lastAt, end))
+    }
   }
 
   stateChanged(state: string, reason: string): void {
     const nowUs = this.#cycle.enter()
-    if (state === 'live') this.#host.onCaughtUp(nowUs)
+    if (this.#isReopening) return
+    if (state === 'live' && this.#unproven !== undefined) {
+      this.#beginBefore(this.#unproven, `the stream ends before event ${this.#unproven.sequence}`)
+    } else if (state === 'live') this.#host.onCaughtUp(nowUs)
     else if (state === 'rewinding') this.#host.onFellBehind(reason)
   }
 
@@ -184,15 +218,24 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
    */
   revoked(nextSequence: number, reason: string): void {
     this.#restarts += 1
-    this.#options.logger.warn({ nextSequence, reason }, 'component: events were revoked, rewinding from the beginning')
+    const stable = this.#host.stableSequence
+    this.#checkpoints?.dropFrom(nextSequence)
     this.#succession.revoked()
-    this.#host = this.#createHost(this.#host.revoked(nextSequence, reason))
+    this.#host = this.#createHost(this.#host.revoked(nextSequence, reason), Math.min(nextSequence, stable + 1))
+    const { begin } = this
+    this.#options.logger.warn({ nextSequence, begin, reason }, 'component: events were revoked, rewinding')
     if (this.#events === undefined) this.#revokedWhileOpening = reason
-    else this.#events.reopen(1, true, reason)
+    else this.#events.reopen(begin, true, reason)
+  }
+
+  /** The first event that the stream is to give: the one that the host's checkpoint was taken after, which proves it. */
+  get begin(): number {
+    return this.#unproven?.sequence ?? 1
   }
 
   flush(nowUs: number): void {
     this.#host.flush(nowUs)
+    this.#checkpoints?.onStable(this.#host.stableSequence)
   }
 
   tick(nowUs: number): number {
@@ -204,8 +247,14 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
 
   async #openEvents(): Promise<void> {
     if (this.#control === undefined) return
+    const { epochTable, hasVoters } = this.#unproven ?? {}
     const events = await EventLink.open(
-      { ...this.#options, nextSequence: 1, startRewinding: true, askSequencer: false, seed: this.#incarnation },
+      {
+        ...this.#options,
+        ...{ nextSequence: this.begin, startRewinding: true, askSequencer: false, seed: this.#incarnation },
+        ...(epochTable === undefined ? {} : { epochTable }),
+        ...(hasVoters === undefined ? {} : { hasVoters }),
+      },
       this.#cycle,
       this.#control,
       this,
@@ -216,10 +265,53 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
       return
     }
     this.#events = events
-    if (this.#revokedWhileOpening !== '') events.reopen(1, true, this.#revokedWhileOpening)
+    if (this.#revokedWhileOpening !== '') events.reopen(this.begin, true, this.#revokedWhileOpening)
   }
 
-  #createHost(survivors?: Survivors): ComponentHost {
+  /** The host begins at the event after a checkpoint before `below`, if there is one. */
+  #createHost(survivors?: Survivors, below = Number.POSITIVE_INFINITY): ComponentHost {
+    const make = (checkpoint?: Checkpoint): ComponentHost => this.#hostFrom(survivors, checkpoint)
+    const [host, checkpoint] = this.#checkpoints?.begin(below, make) ?? [make(), undefined]
+    this.#unproven = checkpoint?.header
+    if (checkpoint !== undefined) {
+      const { component, sequence } = checkpoint.header
+      this.#options.logger.info({ component, sequence }, `component: begins after event ${sequence}, from a checkpoint`)
+    }
+    return host
+  }
+
+  /** The first event of the stream is the one that the checkpoint was taken after, or the checkpoint is of another branch. */
+  #prove(
+    header: CheckpointHeader,
+    sequence: number,
+    count: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    nowUs: number,
+  ): void {
+    const next = skipBlocks(bytes, start, 1)
+    if (!isOfStream(header, bytes.subarray(start + BLOCK_LENGTH_BYTES, next))) {
+      this.#beginBefore(header, `the stream has another event ${sequence}`)
+      return
+    }
+    this.#unproven = undefined
+    if (count > 1) this.deliver(sequence + 1, count - 1, bytes, next, end, nowUs)
+  }
+
+  /** The checkpoint is not of this stream: an older one may be. Not at once, because the receiver is at work. */
+  #beginBefore({ sequence }: CheckpointHeader, reason: string): void {
+    this.#isReopening = true
+    this.#checkpoints?.foreign(sequence, reason)
+    this.#cycle.platform.timers.defer(() => {
+      if (this.#isClosed) return
+      this.#isReopening = false
+      this.#host = this.#createHost(undefined, sequence)
+      this.#events?.reopen(this.begin, true, reason)
+    })
+  }
+
+  #hostFrom(survivors: Survivors | undefined, checkpoint: Checkpoint | undefined): ComponentHost {
     const { session, instance, guard, datagramBytes, logger, observer } = this.#options
     return new ComponentHost(
       this.#component,
@@ -237,6 +329,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         clock: this.#cycle.platform.clock,
         ...(observer === undefined ? {} : { observer }),
         ...(survivors === undefined ? {} : { survivors }),
+        ...(checkpoint === undefined ? {} : { checkpoint }),
       },
       {
         sendCommands: (packet) => this.#sendCommands(packet),
@@ -272,6 +365,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     } else if (message.kind === 'component' && message.body.component === this.#component.name) {
       this.#succession.onStatus(message.sender, message.body.state, nowUs)
       if (message.body.instance === this.#options.instance) this.#onTwin(message.body.state, nowUs)
+      if (message.body.state === 'standby') this.#checkpoints?.companyHeard(nowUs)
     }
   }
 
@@ -315,6 +409,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         ...this.#events?.receiver.counters,
         ...this.#events?.counters,
         ...this.#control?.dropped,
+        ...this.#checkpoints?.counters,
         restarts: this.#restarts,
       }),
     })

@@ -53,7 +53,9 @@ export function planStores(options: TopologyOptions): ProcessPlan[] {
 /** Both replicas of a component. A replica that is started again comes back as a standby: the other one is active then. */
 export function planReplicas(component: ComponentName, options: TopologyOptions): ProcessPlan[] {
   const input = component === 'client-proxy' ? inputOptions(options) : []
-  const args = ['run', componentModule(component), ...options.streamArgs, ...input]
+  // Beside the recording, where replays find them.
+  const checkpoints = ['--checkpoints', storeDirectory(options.directory, VOTER), '--checkpoint-every', '5000']
+  const args = ['run', componentModule(component), ...options.streamArgs, ...input, ...checkpoints]
   const replica = (instance: string): readonly string[] => [...args, '--instance', instance]
   return [
     { name: `${component}/a`, role: 'component', args: replica('a'), restartArgs: [...replica('a'), '--standby'] },
