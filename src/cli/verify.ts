@@ -1,7 +1,7 @@
 /** `seqcast verify`: whether recorded sessions are as they were written. */
 import { Command } from 'commander'
 import { messageOf, SeqcastError } from '../core/errors.js'
-import type { Problem, VerifyResult } from '../store/verify.js'
+import type { VerifyResult } from '../store/verify.js'
 import { count, green, plural, print, red } from './output.js'
 import { startProgress } from './progress-bar.js'
 
@@ -9,12 +9,13 @@ import { startProgress } from './progress-bar.js'
 const SHOWN_PROBLEMS = 20
 
 export const verifyCommand = new Command('verify')
-  .description('check recorded sessions: checksums, holes, order, the time index, how they go on from each other')
+  .description('check recorded sessions: checksums, holes, order, the time index, checkpoints, chains of sessions')
   .requiredOption('--dir <dir>', 'directory of the recorded sessions')
   .option('--session <id>', 'only this one (default: all)')
   .option('--json', 'one JSON object a session, for machines')
   .action(async ({ dir, session, json = false }: { dir: string; session?: string; json?: boolean }) => {
     const { Catalogue } = await import('../store/catalogue.js')
+    const { withProblems } = await import('../store/verify.js')
     const { chainProblems } = await import('../store/session-chain.js')
     const { sessions, unreadable } = await new Catalogue(dir).list()
     const names = session === undefined ? [...sessions, ...unreadable].map((each) => each.session) : [session]
@@ -41,11 +42,10 @@ async function verifyAny(dir: string, session: string, json: boolean): Promise<V
   try {
     return await verifyOne(dir, session, json)
   } catch (error) {
-    const unread = { firstSequence: 1, lastSequence: 0, packets: 0, events: 0, bytes: 0, problems: [], problemCount: 0 }
+    const unread = { firstSequence: 1, lastSequence: 0, packets: 0, events: 0, bytes: 0 }
     const detail = messageOf(error)
-    return withProblems({ session, kind: 'events', ...unread }, [
-      { session, sequence: 0, reason: 'unreadable', detail },
-    ])
+    const problem = { session, sequence: 0, reason: 'unreadable', detail }
+    return { session, kind: 'events', ...unread, problems: [problem], problemCount: 1 }
   }
 }
 
@@ -62,10 +62,6 @@ async function verifyOne(dir: string, session: string, json: boolean): Promise<V
   } finally {
     bar?.stop()
   }
-}
-
-function withProblems(result: VerifyResult, more: readonly Problem[]): VerifyResult {
-  return { ...result, problems: [...result.problems, ...more], problemCount: result.problemCount + more.length }
 }
 
 function resultText(result: VerifyResult): string {

@@ -47,8 +47,9 @@ function eventAt(log: Recording, sequence: number): { type: number; payload: Uin
 }
 
 /** What is known of a session that may be part of a chain. */
-export interface ChainLink extends SessionLinks {
+export interface ChainLink extends Omit<SessionLinks, 'hasEnded'> {
   readonly session: string
+  readonly ended: boolean
   readonly firstSequence: number
   readonly lastSequence: number
   readonly firstTimeUs: number
@@ -74,10 +75,10 @@ export function chainProblems(sessions: readonly ChainLink[]): ChainProblem[] {
 function sinceProblems(link: ChainLink, before: ChainLink | undefined): ChainProblem[] {
   const problem = (detail: string): ChainProblem[] => [{ session: link.session, sequence: 1, reason: 'chain', detail }]
   if (before === undefined) return []
-  const { session, lastSequence, hasEnded, successor } = before
+  const { session, lastSequence, ended, successor } = before
   const goesOn = `it goes on from event ${link.predecessorSequence} of ${session}`
   if (lastSequence < link.predecessorSequence) return problem(`${goesOn}, of which ${lastSequence} are recorded`)
-  if (!hasEnded || lastSequence > link.predecessorSequence) return problem(`${goesOn}, which is not its end`)
+  if (!ended || lastSequence > link.predecessorSequence) return problem(`${goesOn}, which is not its end`)
   if (successor !== link.session) return problem(`${goesOn}, which names ${successor || 'nobody'} as its successor`)
   if (link.firstTimeUs < before.lastTimeUs) return problem(`it begins earlier than ${session} ends`)
   return []

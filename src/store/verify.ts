@@ -10,6 +10,7 @@ import { LmdbLogReader } from './lmdb-log-reader.js'
 import { checkBlocks, checkRecord, RECORD_HEADER_BYTES, recordCount, recordTimeUs } from './record-format.js'
 import type { SessionTables } from './record-reader.js'
 import { type BlockKind, packetBucket } from './time-index.js'
+import { checkpointProblems } from './verify-checkpoints.js'
 
 export interface Problem {
   readonly session: string
@@ -49,7 +50,7 @@ export interface VerifyOptions {
 const MAX_PROBLEMS = 10_000
 const PACKETS_PER_TURN = 4_096
 
-/** @throws SeqcastError E_SESSION_UNKNOWN, E_SESSION_FOREIGN, E_STORE_IO; damage is a result, not an error */
+/** The session and its checkpoints. @throws SeqcastError E_SESSION_UNKNOWN, E_SESSION_FOREIGN, E_STORE_IO; damage is a result, not an error */
 export async function verifySession(
   directory: string,
   session: string,
@@ -64,10 +65,16 @@ export async function verifySession(
       await nextTurn()
     }
     options.onProgress?.({ sequence: reader.committedSequence, lastSequence: reader.committedSequence })
-    return walk.result(reader.statistics().packets)
+    const problems = await checkpointProblems(directory, reader)
+    return withProblems(walk.result(reader.statistics().packets), problems)
   } finally {
     await reader.close()
   }
+}
+
+/** A result with what else was found. */
+export function withProblems(result: VerifyResult, more: readonly Problem[]): VerifyResult {
+  return { ...result, problems: [...result.problems, ...more], problemCount: result.problemCount + more.length }
 }
 
 class Walk {

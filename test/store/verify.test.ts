@@ -1,7 +1,9 @@
 /** verify finds each planted fault, and nothing in what is whole. */
 
+import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { test } from 'tap'
+import { CheckpointStore } from '../../src/store/checkpoint-store.js'
 import { openEnvironment } from '../../src/store/lmdb-environment.js'
 import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
 import { writeRecord } from '../../src/store/record-format.js'
@@ -155,4 +157,30 @@ test('a hole, and a record inside of another', async (t) => {
   ])
   await plant(session, 2, () => recordOf([eventBytes({})]))
   t.match(await verified(session), [{ reason: 'missing' }, { reason: 'time-index' }, { reason: 'overlapping-records' }])
+})
+
+test('checkpoints: damaged ones, and those of another stream', async (t) => {
+  const packets = tenPackets()
+  const session = await record(packets)
+  const hashOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest())
+  const body = new Uint8Array(100).fill(7)
+  const header = {
+    ...{ session, component: 'desk', schemaHash: '', codeHash: '', epoch: 1, timeUs: 1 },
+    ...{ digest: hashOf(body), hasVoters: false, bodyBytes: body.length, bodyHash: hashOf(body) },
+    epochTable: [{ epoch: 1, sequence: 1 }],
+  }
+  const ours = hashOf(packets[1]?.[1] ?? new Uint8Array(0))
+  const store = await CheckpointStore.open(scratch.path, session, 'write')
+  await store.write({ header: { ...header, sequence: 5, eventHash: ours }, body })
+  await store.write({ header: { ...header, sequence: 400, eventHash: ours }, body })
+  t.strictSame(await verified(session), [], 'one that is ahead of the recording says nothing')
+  await store.write({ header: { ...header, sequence: 6, eventHash: ours }, body })
+  await store.write({ header: { ...header, sequence: 7, eventHash: ours, bodyHash: ours }, body })
+  await store.close()
+  const { problems } = await verifySession(scratch.path, session)
+  t.match(problems, [
+    { sequence: 7, reason: 'checkpoint', detail: /^of desk: / },
+    { sequence: 6, reason: 'checkpoint', detail: 'of desk: its event is another one here' },
+    { sequence: 7, reason: 'checkpoint', detail: 'of desk: its event is another one here' },
+  ])
 })

@@ -4,7 +4,7 @@
  */
 import { REORDER_BYTES, REORDER_PACKETS } from '../../core/limits.js'
 import { readU16 } from '../../wire/bytes.js'
-import { EVENT_HEADER_BYTES, eventEpoch } from '../../wire/event.js'
+import { EVENT_HEADER_BYTES, eventEpoch, eventType } from '../../wire/event.js'
 import {
   BLOCK_LENGTH_BYTES,
   blocksEnd,
@@ -15,6 +15,7 @@ import {
   moldSequence,
   skipBlocks,
 } from '../../wire/moldudp64.js'
+import { EPOCH_OPENED } from '../../wire/runtime-events.js'
 import { LogEpochs } from '../log-epochs.js'
 import type { ArchiveTarget } from './archive-target.js'
 import type { CapturedFrame } from './captured-frame.js'
@@ -97,11 +98,17 @@ export class PacketOrder {
       this.#held.delete(sequence)
       this.#heldBytes -= held.packet.length
       this.#place(sequence, moldCount(held.packet), held)
+      // It is kept again where it has to wait for the opening of its epoch.
+      if (this.#held.has(sequence)) return
     }
   }
 
   #place(sequence: number, count: number, { packet, timeUs, timeNs, offsetBytes }: Held): void {
     const skip = this.#target.kind === 'events' ? this.#branch(sequence, count, packet) : this.#known(sequence)
+    if (skip === 'too-early') {
+      this.#hold(sequence, { packet, timeUs, timeNs, offsetBytes })
+      return
+    }
     if (skip === 'lost-branch' || skip >= count) {
       this.#skipped[skip === 'lost-branch' ? skip : sequence < this.#first ? 'before-start' : 'repeat']++
       return
@@ -122,8 +129,8 @@ export class PacketOrder {
     return this.#target.nextSequence - sequence
   }
 
-  /** The same where epochs tell branches apart; the events of an earlier epoch are taken back. */
-  #branch(sequence: number, count: number, packet: Uint8Array): number | 'lost-branch' {
+  /** The same where epochs tell branches apart: the events of an earlier one are taken back where a later one begins. */
+  #branch(sequence: number, count: number, packet: Uint8Array): number | 'lost-branch' | 'too-early' {
     const { nextSequence } = this.#target
     for (let i = 0, at = MOLD_HEADER_BYTES; i < count; i++, at = skipBlocks(packet, at, 1)) {
       const number = sequence + i
@@ -131,7 +138,7 @@ export class PacketOrder {
       const ours = this.#epochs.at(Math.min(number, nextSequence - 1))
       const epoch = epochOf(packet, at)
       if (epoch < ours) return 'lost-branch'
-      if (number >= nextSequence) return i
+      if (number >= nextSequence) return ours > 0 && epoch > ours && !opensEpoch(packet, at) ? 'too-early' : i
       if (epoch > ours) {
         this.#takeBack(number)
         return i
@@ -151,12 +158,19 @@ export class PacketOrder {
   #missing(): void {
     const next = Math.min(...this.#held.keys())
     const offsetBytes = this.#held.get(next)?.offsetBytes ?? 0
-    const reason = `events ${this.#target.nextSequence} to ${next - 1} are not in the file before this packet`
+    const { nextSequence } = this.#target
+    const missing = next > nextSequence ? `events ${nextSequence} to ${next - 1}` : 'the opening of its epoch'
+    const reason = `${missing} ${next > nextSequence ? 'are' : 'is'} not in the file before this packet`
     this.failure = { offsetBytes, reason }
   }
 }
 
 const firstEpoch = (packet: Uint8Array): number => epochOf(packet, MOLD_HEADER_BYTES)
+
+/** Every epoch after the first begins with an event that says so: an epoch that begins with another one lacks its beginning. */
+function opensEpoch(packet: Uint8Array, at: number): boolean {
+  return eventType(packet, at + BLOCK_LENGTH_BYTES) === EPOCH_OPENED
+}
 
 /** 0 where the block is too short for an event. */
 function epochOf(packet: Uint8Array, at: number): number {
