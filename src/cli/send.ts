@@ -223,25 +223,30 @@ function report(
   latency: LatencyHistogram,
   hasFailed: boolean,
 ): void {
-  const { events, firstSequence, lastSequence, pending } = client
-  const { session } = configuration
+  const { session, sessions, events, firstSequence, lastSequence, pending } = client
   const summary = latency.summary()
   const { p50, p99, max } = summary
   const stable = pending === 0
   print(
     configuration.json,
-    { session, messages, events, firstSequence, lastSequence, stable, seconds, latency: summary },
+    { session, sessions, messages, events, firstSequence, lastSequence, stable, seconds, latency: summary },
     () => {
       if (messages === 0) return hasFailed ? 'nothing was sent' : 'nothing to send'
-      const range =
-        events === 0
-          ? ''
-          : ` (${firstSequence === lastSequence ? lastSequence : `${firstSequence} to ${lastSequence}`})`
-      const became = `${plural(messages, 'message')} became ${plural(events, 'event')}${range} of session ${session}`
+      const became = `${plural(messages, 'message')} became ${plural(events, 'event')}${rangesText(client)}`
       const rest = stable ? '' : `; ${stateText(client)}`
       if (latency.count === 0) return `${became} in ${seconds.toFixed(2)} s${rest}`
       const figures = `${durationText(p50)} (p50), ${durationText(p99)} (p99), ${durationText(max)} (max)`
       return `${became} in ${seconds.toFixed(2)} s${rest}\ncommand to event: ${figures}`
     },
   )
+}
+
+/** ` (5 to 9) of session S1`, and `, (1 to 3) of session S2` for each session that it went on in. */
+function rangesText({ session, sessions }: SendClient): string {
+  if (sessions.length === 0) return ` of session ${session}`
+  const texts = sessions.map(({ session, firstSequence, lastSequence }) => {
+    const range = firstSequence === lastSequence ? `${lastSequence}` : `${firstSequence} to ${lastSequence}`
+    return ` (${range}) of session ${session}`
+  })
+  return texts.join(',')
 }

@@ -56,8 +56,8 @@ export interface HostOutput {
   commandReturned?(latencyUs: number): void
   /** Something was issued outside of a turn (by input, or by an effect that has ended): call `flush` soon. */
   wantsFlush?(): void
-  /** The session has ended, and `successor` goes on as soon as that is stable. The host handles nothing more. */
-  rolled?(successor: string): void
+  /** Event `sequence` ends the session; `successor` goes on as soon as it is stable. The host handles nothing more. */
+  rolled?(successor: string, sequence: number): void
 }
 
 /** What outlives a host whose events were revoked: the next host of the process is made with it. Opaque to applications. */

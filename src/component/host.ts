@@ -373,7 +373,7 @@ export class ComponentHost {
       const payload = bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes)
       const flags = eventFlags(bytes, at)
       this.#sessionEvents.onEvent(sequence, eventEpoch(bytes, at), type, source, flags, payload, nowUs)
-      if (type === SESSION_ENDED && this.#role.successor !== '') this.#output.rolled?.(this.#role.successor)
+      if (type === SESSION_ENDED && this.#role.successor !== '') this.#output.rolled?.(this.#role.successor, sequence)
     }
   }
 

@@ -91,6 +91,11 @@ export class Seeding {
     return !this.#isAwaited || (this.#done !== undefined && this.#events >= this.#total(this.#done))
   }
 
+  /** The session is open, and nothing of the component's seed is missing. */
+  get isOver(): boolean {
+    return this.#isOpen && this.isComplete
+  }
+
   /** Something is missing, and this replica does not know what: it has to read the predecessor's end first. */
   get isUnknown(): boolean {
     return !this.isComplete && this.#outbox === undefined

@@ -3,6 +3,7 @@
  * the control stream. Where nobody is active, or the active replica has fallen silent, it offers itself.
  */
 
+import type { Carry } from '../component/carry.js'
 import { isOfStream } from '../component/checkpoint.js'
 import type { Component } from '../component/definition.js'
 import { ComponentHost } from '../component/host.js'
@@ -56,9 +57,7 @@ export interface ComponentRole extends Role {
 export async function startComponent(component: Component, options: ComponentRoleOptions): Promise<ComponentRole> {
   const { checkpoints: wanted, platform = systemPlatform() } = options
   const checkpoints =
-    wanted === undefined
-      ? undefined
-      : await ComponentCheckpoints.open(component, options, wanted, () => platform.clock.nowUs())
+    wanted === undefined ? undefined : await ComponentCheckpoints.open(component, options, wanted, platform)
   const process = new ComponentProcess(component, { ...options, platform }, checkpoints)
   try {
     await process.open()
@@ -79,6 +78,12 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   readonly #succession: Succession
   readonly #checkpoints: ComponentCheckpoints | undefined
   #host: ComponentHost
+  /** The session that it is in: another one of the chain after `#enter`. */
+  #session: string
+  /** What it has brought from the session before. */
+  #carry: Carry | undefined
+  /** The event that ends the session and names another one; 0 while there is none. */
+  #rolledAt = 0
   /** The host was made of it, and the event that it was taken after has not been seen in the stream yet. */
   #unproven: CheckpointHeader | undefined
   /** Another host has begun, and what is still delivered is not for it. */
@@ -96,6 +101,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   constructor(component: Component, options: ComponentRoleOptions, checkpoints: ComponentCheckpoints | undefined) {
     this.#component = component
     this.#options = options
+    this.#session = options.session
     this.#checkpoints = checkpoints
     const platform = options.platform ?? systemPlatform()
     this.#incarnation = platform.random()
@@ -130,6 +136,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
       interfaceAddress: options.interfaceAddress,
       onError: fail,
     })
+    await this.#checkpoints?.serve(this.#cycle)
     await this.#openEvents()
     this.#cycle.add(this)
     this.#cycle.enter()
@@ -187,20 +194,17 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     if (this.#isReopening) return
     if (state === 'live' && this.#unproven !== undefined) {
       this.#beginBefore(this.#unproven, `the stream ends before event ${this.#unproven.sequence}`)
-    } else if (state === 'live') this.#host.onCaughtUp(nowUs)
+    } else if (state === 'live' && this.#host.lacksSeed) this.#goBack()
+    else if (state === 'live') this.#host.onCaughtUp(nowUs)
     else if (state === 'rewinding') this.#host.onFellBehind(reason)
   }
 
   lost(from: number, to: number, reason: string): void {
     this.#fail(
-      new SeqcastError(
-        'E_LOST',
-        `events ${from} to ${to} of session ${this.#options.session} can't be recovered: ${reason}`,
-        {
-          hint: 'start a store that has them; the component stopped before the hole',
-          fields: { session: this.#options.session, component: this.#component.name, from, to },
-        },
-      ),
+      new SeqcastError('E_LOST', `events ${from} to ${to} of session ${this.#session} can't be recovered: ${reason}`, {
+        hint: 'start a store that has them; the component stopped before the hole',
+        fields: { session: this.#session, component: this.#component.name, from, to },
+      }),
     )
   }
 
@@ -218,6 +222,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
    */
   revoked(nextSequence: number, reason: string): void {
     this.#restarts += 1
+    this.#rolledAt = 0
     const stable = this.#host.stableSequence
     this.#checkpoints?.dropFrom(nextSequence)
     this.#succession.revoked()
@@ -239,6 +244,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   tick(nowUs: number): number {
+    if (this.#host.lacksSeed && this.#events?.receiver.state === 'live') this.#goBack()
     this.#offerItself(nowUs)
     if (nowUs - this.#lastStatusUs >= STATUS_EVERY_US) this.#sendStatus(nowUs)
     const ownUs = Math.min(this.#lastStatusUs + STATUS_EVERY_US, this.#succession.nextLookUs(nowUs))
@@ -265,7 +271,57 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
       return
     }
     this.#events = events
+    if (this.#rolledAt !== 0) this.#expectSuccessor()
     if (this.#revokedWhileOpening !== '') events.reopen(this.begin, true, this.#revokedWhileOpening)
+  }
+
+  /** The session has ended, and another one goes on: as soon as that is known to be stable. */
+  #expectSuccessor(): void {
+    this.#events?.expect(this.#host.successor, this.#rolledAt, () => this.#goOn())
+  }
+
+  /** The process goes over into the next session, on the same groups, in the same turn. */
+  #goOn(): void {
+    const { successor, lacksSeed, state } = this.#host
+    if (lacksSeed) {
+      this.#goBack()
+      return
+    }
+    try {
+      const carry = this.#host.carryOver()
+      const { seed, outside } = carry
+      const figures = { seedEvents: seed.events.length, effects: seed.effects.length, commands: seed.pending.length }
+      this.#enter(successor, carry, state === 'rewinding', { ...figures, outside: outside.length })
+    } catch (thrown) {
+      if (!(thrown instanceof SeqcastError)) throw thrown
+      this.#fail(thrown)
+    }
+  }
+
+  /** What the component begins this session with is not all there, and nobody but the session before tells what is missing. */
+  #goBack(): void {
+    const { predecessor } = this.#host
+    const reason = `the seed of session ${this.#session} is not complete, and this replica was not there when ${predecessor} ended`
+    this.#enter(predecessor, undefined, true, { reason })
+  }
+
+  #enter(session: string, carry: Carry | undefined, startRewinding: boolean, fields: object): void {
+    const { logger } = this.#options
+    const from = this.#session
+    logger.info(
+      { from, session, component: this.#component.name, ...fields },
+      `component: goes on in session ${session}`,
+    )
+    this.#session = session
+    this.#carry = carry
+    this.#rolledAt = 0
+    this.#checkpoints?.enter(session)
+    this.#succession.revoked()
+    this.#host = this.#createHost()
+    this.#events?.follow(session, startRewinding)
+    const nowUs = this.#cycle.enter()
+    if (!startRewinding) this.#host.onCaughtUp(nowUs)
+    this.#lastStatusUs = Number.NEGATIVE_INFINITY
   }
 
   /** The host begins at the event after a checkpoint before `below`, if there is one. */
@@ -312,11 +368,12 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   #hostFrom(survivors: Survivors | undefined, checkpoint: Checkpoint | undefined): ComponentHost {
-    const { session, instance, guard, datagramBytes, logger, observer } = this.#options
+    const { instance, guard, datagramBytes, logger, observer } = this.#options
+    const carry = this.#carry
     return new ComponentHost(
       this.#component,
       {
-        session,
+        session: this.#session,
         instance,
         incarnation: this.#incarnation,
         // The host that takes over after a revocation is of the same process, and must not ask under the first one's nonces.
@@ -330,6 +387,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         ...(observer === undefined ? {} : { observer }),
         ...(survivors === undefined ? {} : { survivors }),
         ...(checkpoint === undefined ? {} : { checkpoint }),
+        ...(carry === undefined ? {} : { carry }),
       },
       {
         sendCommands: (packet) => this.#sendCommands(packet),
@@ -337,6 +395,10 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         failed: (error) => this.#fail(error),
         commandReturned: (latencyUs) => this.#options.onCommandReturned?.(latencyUs),
         wantsFlush: () => this.#cycle.enter(),
+        rolled: (_successor, sequence) => {
+          this.#rolledAt = sequence
+          this.#expectSuccessor()
+        },
       },
     )
   }

@@ -30,10 +30,12 @@ export class ControlLink {
   readonly sender: number
   /** Told of each datagram that was dropped. */
   onDropped: (reason: DroppedControl) => void = () => {}
-  readonly #session: string
-  readonly #ownPrefix: Uint8Array
+  #session: string
+  #ownPrefix: Uint8Array
   readonly #auth: Authenticator
   readonly #listeners: ControlListener[] = []
+  /** Of another session of the chain: that alone is listened to besides. */
+  #other: { readonly session: string; readonly listener: ControlListener } | undefined
   #out: PacketSender | undefined
   #in: PacketReceiver | undefined
 
@@ -89,9 +91,26 @@ export class ControlLink {
     }
   }
 
+  /** Hears what is said of one other session, too: until `follow`, or the next call. */
+  listenBeside(session: string, listener: ControlListener): void {
+    this.#other = { session, listener }
+  }
+
+  /** From now on it speaks and hears of another session; listeners stay. */
+  follow(session: string): void {
+    this.#session = session
+    this.#ownPrefix = controlPrefix(session, this.sender)
+    this.#other = undefined
+  }
+
   send<K extends ControlKind>(kind: K, body: ControlBodies[K]): void {
+    this.sendFor(this.#session, kind, body)
+  }
+
+  /** Speaks of another session, on behalf of one that this process has left. */
+  sendFor<K extends ControlKind>(session: string, kind: K, body: ControlBodies[K]): void {
     // The pair is right by the signature; a union of pairs can't be built from type parameters.
-    const message = { session: this.#session, sender: this.sender, kind, body } as ControlMessage
+    const message = { session, sender: this.sender, kind, body } as ControlMessage
     this.#out?.send(this.#auth.seal(encodeControl(message)))
   }
 
@@ -113,6 +132,7 @@ export class ControlLink {
     }
     const message = decodeControl(body)
     if (message === undefined) this.#drop('malformed')
+    else if (message.session === this.#other?.session) this.#other.listener(message, address, nowUs)
     else if (message.session !== this.#session) this.#drop('foreignSession')
     // By its prefix it was none of ours: somebody spells our number in another way.
     else if (message.sender === this.sender) this.#drop('malformed')

@@ -5,6 +5,7 @@
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import { sessionBytes } from '../core/session.js'
 import { delay } from '../core/timers.js'
 import { Authenticator } from '../net/auth.js'
 import type { PacketReceiver, UnicastPort } from '../net/network.js'
@@ -14,6 +15,7 @@ import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../
 import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
 import { isCandidate, isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
+import { bytesEqualAt } from '../wire/bytes.js'
 import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
@@ -40,6 +42,14 @@ export interface EventListener {
   revoked(nextSequence: number, reason: string, cause: RevocationCause): void
   /** The sequencer of this stream speaks; what others say who claim to be it is not handed on. */
   sequencerHeard?(heartbeat: SequencerHeartbeat, nowUs: number): void
+}
+
+interface ExpectedSession {
+  readonly session: string
+  readonly bytes: Uint8Array
+  /** Of the event that names it, the last one of its session. */
+  readonly sequence: number
+  readonly proven: () => void
 }
 
 export interface EventLinkOptions {
@@ -72,21 +82,24 @@ export type EventLinkCounter = (typeof EVENT_LINK_COUNTERS)[number]
 export class EventLink implements Agent {
   readonly directory: Directory
   readonly counters: Counters<EventLinkCounter> = createCounters(EVENT_LINK_COUNTERS)
-  readonly #options: RoleOptions & EventLinkOptions
+  #options: RoleOptions & EventLinkOptions
   readonly #listener: EventListener
   #receiver: Receiver
   readonly #cycle: DutyCycle
   readonly #auth: Authenticator
   readonly #answerAuth: Authenticator
   readonly #requestAuth: Authenticator
-  readonly #rewind: RewindLink
-  readonly #localRewind: LocalRewind | undefined
-  readonly #guard = new StableGuard()
-  readonly #book = new EpochBook(() => this.#receiver.epochTable)
+  #rewind: RewindLink
+  #localRewind: LocalRewind | undefined
+  #guard = new StableGuard()
+  #book = new EpochBook(() => this.#receiver.epochTable)
+  /** The session that goes on from the end of this one, as soon as that is known to be stable. */
+  #expected: ExpectedSession | undefined
   /** From here on the local files had nothing: it is asked for over TCP. */
   #localEnd = 0
   readonly #logger: Logger
-  readonly #waitingFor: string
+  #control: ControlLink | undefined
+  #waitingFor: string
   #saysWaiting = false
   #rewindServer = 0
   #unlisten: () => void = () => {}
@@ -96,8 +109,7 @@ export class EventLink implements Agent {
   private constructor(options: RoleOptions & EventLinkOptions, cycle: DutyCycle, listener: EventListener) {
     this.#cycle = cycle
     this.#logger = options.logger
-    const { session, controlGroup } = options
-    this.#waitingFor = `waiting for a store of session ${session} on ${controlGroup.group}:${controlGroup.port}`
+    this.#waitingFor = waitingText(options)
     this.#auth = new Authenticator(options.key, 'event')
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
@@ -106,16 +118,20 @@ export class EventLink implements Agent {
     this.#listener = listener
     this.#guard.promised(options.epochTable?.at(-1)?.epoch ?? 0)
     this.#receiver = this.#createReceiver(options)
-    const rewinds: RewindListener = {
+    const rewinds = this.#rewindListener()
+    this.#rewind = new RewindLink(options.session, cycle, rewinds, options.logger)
+    this.#localRewind = this.#createLocalRewind(options, rewinds)
+  }
+
+  #rewindListener(): RewindListener {
+    return {
       started: (sequence, nowUs) => this.#receiver.onRewindStart(sequence, nowUs),
       run: (sequence, count, bytes, start, end, nowUs) =>
         this.#receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
       sessionEnded: (nowUs) => this.#receiver.onRewindSessionEnd(nowUs),
       ended: (reason, nowUs) => this.#receiver.onRewindEnd(reason, nowUs),
-      mustWait: () => listener.mustWait?.() ?? false,
+      mustWait: () => this.#listener.mustWait?.() ?? false,
     }
-    this.#rewind = new RewindLink(options.session, cycle, rewinds, options.logger)
-    this.#localRewind = this.#createLocalRewind(options, rewinds)
   }
 
   get receiver(): Receiver {
@@ -129,6 +145,7 @@ export class EventLink implements Agent {
    */
   reopen(nextSequence: number, startRewinding: boolean, reason: string): void {
     this.#stopRewind()
+    this.#expected = undefined
     this.#localEnd = 0
     const last = this.#receiver
     this.#receiver = this.#createReceiver({
@@ -138,16 +155,59 @@ export class EventLink implements Agent {
       epochTable: last.epochTable,
       hasVoters: last.hasVoters,
     })
-    for (const name of RECEIVER_COUNTERS) this.#receiver.counters[name] += last.counters[name]
+    this.#countOn(last)
     this.#logger.info({ session: this.#options.session, nextSequence, reason }, 'event stream: reopened')
     this.#listener.stateChanged(this.#receiver.state, reason)
     this.#cycle.enter()
   }
 
+  /**
+   * The last event, which was delivered, names a session that goes on. `proven` is called as soon as that event is known to be stable:
+   * its sequencer or a store says so, or the other session speaks, which it does not before. With a packet of the other session it is
+   * called before that is lost: `follow` makes that packet the first one.
+   * @param sequence of the event
+   */
+  expect(successor: string, sequence: number, proven: () => void): void {
+    this.#expected = { session: successor, bytes: sessionBytes(successor), sequence, proven }
+    this.#control?.listenBeside(successor, ({ kind, body }) => {
+      if (kind === 'sequencer' && isSequencing(body.state)) this.#isProven()
+    })
+  }
+
+  /**
+   * Goes on with another session, from its first event, in the same turn: sockets, servers and counters stay.
+   * @param startRewinding true where it may be far ahead: the state is `rewinding` until all of it is there
+   */
+  follow(session: string, startRewinding: boolean): void {
+    this.#stopRewind()
+    this.#expected = undefined
+    this.#localEnd = 0
+    const { epochTable: _, hasVoters: __, ...options } = this.#options
+    this.#options = { ...options, session, nextSequence: 1, startRewinding }
+    this.#waitingFor = waitingText(this.#options)
+    this.#saysWaiting = false
+    this.#guard = new StableGuard()
+    const rewinds = this.#rewindListener()
+    this.#rewind = new RewindLink(session, this.#cycle, rewinds, this.#logger)
+    this.#localRewind = this.#createLocalRewind(this.#options, rewinds)
+    const last = this.#receiver
+    this.#receiver = this.#createReceiver(this.#options)
+    this.#book = new EpochBook(() => this.#receiver.epochTable)
+    this.#countOn(last)
+    this.#control?.follow(session)
+    this.#cycle.enter()
+  }
+
+  #countOn({ counters }: Receiver): void {
+    for (const name of RECEIVER_COUNTERS) this.#receiver.counters[name] += counters[name]
+  }
+
   #createReceiver({ nextSequence, startRewinding, epochTable, hasVoters = false }: EventLinkOptions): Receiver {
     const { session, seed, lossTimeoutUs, logger } = this.#options
     const listener = this.#listener
-    return new Receiver(
+    // One that was left in the middle of a call says nothing more.
+    const isCurrent = (): boolean => this.#receiver === receiver
+    const receiver: Receiver = new Receiver(
       {
         session,
         nextSequence,
@@ -160,16 +220,22 @@ export class EventLink implements Agent {
         ...(lossTimeoutUs === undefined ? {} : { lossTimeoutUs }),
       },
       {
-        deliver: (sequence, count, bytes, start, end, nowUs) =>
-          listener.deliver(sequence, count, bytes, start, end, nowUs),
+        deliver: (sequence, count, bytes, start, end, nowUs) => {
+          if (isCurrent()) listener.deliver(sequence, count, bytes, start, end, nowUs)
+        },
         request: (packet, server) => this.#request(packet, server),
-        startRewind: (fromSequence) => this.#startRewind(fromSequence),
-        stopRewind: () => this.#stopRewind(),
+        startRewind: (fromSequence) => {
+          if (isCurrent()) this.#startRewind(fromSequence)
+        },
+        stopRewind: () => {
+          if (isCurrent()) this.#stopRewind()
+        },
         stateChanged: (state, reason) => listener.stateChanged(state, reason),
         lost: (from, to, reason) => listener.lost(from, to, reason),
         revoked: (nextSequence, reason, cause) => listener.revoked(nextSequence, reason, cause),
       },
     )
+    return receiver
   }
 
   #createLocalRewind(options: RoleOptions & EventLinkOptions, rewinds: RewindListener): LocalRewind | undefined {
@@ -221,6 +287,7 @@ export class EventLink implements Agent {
     onError: (error: SeqcastError) => void,
   ): Promise<void> {
     const cycle = this.#cycle
+    this.#control = control
     const fromGroup = withFaults(options.faults, 'event', cycle, (packet, nowUs) =>
       this.#receive(packet, this.#auth, nowUs),
     )
@@ -237,6 +304,7 @@ export class EventLink implements Agent {
     this.#unlisten = control.listen((message, address, nowUs) => {
       this.directory.onControl(message, address, nowUs)
       this.#guard.onControl(message)
+      if (message.kind === 'store' && message.body.successor === this.#expected?.session) this.#isProven()
       if (message.kind !== 'sequencer' || !this.#isCredible(message.body, message.sender, nowUs)) return
       // One that does not sequence says nothing about the stream.
       const body = isSequencing(message.body.state) ? this.#book.complete(message.body) : message.body
@@ -291,7 +359,34 @@ export class EventLink implements Agent {
     const { epoch, nextSequence, epochTable, state, publishedIsStable: canRestart } = heartbeat
     if (!isSequencing(state)) return
     const isOpen = state !== 'ending'
+    if (this.#expected !== undefined && this.#isAboutEnd(sender, heartbeat, this.#expected)) return
     this.#receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, isOpen, canRestart)
+  }
+
+  /**
+   * What a sequencer says of the event that names a successor: that it is stable, or that another reign has lost it.
+   * @returns true where this was acted upon
+   */
+  #isAboutEnd(sender: number, heartbeat: SequencerHeartbeat, { sequence }: ExpectedSession): boolean {
+    const { epoch, nextSequence, stableSequence, state, publishedIsStable } = heartbeat
+    const own = this.#receiver.epochTable.at(-1)?.epoch ?? epoch
+    const isOpen = state !== 'ending'
+    // Without voters stable is what is published: that says nothing of what a restart finds.
+    if (!publishedIsStable && epoch === own && !isOpen && stableSequence >= sequence) {
+      this.#isProven()
+      return true
+    }
+    const isOfNewerReign = epoch > own && (heartbeat.epochTable.at(-1)?.sequence ?? sequence + 1) <= sequence
+    const hasRestarted = publishedIsStable && nextSequence <= sequence && !this.#receiver.follows(sender)
+    if (this.#receiver.state !== 'ended' || !isOpen || !(isOfNewerReign || hasRestarted)) return false
+    this.#listener.revoked(sequence, `the session goes on: its end, event ${sequence}, was lost`, 'other-branch')
+    return true
+  }
+
+  #isProven(): void {
+    const expected = this.#expected
+    this.#expected = undefined
+    expected?.proven()
   }
 
   /** Stores that are learnt from the control stream speak every tenth of a second: without one, the first rewind would fail. */
@@ -303,8 +398,12 @@ export class EventLink implements Agent {
 
   #receive(datagram: Uint8Array, auth: Authenticator, nowUs: number): void {
     const packet = auth.open(datagram)
-    if (packet === undefined) this.counters.unauthenticated += 1
-    else this.#receiver.onPacket(packet, nowUs)
+    if (packet === undefined) {
+      this.counters.unauthenticated += 1
+      return
+    }
+    if (this.#expected !== undefined && bytesEqualAt(packet, 0, this.#expected.bytes)) this.#isProven()
+    this.#receiver.onPacket(packet, nowUs)
   }
 
   #request(packet: Uint8Array, slot: number): void {
@@ -344,4 +443,8 @@ export class EventLink implements Agent {
     this.counters.rewinds += 1
     this.#rewind.start(fromSequence, server)
   }
+}
+
+function waitingText({ session, controlGroup }: RoleOptions): string {
+  return `waiting for a store of session ${session} on ${controlGroup.group}:${controlGroup.port}`
 }

@@ -13,9 +13,25 @@ import type { PacketSender } from '../net/network.js'
 import { Outbox } from '../protocol/outbox.js'
 import { readU16 } from '../wire/bytes.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
-import { EVENT_HEADER_BYTES, eventEpoch, eventSource, eventType, fragmentBytes } from '../wire/event.js'
+import {
+  EVENT_HEADER_BYTES,
+  eventEpoch,
+  eventSource,
+  eventType,
+  FIRST_APPLICATION_TYPE,
+  fragmentBytes,
+} from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES } from '../wire/moldudp64.js'
-import { SESSION_ENDED, SOURCE_REGISTERED, sourceRegisteredCodec } from '../wire/runtime-events.js'
+import {
+  SESSION_ENDED,
+  SESSION_OPENED,
+  SESSION_STARTED,
+  type SessionStarted,
+  SOURCE_REGISTERED,
+  sessionEndedCodec,
+  sessionStartedCodec,
+  sourceRegisteredCodec,
+} from '../wire/runtime-events.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink, type EventListener } from './event-link.js'
@@ -23,7 +39,7 @@ import type { RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
 import { readSessionStart } from './session-begin.js'
-import { findSession } from './session-finder.js'
+import { findOpenSession } from './session-finder.js'
 
 /** A sequencer that was silent for this long is not coming back soon. */
 const SEQUENCER_TIMEOUT_US = 15_000_000
@@ -38,15 +54,32 @@ export interface SendClientOptions extends RoleOptions {
   readonly onReturned: (latencyUs: number) => void
 }
 
+/** Commands of the source that became events of one session. */
+export interface SentRange {
+  readonly session: string
+  readonly events: number
+  readonly firstSequence: number
+  readonly lastSequence: number
+}
+
 export class SendClient implements Agent, EventListener {
   readonly #options: SendClientOptions
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
   readonly #incarnation: number
   readonly #auth: Authenticator
-  readonly #registration: Registration
+  #registration: Registration
   #registered: () => void = () => {}
+  /** The session that it is in: another one of the chain after a rollover. */
+  #session: string
+  /** Commands of everybody are taken, and not of seeds only. */
+  #isOpen = true
+  /** Of the session before until the source is registered in this one: what it holds is entered then. */
   #outbox: Outbox | undefined
+  /** The outbox is of the session before. */
+  #isOutboxOld = false
+  /** Resolved when there is another outbox. */
+  #replaced = replaceable()
   #control: ControlLink | undefined
   #events: EventLink | undefined
   #commands: PacketSender | undefined
@@ -62,19 +95,41 @@ export class SendClient implements Agent, EventListener {
   #registeredSequence = 0
   /** Of the registration; the same where the event is revoked, so that a late packet of it does no harm. */
   readonly #nonce: number
-  /** Of the events that came back. */
+  /** Of the events that came back in this session. */
   firstSequence = 0
   lastSequence = 0
+  /** Events that came back, in all sessions. */
   events = 0
+  /** Those in the sessions before. */
+  #eventsBefore = 0
+  readonly #sessionsBefore: SentRange[] = []
 
   private constructor(options: SendClientOptions) {
     this.#options = options
+    this.#session = options.session
     const platform = options.platform ?? systemPlatform()
     this.#incarnation = platform.random()
     this.#nonce = platform.random()
     this.#cycle = new DutyCycle(platform, options.idle)
     this.#auth = new Authenticator(options.key, 'command')
-    this.#registration = new Registration(options.session, (packet) => this.#sendCommands(packet))
+    this.#registration = this.#createRegistration()
+  }
+
+  #createRegistration(): Registration {
+    return new Registration(this.#session, (packet) => this.#sendCommands(packet))
+  }
+
+  /** The session that it is in. */
+  get session(): string {
+    return this.#session
+  }
+
+  /** What became events in which session; those without any are left out. */
+  get sessions(): readonly SentRange[] {
+    const { firstSequence, lastSequence } = this
+    const events = this.events - this.#eventsBefore
+    const here = { session: this.#session, events, firstSequence, lastSequence }
+    return [...this.#sessionsBefore, ...(events === 0 ? [] : [here])]
   }
 
   /**
@@ -113,7 +168,7 @@ export class SendClient implements Agent, EventListener {
 
   /** Resolves when there is room for another command. @throws SeqcastError what `failed` rejects with */
   async space(): Promise<void> {
-    await Promise.race([this.#outbox?.space(), this.failed])
+    while (this.isFull) await Promise.race([this.#outbox?.space(), this.#replaced.promise, this.failed])
   }
 
   /** @throws SeqcastError E_PAYLOAD (too long), E_SOURCE_EXHAUSTED */
@@ -146,7 +201,7 @@ export class SendClient implements Agent, EventListener {
       this.#onEvent(sequence + i, bytes, at, lengthBytes, nowUs)
       at += lengthBytes
     }
-    if (this.#publishedIsStable) this.#outbox?.onStable(sequence + count - 1)
+    if (this.#publishedIsStable && !this.#isOutboxOld) this.#outbox?.onStable(sequence + count - 1)
   }
 
   stateChanged(): void {}
@@ -160,13 +215,15 @@ export class SendClient implements Agent, EventListener {
 
   revoked(nextSequence: number, reason: string): void {
     const from = Math.min(nextSequence, this.#stableSequence + 1)
-    const { session, logger } = this.#options
+    const { logger } = this.#options
     logger.warn(
-      { session, nextSequence, from, reason },
+      { session: this.#session, nextSequence, from, reason },
       'send: events were revoked; what is not in the stream is sent again',
     )
-    const outbox = this.#outbox
+    const outbox = this.#isOutboxOld ? undefined : this.#outbox
     const isWhole = outbox?.revoke(from) ?? true
+    // The session's end may be among what is revoked: then it goes on.
+    if (this.#isOpen) outbox?.connect(this.#cycle.enter())
     if (!isWhole || this.#events === undefined) {
       this.#fail(
         'E_LOST',
@@ -174,7 +231,7 @@ export class SendClient implements Agent, EventListener {
       )
       return
     }
-    if (outbox !== undefined) this.events = outbox.nextSourceSequence - 1 - outbox.outstanding
+    if (outbox !== undefined) this.events = this.#eventsBefore + outbox.nextSourceSequence - 1 - outbox.outstanding
     if (this.firstSequence >= from) this.firstSequence = 0
     this.lastSequence = Math.min(this.lastSequence, from - 1)
     if (this.#registeredSequence >= from) {
@@ -188,6 +245,7 @@ export class SendClient implements Agent, EventListener {
   sequencerHeard({ stableSequence, publishedIsStable, held }: SequencerHeartbeat): void {
     this.#publishedIsStable ??= publishedIsStable
     this.#stableSequence = Math.max(this.#stableSequence, stableSequence)
+    if (this.#isOutboxOld) return
     this.#outbox?.onStable(this.#publishedIsStable ? MAX_SEQUENCE : stableSequence)
     this.#outbox?.onHeld(held)
   }
@@ -200,7 +258,8 @@ export class SendClient implements Agent, EventListener {
     if (nowUs - this.#heardSequencerUs > SEQUENCER_TIMEOUT_US) {
       this.#fail('E_TIMEOUT', `the sequencer was not heard for ${SEQUENCER_TIMEOUT_US / 1_000_000} s`)
     }
-    const deadlineUs = Math.min(this.#registration.tick(nowUs), this.#outbox?.tick(nowUs) ?? Number.POSITIVE_INFINITY)
+    const outboxUs = this.#outbox?.tick(nowUs) ?? Number.POSITIVE_INFINITY
+    const deadlineUs = Math.min(this.#registration.tick(nowUs), outboxUs)
     return Math.min(deadlineUs, nowUs + WATCH_EVERY_US)
   }
 
@@ -209,13 +268,17 @@ export class SendClient implements Agent, EventListener {
     const fail = (error: SeqcastError): void => this.#outcome.failed(error)
     this.#cycle.start()
     this.#control = await ControlLink.open(options, this.#incarnation, this.#cycle, fail)
-    const { hasSequencer } = await findSession(options, this.#control, this.#cycle)
-    if (!hasSequencer) throw noSequencer(options.session)
-    this.#sizes = await this.#readSizes(this.#control)
+    const asked = await findOpenSession(options, this.#control, this.#cycle)
+    if (!asked.found.hasSequencer) throw noSequencer(asked.options.session)
+    await this.#readStart(asked.options, this.#control)
     // Asked again: reading the beginning may have taken a while, and a stream joined near its end has few gaps to fill. Not at its
     // end: what is not stable may be of a branch that is lost, and the registration come below it.
-    const { stableSequence, hasSequencer: isThere } = await findSession(options, this.#control, this.#cycle)
-    if (!isThere) throw noSequencer(options.session)
+    const { options: here, found } = await findOpenSession(asked.options, this.#control, this.#cycle)
+    if (!found.hasSequencer) throw noSequencer(here.session)
+    if (here.session !== asked.options.session) await this.#readStart(here, this.#control)
+    this.#session = here.session
+    this.#registration = this.#createRegistration()
+    const { stableSequence } = found
     const nextSequence = stableSequence + 1
     this.#commands = await this.#cycle.platform.network.openMulticastSender({
       ...options.commandGroup,
@@ -223,7 +286,7 @@ export class SendClient implements Agent, EventListener {
       onError: fail,
     })
     this.#events = await EventLink.open(
-      { ...options, nextSequence, startRewinding: false, askSequencer: false, seed: this.#incarnation },
+      { ...here, nextSequence, startRewinding: false, askSequencer: false, seed: this.#incarnation },
       this.#cycle,
       this.#control,
       this,
@@ -245,30 +308,36 @@ export class SendClient implements Agent, EventListener {
   }
 
   /** Where the beginning is out of reach, the smallest sizes that any session has are right as well. */
-  async #readSizes(control: ControlLink): Promise<{ datagramBytes: number; fragmentBytes: number }> {
-    const begun = await readSessionStart(this.#options, control, this.#cycle)
+  async #readStart(options: RoleOptions, control: ControlLink): Promise<void> {
+    const begun = await readSessionStart(options, control, this.#cycle)
     if (begun !== undefined) {
-      this.#publishedIsStable = begun.voters.length === 0
-      return begun
+      this.#onStarted(begun)
+      return
     }
-    const { session, logger } = this.#options
+    const { session, logger } = options
     logger.warn({ session }, 'send: nobody has the first event of the session; sending the smallest fragments')
-    return {
+    this.#sizes = {
       datagramBytes: MIN_DATAGRAM_BYTES,
       fragmentBytes: fragmentBytes(MIN_DATAGRAM_BYTES, MOLD_HEADER_BYTES, AUTH_TAG_BYTES),
     }
+  }
+
+  #onStarted({ datagramBytes, fragmentBytes, voters }: SessionStarted): void {
+    this.#sizes = { datagramBytes, fragmentBytes }
+    this.#publishedIsStable = voters.length === 0
   }
 
   #onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): void {
     const type = eventType(bytes, at)
     const epoch = eventEpoch(bytes, at)
     if (epoch !== this.#epoch) this.#enterEpoch(epoch, nowUs)
-    if (type === SESSION_ENDED) this.#fail('E_REFUSED', `session ${this.#options.session} has ended`)
-    if (type === SOURCE_REGISTERED)
-      this.#onRegistered(sequence, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes), nowUs)
+    if (type < FIRST_APPLICATION_TYPE) {
+      this.#onRuntimeEvent(sequence, type, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes), nowUs)
+    }
     const outbox = this.#outbox
+    if (outbox === undefined || this.#isOutboxOld) return
     // While its registration is revoked it has no number: source 0 is the sequencer.
-    if (outbox === undefined || outbox.source === 0 || eventSource(bytes, at) !== outbox.source) return
+    if (outbox.source === 0 || eventSource(bytes, at) !== outbox.source) return
     if (outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs) !== 'expected') {
       this.#fail(
         'E_REFUSED',
@@ -281,10 +350,66 @@ export class SendClient implements Agent, EventListener {
     this.events += 1
   }
 
+  #onRuntimeEvent(sequence: number, type: number, payload: Uint8Array, nowUs: number): void {
+    if (type === SOURCE_REGISTERED) this.#onRegistered(sequence, payload, nowUs)
+    else if (type === SESSION_ENDED) this.#onEnded(sequence, sessionEndedCodec.decode(payload)?.successor ?? '')
+    else if (type === SESSION_STARTED) this.#onBegun(payload, nowUs)
+    else if (type === SESSION_OPENED) this.#onOpened(nowUs)
+  }
+
+  /** Nothing more is taken here. What was not is kept for the session that goes on, where there is one. */
+  #onEnded(sequence: number, successor: string): void {
+    if (successor === '') {
+      this.#fail('E_REFUSED', `session ${this.#session} has ended`)
+      return
+    }
+    this.#outbox?.disconnect()
+    this.#events?.expect(successor, sequence, () => this.#goOn(successor))
+  }
+
+  /** The session's end is stable, so all of it is. */
+  #goOn(successor: string): void {
+    const { logger } = this.#options
+    const left = this.#outbox?.outstanding ?? 0
+    logger.info({ from: this.#session, session: successor, left }, 'send: goes on in another session')
+    const events = this.events - this.#eventsBefore
+    if (events > 0) {
+      const { firstSequence, lastSequence } = this
+      this.#sessionsBefore.push({ session: this.#session, events, firstSequence, lastSequence })
+    }
+    this.#session = successor
+    this.#eventsBefore = this.events
+    this.firstSequence = 0
+    this.lastSequence = 0
+    this.#stableSequence = 0
+    this.#registeredSequence = 0
+    this.#epoch = 0
+    this.#isOutboxOld = true
+    this.#isOpen = false
+    this.#registration.end()
+    this.#registration = this.#createRegistration()
+    this.#outbox?.onStable(MAX_SEQUENCE)
+    this.#events?.follow(successor, false)
+  }
+
+  /** The first event of a session that it was there for. */
+  #onBegun(payload: Uint8Array, nowUs: number): void {
+    const started = sessionStartedCodec.decode(payload)
+    if (started === undefined) return
+    this.#onStarted(started)
+    this.#isOpen = started.seeders.length === 0 && started.staticEvents === 0
+    this.#register(nowUs)
+  }
+
+  #onOpened(nowUs: number): void {
+    this.#isOpen = true
+    if (!this.#isOutboxOld) this.#outbox?.connect(nowUs)
+  }
+
   /** What was sent in another reign and is not here is sent again at once: nobody will take that any more. */
   #enterEpoch(epoch: number, nowUs: number): void {
     this.#epoch = epoch
-    this.#outbox?.setEpoch(epoch, nowUs)
+    if (!this.#isOutboxOld) this.#outbox?.setEpoch(epoch, nowUs)
   }
 
   #onRegistered(sequence: number, payload: Uint8Array, nowUs: number): void {
@@ -293,19 +418,20 @@ export class SendClient implements Agent, EventListener {
     if (event.nonce === this.#nonce) {
       this.#registration.end()
       this.#registeredSequence = sequence
-      if (this.#outbox === undefined) this.#openOutbox(event.source, nowUs)
+      if (this.#outbox === undefined || this.#isOutboxOld) this.#openOutbox(event.source, nowUs)
       else this.#outbox.bind(event.source, nowUs)
-    } else if (event.closes !== 0 && event.closes === this.#outbox?.source) {
+    } else if (event.closes !== 0 && !this.#isOutboxOld && event.closes === this.#outbox?.source) {
       const { name } = this.#options
       this.#fail('E_REFUSED', `another process has registered source '${name}', which closed this one`)
     }
   }
 
   #openOutbox(source: number, nowUs: number): void {
-    const { session, logger } = this.#options
-    this.#outbox = new Outbox(
+    const { logger } = this.#options
+    const left = this.#isOutboxOld ? (this.#outbox?.unsequenced() ?? []) : []
+    const outbox = new Outbox(
       {
-        session,
+        session: this.#session,
         source,
         firstSourceSequence: 1,
         ...this.#sizes,
@@ -318,9 +444,14 @@ export class SendClient implements Agent, EventListener {
         returned: (_, latencyUs) => this.#options.onReturned(latencyUs),
       },
     )
-    this.#outbox.setEpoch(this.#epoch, nowUs)
-    this.#outbox.connect(nowUs)
+    for (const { type, payload } of left) outbox.append(type, payload, nowUs)
+    outbox.setEpoch(this.#epoch, nowUs)
+    if (this.#isOpen) outbox.connect(nowUs)
+    this.#outbox = outbox
+    this.#isOutboxOld = false
     this.#registered()
+    this.#replaced.resolve()
+    this.#replaced = replaceable()
   }
 
   #onControl(message: ControlMessage, nowUs: number): void {
@@ -337,10 +468,23 @@ export class SendClient implements Agent, EventListener {
   }
 
   #fail(code: 'E_LOST' | 'E_REFUSED' | 'E_TIMEOUT', message: string): void {
-    const { session } = this.#options
+    const session = this.#session
     const hint = `events up to ${this.lastSequence} of the stream hold ${this.events} commands of this source`
     this.#outcome.failed(new SeqcastError(code, message, { hint, fields: { session, events: this.events } }))
   }
+}
+
+interface Replaceable {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+}
+
+function replaceable(): Replaceable {
+  let resolve: () => void = () => {}
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
 }
 
 function noSequencer(session: string): SeqcastError {

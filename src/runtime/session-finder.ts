@@ -21,6 +21,26 @@ export interface FoundSession {
   readonly stableSequence: number
   /** A sequencer speaks for the session: it takes commands. */
   readonly hasSequencer: boolean
+  /** The session has ended, and this one goes on; '' where a store does not say so. */
+  readonly successor: string
+}
+
+/**
+ * The session that takes commands, of the chain that begins with the one in `options`: the control stream follows it.
+ * @throws SeqcastError E_SESSION_UNKNOWN
+ */
+export async function findOpenSession<O extends RoleOptions>(
+  options: O,
+  control: ControlLink,
+  cycle: DutyCycle,
+): Promise<{ readonly options: O; readonly found: FoundSession }> {
+  let here = options
+  for (;;) {
+    const found = await findSession(here, control, cycle)
+    if (found.successor === '') return { options: here, found }
+    here = { ...here, session: found.successor }
+    control.follow(found.successor)
+  }
 }
 
 /** @throws SeqcastError E_SESSION_UNKNOWN where nobody speaks for the session and no configured store has it */
@@ -30,7 +50,8 @@ export async function findSession(options: RoleOptions, control: ControlLink, cy
   const reasons: string[] = []
   for (const store of options.stores) {
     const answer = await probe(options, store, cycle)
-    if (typeof answer === 'number') return { nextSequence: answer, stableSequence: 0, hasSequencer: false }
+    if (typeof answer === 'number')
+      return { nextSequence: answer, stableSequence: 0, hasSequencer: false, successor: '' }
     reasons.push(`store ${store.address}:${store.rewindPort} says ${answer}`)
   }
   const { group, port } = options.controlGroup
@@ -55,14 +76,29 @@ function listen(control: ControlLink, timers: Timers): Promise<FoundSession | un
       unlisten()
       resolve(found)
     }
-    const fromStores = (): void => finish({ nextSequence: committed + 1, stableSequence: 0, hasSequencer: false })
+    let successor = ''
+    let stableSequence = 0
+    /** A sequencer that has ended the session speaks: a store may know of another one that goes on. */
+    let hasEnding = false
+    const fromStores = (): void =>
+      finish({ nextSequence: committed + 1, stableSequence, hasSequencer: hasEnding && successor === '', successor })
     let storesDeadline: Timer | undefined
     const unlisten = control.listen((message) => {
       if (message.kind === 'sequencer' && message.body.state !== 'stopped' && !isCandidate(message.body.state)) {
-        const { nextSequence, stableSequence } = message.body
-        finish({ nextSequence, stableSequence, hasSequencer: true })
+        const { nextSequence } = message.body
+        stableSequence = message.body.stableSequence
+        hasEnding = message.body.state === 'ending' || message.body.state === 'ended'
+        committed = Math.max(committed, nextSequence - 1)
+        if (hasEnding) storesDeadline ??= timers.after(SILENCE_US / 1000, fromStores)
+        else finish({ nextSequence, stableSequence, hasSequencer: true, successor: '' })
       } else if (message.kind === 'store' && message.body.state !== 'stopped') {
         committed = Math.max(committed, message.body.committedSequence)
+        successor = message.body.successor ?? successor
+        // It is stable, so nobody will say anything else.
+        if (successor !== '') {
+          fromStores()
+          return
+        }
         storesDeadline ??= timers.after(SILENCE_US / 1000, fromStores)
       }
     })

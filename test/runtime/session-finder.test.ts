@@ -26,14 +26,23 @@ const sequencer = (state: string): object => ({
 test('what a sequencer says of the end is told apart from what nothing takes back', async (t) => {
   const cycle = new DutyCycle(systemPlatform(), 'block')
   const found = await findSession(options, heard(sequencer('open')), cycle)
-  t.strictSame(found, { nextSequence: 49, stableSequence: 40, hasSequencer: true })
+  t.strictSame(found, { nextSequence: 49, stableSequence: 40, hasSequencer: true, successor: '' })
 })
 
 test('a candidate does not speak for the session; a store knows how far it reaches, and not what is stable', async (t) => {
   const cycle = new DutyCycle(systemPlatform(), 'block')
   const store = { kind: 'store', body: { state: 'live', committedSequence: 47 } }
   const found = await findSession(options, heard(sequencer('standby'), store), cycle)
-  t.strictSame(found, { nextSequence: 48, stableSequence: 0, hasSequencer: false })
+  t.strictSame(found, { nextSequence: 48, stableSequence: 0, hasSequencer: false, successor: '' })
+})
+
+test('a store knows which session goes on; a sequencer that has ended its session does not keep that back', async (t) => {
+  const cycle = new DutyCycle(systemPlatform(), 'block')
+  const store = { kind: 'store', body: { state: 'complete', committedSequence: 47, successor: 'S2' } }
+  const found = await findSession(options, heard(sequencer('ending'), store), cycle)
+  t.match(found, { hasSequencer: false, successor: 'S2' })
+  const alone = await findSession(options, heard(sequencer('ending')), cycle)
+  t.match(alone, { nextSequence: 49, hasSequencer: true, successor: '' })
 })
 
 test('nobody speaks', async (t) => {
