@@ -19,6 +19,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['export', async () => (await import('./export.js')).exportCommand],
   ['import', async () => (await import('./import.js')).importCommand],
   ['replay', async () => (await import('./replay.js')).replayCommand],
+  ['inspect', async () => (await import('./inspect.js')).inspectCommand],
   ['project', async () => (await import('./project.js')).projectCommand],
   ['compare', async () => (await import('./compare.js')).compareCommand],
   ['status', async () => (await import('./status.js')).statusCommand],
@@ -44,7 +45,15 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'import --dir copy --input session.jsonl --session COPY',
     'import --dir feeds --input 12302019.NASDAQ_ITCH50.gz --session 20191230',
   ],
-  replay: ['replay --dir data --session SEQCAST --run limit-watch.js'],
+  replay: [
+    'replay --dir data --session SEQCAST --run limit-watch.js',
+    'replay --dir data --session SEQCAST --run limit-watch.js --step',
+  ],
+  inspect: [
+    'inspect --dir data --session SEQCAST --run limit-watch.js --at 09:30:00',
+    'inspect --dir data --session SEQCAST --run limit-watch.js --diff 1000 2000',
+    'inspect --dir data --session SEQCAST --run limit-watch.js --why account=7',
+  ],
   project: [
     'project balances.js --to lmdb:tables',
     'project balances.js --to postgres://me@localhost/db --dir data --reset',

@@ -1,14 +1,31 @@
-/** Keeps the pace of a recording: how long until the next packet is due, at so many times its own speed. */
+/**
+ * Keeps the pace of a recording, at so many times its own speed: each packet is due at a time after the first that follows from its own, so
+ * that a wait that was too long is made up for and the pace is exact over any length.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+
 const MIN_WAIT_MS = 1
+/** A timer of Node holds less than 25 days; a recording may pause for longer. */
+const MAX_WAIT_MS = 3_600_000
+
+export interface PaceReport {
+  /** From the first packet that kept the pace to now. */
+  readonly seconds: number
+  /** What it should have been: the time of the recording by the speed. */
+  readonly dueSeconds: number
+}
 
 export class Pacer {
   readonly #speed: number
+  readonly #signal: AbortSignal | undefined
   #firstUs: number | undefined
+  #lastUs = 0
   #startedMs = 0
 
-  /** @param speed 2 is twice as fast as it was */
-  constructor(speed: number) {
+  /** @param speed 2 is twice as fast as it was. @param signal ends the wait that is under way */
+  constructor(speed: number, signal?: AbortSignal) {
     this.#speed = speed
+    this.#signal = signal
   }
 
   /** @returns what to wait for; undefined where the packet of that time is due already */
@@ -17,8 +34,29 @@ export class Pacer {
       this.#firstUs = timeUs
       this.#startedMs = performance.now()
     }
-    const dueMs = this.#startedMs + (timeUs - this.#firstUs) / 1000 / this.#speed
-    const waitMs = dueMs - performance.now()
-    return waitMs < MIN_WAIT_MS ? undefined : new Promise((resolve) => setTimeout(resolve, waitMs))
+    this.#lastUs = timeUs
+    return this.#waitMs(timeUs) < MIN_WAIT_MS ? undefined : this.#wait(timeUs)
+  }
+
+  /** How long it has taken; undefined where no packet came. */
+  report(): PaceReport | undefined {
+    if (this.#firstUs === undefined) return undefined
+    const dueSeconds = (this.#lastUs - this.#firstUs) / 1e6 / this.#speed
+    return { seconds: (performance.now() - this.#startedMs) / 1000, dueSeconds }
+  }
+
+  #waitMs(timeUs: number): number {
+    const dueMs = this.#startedMs + (timeUs - (this.#firstUs ?? timeUs)) / 1000 / this.#speed
+    return dueMs - performance.now()
+  }
+
+  async #wait(timeUs: number): Promise<void> {
+    for (let ms = this.#waitMs(timeUs); ms >= MIN_WAIT_MS; ms = this.#waitMs(timeUs)) {
+      try {
+        await sleep(Math.min(ms, MAX_WAIT_MS), undefined, this.#signal === undefined ? {} : { signal: this.#signal })
+      } catch {
+        return // Ended by the signal.
+      }
+    }
   }
 }

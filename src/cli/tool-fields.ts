@@ -35,6 +35,8 @@ export const toolFields = z.strictObject({
   toTime: text.optional(),
   speed: z.union([z.literal('max'), positive], 'a number above 0, or max').optional(),
   run: text.optional(),
+  at: text.optional(),
+  path: text.optional(),
   ignore: z.array(text).optional(),
   limit: whole(1).optional(),
   oldOption: z.array(text).optional(),

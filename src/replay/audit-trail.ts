@@ -58,7 +58,7 @@ export interface TrailOptions {
   readonly fromSequence: number
   readonly toSequence: number
   /** Only this part of each state. */
-  readonly below?: StatePath
+  readonly below?: string | undefined
   /** Entries that are kept; the rest is counted. */
   readonly maxEntries: number
   readonly progress?: (sequence: number) => void

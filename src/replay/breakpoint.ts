@@ -5,9 +5,10 @@
 import { compileFunction } from 'node:vm'
 import { messageOf, SeqcastError } from '../core/errors.js'
 import type { CausedCommand } from './audit-trail.js'
+import { placeAt } from './entity.js'
 import type { RecordedEvent } from './event-reader.js'
 import { areSame, copyState } from './state-diff.js'
-import { valueAt } from './state-path.js'
+import { parsePath } from './state-path.js'
 
 /** What a breakpoint may look at: the event, and what is so after it. */
 export interface Moment {
@@ -23,6 +24,8 @@ export interface Moment {
 export interface Breakpoint {
   /** As the user wrote it. */
   readonly text: string
+  /** Called where it begins to wait, with the states there. */
+  arm?(states: Moment['states']): void
   /** Called after each event. @throws SeqcastError E_USAGE where the expression names what is not there */
   isReached(moment: Moment): boolean
 }
@@ -37,27 +40,26 @@ export function breakOnType(name: string, known: readonly string[]): Breakpoint 
   return { text: `on ${name}`, isReached: ({ event }) => event.name === name && !event.isFragment }
 }
 
-/** Stops where the value at a path has become another one, has come, or has gone. @throws SeqcastError E_USAGE: no path */
-export function breakOnChange(path: string, state: unknown): Breakpoint {
-  let before = at(state, path)
+/**
+ * Stops where the value at a path has become another one, has come, or has gone, in the state of any of the components.
+ * @throws SeqcastError E_USAGE where it is no path
+ */
+export function breakOnChange(path: string): Breakpoint {
+  parsePath(path)
+  const look = (states: Moment['states']): unknown[] =>
+    Object.values(states).map((state) => placeAt(state, path)?.value)
+  let before: unknown[] = []
   return {
     text: `change of ${path}`,
-    isReached: ({ state: now }) => {
-      const value = at(now, path)
-      if (areSame(before, value)) return false
-      before = copyState(value)
+    arm: (states) => {
+      before = copyState(look(states))
+    },
+    isReached: ({ states }) => {
+      const now = look(states)
+      if (areSame(before, now)) return false
+      before = copyState(now)
       return true
     },
-  }
-}
-
-/** Undefined where there is nothing: a path may lead to what is not there yet. */
-function at(state: unknown, path: string): unknown {
-  try {
-    return valueAt(state, path).value
-  } catch (error) {
-    if (error instanceof SeqcastError && error.fields.path === path) return undefined
-    throw error
   }
 }
 

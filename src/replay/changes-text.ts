@@ -30,7 +30,7 @@ function changeLine(change: Change, path: string, width: number, style: Style): 
   const room = Math.max(24, width - path.length - 4)
   // The path of a member of a Set ends with the member itself.
   if (change.path.at(-1)?.kind === 'member') {
-    return change.kind === 'added' ? style.added(`+ ${path}`) : style.removed(`- ${path}`)
+    return change.kind === 'added' ? style.added(`+ ${path.trimEnd()}`) : style.removed(`- ${path.trimEnd()}`)
   }
   if (change.kind === 'added') return style.added(`+ ${path}  ${lineText(change.after, room)}`)
   if (change.kind === 'removed') return style.removed(`- ${path}  ${lineText(change.before, room)}`)

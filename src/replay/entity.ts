@@ -3,7 +3,7 @@
  * field. Keys are compared as text, so that a number and its digits are one.
  */
 import { SeqcastError } from '../core/errors.js'
-import type { PathStep, StatePath } from './state-path.js'
+import { type PathStep, type StatePath, valueAt } from './state-path.js'
 
 export interface Entity {
   /** Undefined: any field of a payload; of a record in the state, any that is named like a key. */
@@ -69,10 +69,12 @@ export interface Search {
   readonly visited: number
 }
 
-/** Looks through all of a state. @param below only what lies at this path */
-export function searchState(state: unknown, entities: readonly Entity[], below: StatePath = []): Search {
+/** Looks through all of a state. @param below only what lies at this path, which need not be there */
+export function searchState(state: unknown, entities: readonly Entity[], below = ''): Search {
+  const root = placeAt(state, below)
+  if (root === undefined) return { places: [], visited: 1 }
   const places: Place[] = []
-  const path: PathStep[] = [...below]
+  const path: PathStep[] = [...root.path]
   let visited = 0
   const add = (kind: Place['kind'], ...steps: PathStep[]): void => {
     places.push({ kind, path: [...path, ...steps] })
@@ -105,8 +107,18 @@ export function searchState(state: unknown, entities: readonly Entity[], below: 
       for (const [name, item] of Object.entries(value)) enter({ kind: 'name', name }, item, isKeyOf(name, entities))
     }
   }
-  look(valueAtPath(state, below))
+  look(root.value)
   return { places, visited }
+}
+
+/** What lies at a path; undefined where there is no such place. @throws SeqcastError E_USAGE where it is no path */
+export function placeAt(state: unknown, path: string): Found | undefined {
+  try {
+    return valueAt(state, path)
+  } catch (error) {
+    if (error instanceof SeqcastError && error.fields.path === path) return undefined
+    throw error
+  }
 }
 
 /** What is at a place now. */

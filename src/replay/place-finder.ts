@@ -4,7 +4,7 @@
  */
 import { type Entity, type Place, searchState } from './entity.js'
 import type { Part } from './player.js'
-import { pathText, type StatePath } from './state-path.js'
+import { pathText } from './state-path.js'
 
 /** Values of a state that may be looked at for each event that is played, on average. */
 const LOOKS_PER_EVENT = 40
@@ -15,12 +15,12 @@ export class PlaceFinder {
   readonly part: Part
   readonly places: Place[] = []
   readonly #entities: readonly Entity[]
-  readonly #below: StatePath | undefined
+  readonly #below: string | undefined
   readonly #known = new Set<string>()
   #spareLooks = SPARE_LOOKS
   #isDue = false
 
-  constructor(part: Part, entities: readonly Entity[], below: StatePath | undefined) {
+  constructor(part: Part, entities: readonly Entity[], below: string | undefined) {
     this.part = part
     this.#entities = entities
     this.#below = below

@@ -12,18 +12,21 @@ import type { SeqcastError } from '../core/errors.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import type { EventLogReader } from '../protocol/event-log.js'
 import { readU16 } from '../wire/bytes.js'
+import type { Checkpoint } from '../wire/checkpoint.js'
 import { EVENT_HEADER_BYTES, eventTimeUs } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 
 /** A component that is played, and what becomes of it. */
 export interface PlayedComponent {
   readonly component: Component
+  /** It begins after this one's event, and not at the first. */
+  readonly checkpoint?: Checkpoint | undefined
   readonly observer?: HostObserver
 }
 
 export interface PlayerOptions {
   readonly session: string
-  /** The recording; it must have the session from its first event on. */
+  /** The recording; it must have the session from its first event on, or from where the first of the components begins. */
   readonly log: EventLogReader
   readonly components: readonly PlayedComponent[]
   /** Catch the clock, randomness and timers of the machine inside handlers. Default true. */
@@ -38,13 +41,18 @@ export class Part {
   /** What it failed of: E_NONDETERMINISM with both sides, or the failure of a handler. It is played no further. */
   failure: SeqcastError | undefined
   /** The next event that it is given. */
-  next = 1
+  next: number
 
-  constructor({ component, observer = {} }: PlayedComponent, { session, guard = true, logger }: PlayerOptions) {
+  /** @throws SeqcastError E_CHECKPOINT where it can't be used */
+  constructor({ component, checkpoint, observer = {} }: PlayedComponent, options: PlayerOptions) {
+    const { session, guard = true, logger = silentLogger } = options
     this.component = component
     this.host = new ComponentHost(
       component,
-      { session, instance: 'replay', incarnation: 1, mode: 'replay', guard, observer, logger: logger ?? silentLogger },
+      {
+        ...{ session, instance: 'replay', incarnation: 1, mode: 'replay', guard, observer, logger },
+        ...(checkpoint === undefined ? {} : { checkpoint }),
+      },
       {
         sendCommands: () => {
           throw new Error('a replay must not send')
@@ -55,6 +63,7 @@ export class Part {
         },
       },
     )
+    this.next = this.host.nextSequence
   }
 
   get name(): string {
@@ -92,6 +101,7 @@ export class Player {
   #next: number
   #timeUs = 0
 
+  /** @throws SeqcastError E_CHECKPOINT */
   constructor(options: PlayerOptions) {
     this.#log = options.log
     this.parts = options.components.map((played) => new Part(played, options))

@@ -11,9 +11,10 @@ import type { HostObserver } from '../component/host-options.js'
 import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { EventLogReader } from '../protocol/event-log.js'
+import type { Checkpoint } from '../wire/checkpoint.js'
 import { eventTimeUs } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
-import { type Part, Player } from './player.js'
+import { type Part, type PlayedComponent, Player } from './player.js'
 
 /** What is the same for one component and for several. */
 export interface ReplayBounds {
@@ -37,14 +38,14 @@ export interface ReplayBounds {
 
 export interface ReplayOptions extends ReplayBounds {
   readonly component: Component
+  /** Where it begins, instead of at the first event. */
+  readonly checkpoint?: Checkpoint | undefined
   readonly observer?: HostObserver
 }
 
 export interface SystemReplayOptions extends ReplayBounds {
   /** All take the same events in one pass. */
-  readonly components: readonly Component[]
-  /** Looks on at a component. */
-  readonly observe?: (component: Component) => HostObserver
+  readonly components: readonly PlayedComponent[]
 }
 
 /** What ended it: the end of the range or of the recording, the caller, or the first difference or failure. */
@@ -71,9 +72,10 @@ export interface ReplayReport {
 /** Packets that are read at once; then other work gets its turn. */
 const SLICE_PACKETS = 256
 
-/** Plays a session, or a part of it, to a new instance of a component. @throws SeqcastError E_STORE_CORRUPT from the log */
-export async function replayComponent({ component, observer = {}, ...bounds }: ReplayOptions): Promise<ReplayReport> {
-  const [report] = await replaySystem({ ...bounds, components: [component], observe: () => observer })
+/** Plays a session, or a part of it, to a new instance of a component. @throws SeqcastError E_STORE_CORRUPT, E_CHECKPOINT */
+export async function replayComponent(options: ReplayOptions): Promise<ReplayReport> {
+  const { component, checkpoint, observer = {}, ...bounds } = options
+  const [report] = await replaySystem({ ...bounds, components: [{ component, checkpoint, observer }] })
   if (report === undefined) throw new Error('a replay of one component has one report')
   return report
 }
@@ -82,7 +84,7 @@ export async function replayComponent({ component, observer = {}, ...bounds }: R
  * Plays a session, or a part of it, to new instances of several components in one pass. One that differs or fails ends alone; the
  * others go on.
  * @returns a report for each, in their order
- * @throws SeqcastError E_STORE_CORRUPT from the log
+ * @throws SeqcastError E_STORE_CORRUPT from the log, E_CHECKPOINT where one can't be used
  */
 export async function replaySystem(options: SystemReplayOptions): Promise<ReplayReport[]> {
   return new Replay(options).run()
@@ -98,14 +100,10 @@ class Replay {
   #wait: Promise<void> | undefined
 
   constructor(options: SystemReplayOptions) {
-    const { components, observe = () => ({}), ...bounds } = options
     this.#options = options
     this.#from = options.fromSequence ?? 1
     this.#to = options.toSequence ?? Number.POSITIVE_INFINITY
-    this.#player = new Player({
-      ...bounds,
-      components: components.map((component) => ({ component, observer: observe(component) })),
-    })
+    this.#player = new Player(options)
   }
 
   async run(): Promise<ReplayReport[]> {

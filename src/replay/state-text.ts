@@ -101,6 +101,18 @@ const sizeText = (size: number): string => (size === 1 ? '1 entry' : `${size.toL
 const isContainer = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
 
+/** Values one after the other, as many on a line as there is room for. */
+function wrapped(entries: readonly (readonly [string, unknown])[], room: number): string[] {
+  const lines: string[] = []
+  for (const [, item] of entries) {
+    const text = `${lineText(item)},`
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + text.length <= room) lines[lines.length - 1] = `${last} ${text}`
+    else lines.push(text)
+  }
+  return lines.map((line, i) => (i === lines.length - 1 ? line.slice(0, -1) : line))
+}
+
 /** An object with fields, and no collection. */
 const isNamed = (value: object): boolean => !(Array.isArray(value) || value instanceof Map || value instanceof Set)
 
@@ -134,7 +146,8 @@ class Layout {
     const left = sizeOf(value) - shown.length
     const rest = left === 0 ? [] : [this.#style.faint(`… and ${left.toLocaleString('en-US')} more`)]
     const head = headOf(value)
-    const lines = this.#tableOf(shown, used) ?? this.#list(shown, used)
+    const isPlainList = !isNamed(value) && !(value instanceof Map) && shown.every(([, item]) => !isContainer(item))
+    const lines = isPlainList ? wrapped(shown, room) : (this.#tableOf(shown, used) ?? this.#list(shown, used))
     return [...(head === '' ? [] : [this.#style.faint(head)]), ...lines, ...rest]
   }
 

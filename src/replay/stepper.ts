@@ -73,6 +73,7 @@ export class Stepper {
   /** Plays until a breakpoint is reached. */
   async toBreakpoint(): Promise<Stop> {
     let reached: Breakpoint | undefined
+    for (const breakpoint of this.#breakpoints) breakpoint.arm?.(this.#states())
     await this.#play(this.#options.toSequence, (event) => {
       const moment = this.#moment(event)
       for (const breakpoint of this.#breakpoints) {
@@ -124,13 +125,16 @@ export class Stepper {
   }
 
   #moment(event: RecordedEvent): Moment {
-    const { parts } = this.player
     return {
       event,
-      state: parts[0]?.state,
-      states: Object.fromEntries(parts.map((part) => [part.name, part.state])),
+      state: this.player.parts[0]?.state,
+      states: this.#states(),
       commands: this.#commands.map(({ command }) => command),
     }
+  }
+
+  #states(): Moment['states'] {
+    return Object.fromEntries(this.player.parts.map((part) => [part.name, part.state]))
   }
 
   async #stop(isThere: boolean, why: 'step' | 'break', breakpoint?: string): Promise<Stop> {

@@ -99,7 +99,7 @@ test('part of a trail', async (t) => {
       fromSequence: 1,
       toSequence: lastOf(session),
       maxEntries: 100,
-      below: [{ kind: 'name', name: 'open' }],
+      below: 'open',
       ...options,
     })
   const all = await trail({})
