@@ -34,6 +34,8 @@ export const runCommand = new Command('run')
   )
   .option('--checkpoint-every <n>', `events from one checkpoint to the next (default: ${CHECKPOINT_EVERY})`)
   .option('--checkpoint-keep <n>', `newest checkpoints that are kept (default: ${CHECKPOINT_KEEP})`)
+  .option('--checkpoint-port <port>', 'give the newest checkpoint to other replicas there (0: a free port)')
+  .option('--checkpoints-from <host:port>', 'begin at the newest checkpoint of another replica, where it is newer')
   .option('--option <name=value...>', 'passed to the module’s `configure`')
   .option('--no-guard', 'do not watch handlers for clocks, randomness and promises')
   .action(async (path: string, flags: Record<string, unknown>) => {

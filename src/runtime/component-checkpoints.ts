@@ -13,6 +13,10 @@ import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import { CheckpointStore } from '../store/checkpoint-store.js'
 import type { Checkpoint } from '../wire/checkpoint.js'
+import { type CheckpointSource, fetchCheckpoint } from './checkpoint-fetch.js'
+import { CheckpointPort } from './checkpoint-port.js'
+import type { DutyCycle } from './duty-cycle.js'
+import type { Platform } from './platform.js'
 
 export interface CheckpointOptions {
   /** Where they are kept: `DIR/<session>/checkpoints/`. */
@@ -21,6 +25,17 @@ export interface CheckpointOptions {
   readonly every: number
   /** How many are kept. */
   readonly keep: number
+  /** Another replica, whose newest one is taken at the start where it is newer. */
+  readonly from?: CheckpointSource
+  /** Where the newest one is given to other replicas; port 0 takes a free one. */
+  readonly serve?: { readonly address: string; readonly port: number }
+}
+
+/** What a replica is told besides. */
+interface Replica {
+  readonly session: string
+  readonly instance: string
+  readonly logger: Logger
 }
 
 /** So many times as long as it took is left between two of them. */
@@ -37,12 +52,12 @@ export class ComponentCheckpoints {
   readonly #component: Component
   readonly #options: CheckpointOptions
   readonly #logger: Logger
-  /** Monotonic microseconds. */
-  readonly #nowUs: () => number
+  readonly #platform: Platform
   /** Spreads the replicas of a component, so that they do not pause at the same event. */
   readonly #phaseEvents: number
   #session: string
   #store: CheckpointStore | undefined
+  #port: CheckpointPort | undefined
   /** What a replica gave. */
   #fetched: Checkpoint | undefined
   /** Taken, and not stable yet. */
@@ -58,46 +73,54 @@ export class ComponentCheckpoints {
   /** @throws SeqcastError E_SESSION_FOREIGN, E_STORE_IO */
   static async open(
     component: Component,
-    { session, instance, logger }: { readonly session: string; readonly instance: string; readonly logger: Logger },
+    replica: Replica,
     options: CheckpointOptions,
-    nowUs: () => number,
+    platform: Platform,
   ): Promise<ComponentCheckpoints> {
-    const { directory } = options
+    const { directory, from } = options
+    const { session, logger } = replica
     const store = directory === undefined ? undefined : await CheckpointStore.open(directory, session, 'write')
-    return new ComponentCheckpoints(component, session, instance, options, store, logger, nowUs)
+    const checkpoints = new ComponentCheckpoints(component, replica, options, store, platform)
+    if (from === undefined) return checkpoints
+    const newerThan = checkpoints.newestSequence
+    const wanted = { from, session, component: component.name, newerThan, logger }
+    checkpoints.#fetched = await fetchCheckpoint(platform, wanted)
+    return checkpoints
   }
 
   private constructor(
     component: Component,
-    session: string,
-    instance: string,
+    { session, instance, logger }: Replica,
     options: CheckpointOptions,
     store: CheckpointStore | undefined,
-    logger: Logger,
-    nowUs: () => number,
+    platform: Platform,
   ) {
     this.#component = component
     this.#session = session
     this.#options = options
     this.#store = store
     this.#logger = logger
-    this.#nowUs = nowUs
+    this.#platform = platform
     this.#phaseEvents = hashOf(instance) % options.every
   }
 
-  /** The newest one that is written; undefined where there is none. @throws SeqcastError E_CHECKPOINT */
-  newest(): Checkpoint | undefined {
-    const header = this.#store?.list(this.#component.name).at(-1)
-    return header === undefined ? undefined : this.#store?.read(header.component, header.sequence)
-  }
-
+  /** Of those that are written; 0 where there is none. */
   get newestSequence(): number {
     return this.#store?.list(this.#component.name).at(-1)?.sequence ?? 0
   }
 
-  /** Another replica gave one: it counts like those that are written. */
-  offer(checkpoint: Checkpoint): void {
-    this.#fetched = checkpoint
+  /** Begins to give the newest one to other replicas, where that is asked for. @throws SeqcastError E_PORT_IN_USE, E_INTERFACE */
+  async serve(cycle: DutyCycle): Promise<void> {
+    const { serve } = this.#options
+    if (serve === undefined) return
+    const [session, newest, logger] = [
+      (): string => this.#session,
+      (): Checkpoint | undefined => this.#newest(),
+      this.#logger,
+    ]
+    this.#port = await CheckpointPort.open({ ...serve, session, newest, logger }, cycle)
+    const { port } = this.#port
+    logger.info({ component: this.#component.name, address: serve.address, port }, `checkpoint port: ${port}`)
   }
 
   /**
@@ -147,7 +170,7 @@ export class ComponentCheckpoints {
    * @param event the bytes of the last event that it has handled
    */
   onDue(host: ComponentHost, event: Uint8Array): void {
-    const nowUs = this.#nowUs()
+    const nowUs = this.#platform.clock.nowUs()
     if (!this.#mayTake(host, nowUs)) {
       this.dueSequence = host.nextSequence + LOOK_AGAIN_EVENTS
       return
@@ -159,7 +182,7 @@ export class ComponentCheckpoints {
       this.#unable(thrown)
       return
     }
-    const tookUs = this.#nowUs() - nowUs
+    const tookUs = this.#platform.clock.nowUs() - nowUs
     this.#restUntilUs = nowUs + tookUs * (1 + REST_FACTOR)
     this.counters.checkpointsTaken++
     const { header } = this.#pending
@@ -187,6 +210,11 @@ export class ComponentCheckpoints {
   }
 
   async close(): Promise<void> {
+    await this.#port?.close()
+    await this.#leave()
+  }
+
+  async #leave(): Promise<void> {
     this.dueSequence = Number.POSITIVE_INFINITY
     const store = this.#store
     this.#store = undefined
@@ -195,7 +223,7 @@ export class ComponentCheckpoints {
   }
 
   async #move(directory: string | undefined, session: string): Promise<void> {
-    await this.close()
+    await this.#leave()
     if (directory === undefined || this.#session !== session) return
     const store = await CheckpointStore.open(directory, session, 'write')
     if (this.#session !== session) {
@@ -204,6 +232,19 @@ export class ComponentCheckpoints {
     }
     this.#store = store
     this.#schedule(1)
+  }
+
+  /** The newest one that is written and sound. */
+  #newest(): Checkpoint | undefined {
+    const { name } = this.#component
+    for (const { sequence } of this.#store?.list(name).reverse() ?? []) {
+      try {
+        return this.#store?.read(name, sequence)
+      } catch (thrown) {
+        this.#refused(sequence, messageOf(thrown))
+      }
+    }
+    return undefined
   }
 
   #candidates(below: number): { readonly sequence: number; readonly read: () => Checkpoint }[] {
