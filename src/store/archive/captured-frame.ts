@@ -3,8 +3,11 @@
 /** What libpcap takes for the longest frame that can be. */
 export const MAX_FRAME_BYTES = 262_144
 
+/** Stands for the link of what is no frame, and may have been one before the file was damaged. */
+export const LINK_UNKNOWN_BLOCK = -1
+
 export interface CapturedFrame {
-  /** The kind of link, by the numbers of tcpdump.org. */
+  /** The kind of link, by the numbers of tcpdump.org; or LINK_UNKNOWN_BLOCK. */
   readonly link: number
   /** Valid during the call only. */
   readonly bytes: Uint8Array

@@ -2,6 +2,7 @@
  * The UDP datagram in a captured frame: through the kinds of link that captures of this field have, VLAN tags, IPv4 and IPv6.
  */
 import { readU16 } from '../../wire/bytes.js'
+import { LINK_UNKNOWN_BLOCK } from './captured-frame.js'
 
 export const LINK_ETHERNET = 1
 export const LINK_RAW_IP = 101
@@ -26,8 +27,11 @@ export const UDP_BYTES = 8
 const IPV6_EXTENSIONS: readonly number[] = [0, 43, 60]
 const IPV6_FRAGMENT = 44
 
-/** Why no whole datagram is in a frame. `cut-short`: the capture kept only the beginning of it. */
-export type FrameSkip = 'not-udp' | 'ip-fragment' | 'cut-short'
+/**
+ * Why no whole datagram is in a frame. `cut-short`: the capture kept only the beginning of it. `unknown-block`: a part of a pcapng file
+ * of a kind that is passed over.
+ */
+export type FrameSkip = 'not-udp' | 'ip-fragment' | 'cut-short' | 'unknown-block'
 
 export interface Endpoint {
   /** Dotted IPv4; IPv6 as eight groups of hex digits. */
@@ -42,6 +46,7 @@ export interface Datagram extends Endpoint {
 
 /** @returns why there is none, where the frame carries anything else */
 export function datagramOf(link: number, frame: Uint8Array): Datagram | FrameSkip {
+  if (link === LINK_UNKNOWN_BLOCK) return 'unknown-block'
   const ip = ipAt(link, frame)
   if (ip < 0) return 'not-udp'
   if (ip >= frame.length) return 'cut-short'

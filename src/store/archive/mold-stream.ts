@@ -26,6 +26,7 @@ export class MoldStream {
     'not-udp': 0,
     'ip-fragment': 0,
     'cut-short': 0,
+    'unknown-block': 0,
     'other-group': 0,
     'not-moldudp64': 0,
     'other-session': 0,

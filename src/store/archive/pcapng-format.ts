@@ -9,7 +9,7 @@
  * | 8 | - | body |
  * | length - 4 | 4 | the length again |
  */
-import { type CaptureLayout, type FrameListener, MAX_FRAME_BYTES } from './captured-frame.js'
+import { type CaptureLayout, type FrameListener, LINK_UNKNOWN_BLOCK, MAX_FRAME_BYTES } from './captured-frame.js'
 
 const SECTION_HEADER = 0x0a0d_0d0a
 const BYTE_ORDER_MAGIC = 0x1a2b_3c4d
@@ -18,6 +18,8 @@ const INTERFACE_DESCRIPTION = 1
 const OLD_PACKET = 2
 const SIMPLE_PACKET = 3
 const ENHANCED_PACKET = 6
+/** Names, statistics, journal entries, secrets, and what their makers number themselves: nothing in them is a packet. */
+const WITHOUT_PACKET: readonly number[] = [4, 5, 9, 10, 0xbad, 0x4000_0bad]
 const BLOCK_HEADER_BYTES = 8
 const MIN_BLOCK_BYTES = 12
 const SECTION_HEADER_BYTES = 28
@@ -101,6 +103,9 @@ export class PcapngLayout implements CaptureLayout {
           : type === SIMPLE_PACKET
             ? this.#simple(block)
             : undefined
+    if (packet === undefined && !WITHOUT_PACKET.includes(type)) {
+      listener({ link: LINK_UNKNOWN_BLOCK, bytes: new Uint8Array(0), timeUs: 0, timeNs: 0, offsetBytes })
+    }
     if (packet === undefined || typeof packet === 'string') return packet
     const { from, at, lengthBytes, timeNs } = packet
     if (lengthBytes > MAX_FRAME_BYTES) return `a frame of ${lengthBytes} bytes`

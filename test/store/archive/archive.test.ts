@@ -1,9 +1,10 @@
 /** A session through each archive format and back, any order of packets, and every damage with its place. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
+import { SeqcastError } from '../../../src/core/errors.js'
 import type { ArchiveProgress, ByteSink } from '../../../src/store/archive/archive-source.js'
 import { writeArchive } from '../../../src/store/archive/archive-source.js'
 import { exportBinaryFile, importBinaryFile } from '../../../src/store/archive/binaryfile.js'
@@ -267,4 +268,84 @@ test('tshark reads the capture', { skip: tshark ? false : 'tshark is not install
     ])
     t.equal(malformed.stdout.toString(), '')
   }
+})
+
+test('our events with damage anywhere: refused with the place, or the damage is in what no check covers', async (t) => {
+  const wanted = numberedEvents(1, 12, 8).map((event) => Buffer.from(event).toString('hex'))
+  const log = await logOf([numberedEvents(1, 12, 8)])
+  const binary = await exported((sink) => exportBinaryFile(log, sink, { ended: true }))
+  const lines = await exported((sink) => exportJsonLines(log, sink))
+  const change = fc.record({ at: fc.nat(), value: fc.integer({ min: 1, max: 255 }) })
+  await fc.assert(
+    fc.asyncProperty(fc.boolean(), change, async (isBinary, { at, value }) => {
+      const file = Buffer.from(isBinary ? binary : lines)
+      file[at % file.length] = file[at % file.length]! ^ value
+      const target = await logOf([])
+      const load = isBinary
+        ? importBinaryFile(chunked(file), target, { receivedUs: 0 })
+        : importJsonLines(chunked(file), target)
+      const error = await load.then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      )
+      await durable(target)
+      const got = contentOf(target).messages
+      // A type, a time between its neighbours, a byte of a payload: only the reader of that event can tell.
+      t.ok(got.filter((message, i) => message !== wanted[i]).length <= 1)
+      if (error === undefined) t.equal(got.length, wanted.length)
+      else t.match(error, { code: 'E_FILE_FORMAT', message: /byte \d+: ./ })
+    }),
+    { numRuns: 400 },
+  )
+})
+
+test('what JSON Lines say must be what they mean', async (t) => {
+  const good = { sequence: 1, receivedUs: 5, timeNs: '1', type: 300, source: 1, sourceSequence: 1, payload: 'AAA=' }
+  const wrong: [object, RegExp][] = [
+    [{ receivedUs: '5' }, /'receivedUs'/],
+    [{ receivedUs: -1 }, /'receivedUs'/],
+    [{ receivedNs: 1000 }, /'receivedNs'/],
+    [{ epoch: 'one' }, /'epoch'/],
+    [{ epoch: 0 }, /epoch-zero/],
+    [{ flags: 70_000 }, /'flags'/],
+    [{ flags: 4 }, /unknown-flags/],
+    [{ payload: 'A' }, /'payload' is not base64/],
+    [{ payload: 'AAA' }, /'payload' is not base64/],
+    [{ payload: null, data: {} }, /'payload' is not base64/],
+    [{ sourceSequence: 2 }, /source-sequence/],
+    [{ timeNs: 1 }, /'timeNs'/],
+  ]
+  for (const [change, reason] of wrong) {
+    const bytes = Buffer.from(JSON.stringify({ ...good, ...change }))
+    t.match(await refusal(importJsonLines(chunked(bytes), await logOf([]))), { code: 'E_FILE_FORMAT', reason })
+  }
+  const log = await logOf([])
+  await importJsonLines(chunked(Buffer.from(JSON.stringify({ ...good, receivedNs: 7 }))), log)
+  await durable(log)
+  const again = await exported((sink) => exportJsonLines(log, sink))
+  t.match(JSON.parse(again.toString()), { receivedUs: 5, receivedNs: 7, payload: 'AAA=' })
+})
+
+test('an export is there whole or not at all', async (t) => {
+  const log = await logOf([numberedEvents(1, 3)])
+  const file = join(scratch.path, 'whole.bin')
+  await writeArchive(file, (sink) => exportBinaryFile(log, sink))
+  const before = readFileSync(file)
+  const failing = writeArchive(file, async (sink) => {
+    await exportBinaryFile(log, sink, { to: 2 })
+    throw new SeqcastError('E_STORE_CORRUPT', 'damage')
+  })
+  await t.rejects(failing, { code: 'E_STORE_CORRUPT' })
+  t.strictSame(readFileSync(file), before)
+  t.strictSame(
+    readdirSync(scratch.path).filter((name) => name.includes('.part')),
+    [],
+  )
+  await t.rejects(
+    writeArchive(join(scratch.path, 'nowhere', 'x.bin'), (sink) => exportBinaryFile(log, sink)),
+    { code: 'E_FILE', message: /nowhere/ },
+  )
+  const taken = await logOf([numberedEvents(1, 3), numberedEvents(4, 3)])
+  const sink = async (): Promise<void> => void (taken.nextSequence > 2 && (await taken.truncate(2)))
+  await t.rejects(exportBinaryFile(taken, sink), { code: 'E_SEQUENCE_PAST_END', message: /not recorded any more/ })
 })
