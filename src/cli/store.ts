@@ -4,13 +4,14 @@ import { SeqcastError } from '../core/errors.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { DEFAULT_STORE_REQUEST_PORT, DEFAULT_STORE_REWIND_PORT, type RoleOptions } from '../runtime/options.js'
 import { systemTimers } from '../runtime/platform.js'
-import { startStore } from '../runtime/store-role.js'
+import { type Recording, type StoreRoleOptions, startStore } from '../runtime/store-role.js'
 import { type PromiseKeeper, promiseInMemory } from '../runtime/store-voter.js'
 import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
 import { claimIdentity } from '../store/identity.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import { MemoryEventLog } from '../store/memory-event-log.js'
 import { PromiseFile } from '../store/promise-file.js'
+import { readAbout, sessionPath } from '../store/session-directory.js'
 import { type Configuration, readConfiguration, roleOptions } from './configuration.js'
 import { checkStorePorts } from './ports.js'
 import { runRole } from './run-role.js'
@@ -41,7 +42,8 @@ export const storeCommand = new Command('store')
       claimIdentity(configuration.dir, { name, voter })
     const log = await openLog(configuration, options)
     const promises = openPromises(configuration, options, voter)
-    const role = await startStore({ ...options, name, voter, log, promises, ...ports })
+    const sessions = recordedIn(configuration, options, voter)
+    const role = await startStore({ ...options, name, voter, log, promises, ...ports, ...sessions })
     await runRole(role, options.logger)
   })
 addStreamOptions(storeCommand)
@@ -54,13 +56,45 @@ function requireDirectory({ dir, memory }: Configuration): void {
   })
 }
 
+/** Sessions that follow are recorded beside the first one; those that were recorded before can be read. */
+function recordedIn(
+  { dir, memory }: Configuration,
+  options: RoleOptions,
+  voter: string,
+): Pick<StoreRoleOptions, 'recordings' | 'archive'> {
+  if (memory === true || dir === undefined) {
+    const made = new Set<string>()
+    const open = async (session: string): Promise<Recording> => {
+      made.add(session)
+      return { log: new MemoryEventLog({ session }) }
+    }
+    return { recordings: { has: (session) => made.has(session), open } }
+  }
+  const open = async (session: string): Promise<Recording> => {
+    const log = await openLog({ dir, memory }, { ...options, session })
+    return { log, promises: openPromises({ dir, memory }, { session }, voter) }
+  }
+  const has = (session: string): boolean => readAbout(sessionPath(dir, session)) !== undefined
+  const archive = {
+    open: async (session: string) => (has(session) ? LmdbEventLog.openReader(dir, session) : undefined),
+  }
+  return { recordings: { has, open }, archive }
+}
+
 /** What a voter has promised is kept beside its log: who loses one loses both, and has to recover. */
-function openPromises({ dir, memory }: Configuration, { session }: RoleOptions, voter: string): PromiseKeeper {
+function openPromises(
+  { dir, memory }: Pick<Configuration, 'dir' | 'memory'>,
+  { session }: Pick<RoleOptions, 'session'>,
+  voter: string,
+): PromiseKeeper {
   if (memory === true || dir === undefined || voter === '') return promiseInMemory(systemTimers)
   return PromiseFile.open({ directory: dir, session, voter })
 }
 
-async function openLog({ dir, memory }: Configuration, { session, logger }: RoleOptions): Promise<EventLog> {
+async function openLog(
+  { dir, memory }: Pick<Configuration, 'dir' | 'memory'>,
+  { session, logger }: RoleOptions,
+): Promise<EventLog> {
   if (memory === true || dir === undefined) return new MemoryEventLog({ session })
   return LmdbEventLog.open({ directory: dir, session, logger })
 }

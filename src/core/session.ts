@@ -21,3 +21,23 @@ export function sessionBytes(session: string): Uint8Array {
   for (let i = 0; i < session.length && i < SESSION_BYTES; i++) bytes[i] = session.charCodeAt(i) & 0x7f
   return bytes
 }
+
+/**
+ * The id of the session that follows, where nobody names another one: digits at the end are counted on, a capital after a digit becomes
+ * the next one, and otherwise a 2 is appended.
+ * @returns undefined where that is longer than an id may be
+ */
+export function followingSession(session: string): string | undefined {
+  const next = counted(session)
+  return next.length <= SESSION_BYTES ? next : undefined
+}
+
+function counted(session: string): string {
+  const digits = /\d+$/.exec(session)?.[0]
+  if (digits !== undefined) {
+    return session.slice(0, -digits.length) + String(BigInt(digits) + 1n).padStart(digits.length, '0')
+  }
+  const capital = /(?<=\d)[A-Y]$/.exec(session)?.[0]
+  if (capital === undefined) return `${session}2`
+  return session.slice(0, -1) + String.fromCharCode(capital.charCodeAt(0) + 1)
+}

@@ -37,17 +37,24 @@ const SILENCE_US = SOUP_SILENCE_MS * 1000
 /** Recorded packets for each read of the log: bounds the turn, and how long pages are pinned. */
 const PACKETS_PER_READ = 64
 
+/** A session that can be read. */
+export interface RewindTarget {
+  readonly log: RewindLog
+  readonly session: string
+  /** True when the session has ended and all of it is committed. */
+  readonly ended: boolean
+}
+
+/** Tells the session that a login names (blank: the current one), at once or later; undefined where it is not to be had. */
+export type FindTarget = (session: string, found: (target: RewindTarget | undefined) => void) => void
+
 /** What a rewind needs of a log. */
 export type RewindLog = Pick<EventLog, 'read' | 'firstSequence' | 'committedSequence'>
 
 export interface RewindSessionOptions {
-  readonly log: RewindLog
-  /** The id that a login must name, unless it leaves it blank. */
-  readonly session: string
+  readonly find: FindTarget
   /** When given, a login must carry them; compared without regard to case, as the specification asks. */
   readonly credentials?: { readonly username: string; readonly password: string }
-  /** True when the session has ended and all of it is committed. */
-  readonly ended?: boolean
   /** Reading from the log pauses while the connection has this much outstanding; also what one call sends at most. */
   readonly maxBufferedBytes?: number
   readonly logger?: Logger
@@ -76,6 +83,8 @@ export interface RewindSessionOutput {
 export type RewindSessionState = 'login' | 'streaming' | 'closed'
 export type RewindSessionCounter = 'sentEvents' | 'sentBatches' | 'heartbeats' | 'ignoredDebug' | 'ignoredUnsequenced'
 
+const NO_LOG: RewindLog = { read: () => 1, firstSequence: 1, committedSequence: 0 }
+
 export class RewindSession {
   readonly counters: Counters<RewindSessionCounter> = createCounters([
     'sentEvents',
@@ -84,8 +93,7 @@ export class RewindSession {
     'ignoredDebug',
     'ignoredUnsequenced',
   ])
-  readonly #log: RewindLog
-  readonly #session: string
+  readonly #find: FindTarget
   readonly #credentials: { readonly username: string; readonly password: string } | undefined
   readonly #maxBufferedBytes: number
   readonly #output: RewindSessionOutput
@@ -93,7 +101,11 @@ export class RewindSession {
   readonly #parser: SoupParser
   readonly #batch: SequencedBatch
   #state: RewindSessionState = 'login'
-  #ended: boolean
+  /** The session that was logged in to. */
+  #log: RewindLog = NO_LOG
+  #session = ''
+  #isFinding = false
+  #ended = false
   #nextSequence = 0
   /** What this call may still send. */
   #budgetBytes = 0
@@ -104,10 +116,8 @@ export class RewindSession {
   #nowUs = 0
 
   constructor(options: RewindSessionOptions, output: RewindSessionOutput) {
-    this.#log = options.log
-    this.#session = options.session
+    this.#find = options.find
     this.#credentials = options.credentials
-    this.#ended = options.ended ?? false
     this.#maxBufferedBytes = options.maxBufferedBytes ?? REWIND_BUFFER_BYTES
     this.#output = output
     this.#logger = options.logger ?? silentLogger
@@ -180,7 +190,7 @@ export class RewindSession {
     if (type === SOUP_DEBUG) this.counters.ignoredDebug++
     else if (type === SOUP_UNSEQUENCED) this.counters.ignoredUnsequenced++
     else if (type === SOUP_LOGOUT) this.#close('logout', 'asked by the client')
-    else if (type === SOUP_LOGIN_REQUEST && this.#state === 'login')
+    else if (type === SOUP_LOGIN_REQUEST && this.#state === 'login' && !this.#isFinding)
       this.#onLogin(parseLoginRequest(bytes.subarray(at, end)))
     else this.#close('unexpected-packet', `type 0x${type.toString(16)} while ${this.#state}`)
     return this.#isOpen()
@@ -189,8 +199,22 @@ export class RewindSession {
   #onLogin(login: LoginRequest | string): void {
     if (typeof login === 'string') this.#close('malformed', login)
     else if (!this.#isAuthorised(login)) this.#reject('not-authorised', login)
-    else if (login.session !== '' && login.session !== this.#session) this.#reject('session-not-available', login)
-    else this.#accept(login)
+    else {
+      this.#isFinding = true
+      this.#find(login.session, (target) => this.#onFound(login, target))
+    }
+  }
+
+  #onFound(login: LoginRequest, target: RewindTarget | undefined): void {
+    if (this.#state !== 'login') return
+    if (target === undefined) {
+      this.#reject('session-not-available', login)
+      return
+    }
+    this.#log = target.log
+    this.#session = target.session
+    this.#ended = target.ended
+    this.#accept(login)
   }
 
   #accept(login: LoginRequest): void {

@@ -77,6 +77,7 @@ export class Sequencer {
   #state: SequencerState = 'rebuilding'
   #predecessor: Predecessor | undefined
   #ended: SessionEnd | undefined
+  #isSucceeded = false
   #epoch = 0
   #nextSequence = 1
   #sequencedAtUs = 0
@@ -341,6 +342,13 @@ export class Sequencer {
     return this.#end({ reason, successor }, nowUs, wallUs)
   }
 
+  /** The session that goes on from here runs: the end is said as long as any other one, and not longer. */
+  succeeded(nowUs: number): void {
+    if (this.#state !== 'ending' || this.#isSucceeded) return
+    this.#isSucceeded = true
+    this.#announcer.end(nowUs)
+  }
+
   #onRegistration(packet: Uint8Array, nowUs: number, wallUs: number): void {
     const outcome = this.#registrar.handle(packet)
     if (outcome === undefined) return
@@ -433,6 +441,8 @@ export class Sequencer {
   }
 
   #finish(nowUs: number): void {
+    // Nobody else could tell who is late, before there is a successor, that its end is stable.
+    if (this.#ended?.successor !== '' && !this.#isSucceeded) return
     const unstable = this.#nextSequence - 1 - this.#publication.stability.stableSequence
     if (!this.#announcer.isEndHeard(nowUs, unstable === 0)) return
     this.#transition('ended', unstable === 0 ? 'all events are stable' : `${unstable} events are not stable`)

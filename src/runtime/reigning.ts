@@ -6,13 +6,15 @@ import { nonZero } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import { delay } from '../core/timers.js'
 import { Authenticator } from '../net/auth.js'
-import type { PacketReceiver, PacketSender, UnicastPort } from '../net/network.js'
+import type { PacketReceiver, PacketSender } from '../net/network.js'
 import { Sequencer } from '../protocol/sequencer.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
 import type { SequencerState } from '../protocol/sequencer-types.js'
 import type { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { withFaults } from './faults.js'
 import type { SequencerRoleOptions } from './sequencer-role.js'
+import type { SessionPort } from './session-port.js'
 
 /** Twenty chances for everybody to hear that a session without voters is continued, and from where on. */
 const SETTLE_US = 200_000
@@ -41,12 +43,13 @@ export class Reigning {
   readonly #commandAuth: Authenticator
   readonly #requestAuth: Authenticator
   #events: PacketSender | undefined
-  #requests: UnicastPort | undefined
+  readonly #requests: SessionPort
   #commands: PacketReceiver | undefined
   /** The machine that is fed. */
   #reigning: Sequencer | undefined
   #agent: Agent | undefined
   #unlisten: () => void = () => {}
+  #unroute: () => void = () => {}
   #isDraining = false
   /** What the process has counted beside the machine, for its heartbeats. */
   otherCounters: () => Readonly<Record<string, number>> = () => ({})
@@ -55,11 +58,13 @@ export class Reigning {
     options: SequencerRoleOptions,
     cycle: DutyCycle,
     control: ControlLink,
+    requests: SessionPort,
     onError: (error: SeqcastError) => void,
   ) {
     this.#options = options
     this.#cycle = cycle
     this.#control = control
+    this.#requests = requests
     this.#onError = onError
     this.#eventAuth = new Authenticator(options.key, 'event')
     this.#answerAuth = new Authenticator(options.key, 'answer')
@@ -68,21 +73,23 @@ export class Reigning {
   }
 
   /**
-   * Opens what is sent through, and the port that requests come to; commands are received when somebody reigns.
-   * @throws SeqcastError E_PORT_IN_USE, E_INTERFACE, E_SEND
+   * Opens what is sent through; commands are received when somebody reigns.
+   * @param requests the port that requests of the session come to
+   * @throws SeqcastError E_INTERFACE, E_SEND
    */
   static async open(
     options: SequencerRoleOptions,
     cycle: DutyCycle,
     control: ControlLink,
+    requests: SessionPort,
     onError: (error: SeqcastError) => void,
   ): Promise<Reigning> {
-    const reigning = new Reigning(options, cycle, control, onError)
+    const reigning = new Reigning(options, cycle, control, requests, onError)
     const at = { interfaceAddress: options.interfaceAddress, onError }
     const { network } = cycle.platform
     try {
       reigning.#events = await network.openMulticastSender({ ...options.eventGroup, ...at })
-      reigning.#requests = await network.openUnicast({ port: options.requestPort, ...at }, (packet, address, port) =>
+      reigning.#unroute = requests.route(options.session, (packet, address, port) =>
         reigning.#onRequest(packet, address, port),
       )
     } catch (error) {
@@ -93,7 +100,7 @@ export class Reigning {
   }
 
   get requestPort(): number {
-    return this.#requests?.port ?? 0
+    return this.#requests.port
   }
 
   /** A machine that speaks through these sockets once it is opened. */
@@ -110,13 +117,15 @@ export class Reigning {
         settleUs: options.voters.length === 0 ? SETTLE_US : 0,
         logger: options.logger,
         ...(options.tickUs === undefined ? {} : { tickUs: options.tickUs }),
+        ...(options.seeders === undefined ? {} : { seeders: options.seeders }),
+        ...(options.staticEvents === undefined ? {} : { staticEvents: options.staticEvents }),
       },
       {
         sendEvents: (packet) => {
           this.#events?.send(this.#eventAuth.seal(packet))
           cycle.expectAnswer()
         },
-        sendAnswer: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port),
+        sendAnswer: (packet, peer) => this.#requests.send(this.#answerAuth.seal(packet), peer.address, peer.port),
         sendControl: (kind, body) => {
           // A full heartbeat has counters, and was made to be sent once.
           const counters = kind === 'sequencer' && 'counters' in body ? body.counters : {}
@@ -184,7 +193,7 @@ export class Reigning {
     while (this.#hasUnstable() && this.#cycle.enter() < untilUs)
     const sequencer = this.#reigning
     if (sequencer === undefined || this.#options.voters.length === 0) return
-    if (sequencer.state !== 'open' && sequencer.state !== 'held') return
+    if (sequencer.state === 'ending' || !isSequencing(sequencer.state)) return
     // From here on it neither numbers nor speaks: a sign of life would take the farewell back.
     this.rest()
     for (let i = 0; i < FAREWELLS; i++) {
@@ -195,7 +204,7 @@ export class Reigning {
 
   close(): void {
     this.rest()
-    this.#requests?.close()
+    this.#unroute()
     this.#events?.close()
   }
 

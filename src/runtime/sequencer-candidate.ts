@@ -10,12 +10,16 @@ import { NEWEST_EPOCHS } from '../protocol/epoch-notice.js'
 import { type Adoption, Reign, type ReignState } from '../protocol/reign.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
+import type { SequencerState } from '../protocol/sequencer-types.js'
 import type { AdminRequest, ControlMessage, StoreStatus } from '../wire/control.js'
 import { begunElsewhere, hasEnded, notElected, notGranted, otherLog } from './candidate-errors.js'
-import type { Agent } from './duty-cycle.js'
+import type { ControlLink } from './control-link.js'
+import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EtcdElector } from './etcd-elector.js'
 import { DEFAULT_SUSPECT_MS, STATUS_EVERY_US } from './options.js'
-import type { SequencerParts } from './sequencer-role.js'
+import type { Outcome } from './outcome.js'
+import type { Reigning } from './reigning.js'
+import type { SequencerRoleOptions } from './sequencer-role.js'
 import { type HeardStore, rebuildFrom, secondSequencer } from './session-start.js'
 import { StandbyReader } from './standby-reader.js'
 
@@ -37,8 +41,21 @@ const CANDIDATE_STATES = {
 /** `adopting`: has a majority's grants, and reads what it lacks; `reigning`: sequences. */
 type CandidateState = 'standby' | 'adopting' | 'reigning' | 'over'
 
+export interface CandidateParts {
+  readonly options: SequencerRoleOptions
+  readonly cycle: DutyCycle
+  readonly control: ControlLink
+  readonly sockets: Reigning
+  readonly outcome: Outcome
+  /** Somebody else has sequenced the session's end, and it is stable. */
+  over(): void
+  /** Before a machine opens the session: it may go on from another one. */
+  tellPredecessor(machine: Sequencer): Promise<void>
+  stateChanged(machine: Sequencer, state: SequencerState): void
+}
+
 export class SequencerCandidate implements Agent {
-  readonly #parts: SequencerParts
+  readonly #parts: CandidateParts
   readonly #reign: Reign
   /** Decides who claims, where that is not left to the candidates. */
   readonly #elector: EtcdElector | undefined
@@ -59,13 +76,12 @@ export class SequencerCandidate implements Agent {
   readonly #copies = new Map<string, number>()
   /** The end of the session was read, and is not known to be stable. */
   #awaitsEnd = false
+  #toldSuccessor = ''
   /** Settles the start of one that claims at once. */
   #started: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
 
-  /** @param recorded a store that was heard before, with its part of the session */
-  constructor(parts: SequencerParts, recorded?: HeardStore) {
+  constructor(parts: CandidateParts) {
     this.#parts = parts
-    if (recorded !== undefined) this.#noteCopy(recorded)
     const { options, cycle, control, outcome } = parts
     this.#sequencer = this.#createMachine()
     this.#reign = new Reign(
@@ -102,6 +118,16 @@ export class SequencerCandidate implements Agent {
   /** The machine of now. */
   get sequencer(): Sequencer {
     return this.#sequencer
+  }
+
+  /** A store was heard before, with its part of the session. */
+  heard(recorded: HeardStore): void {
+    this.#noteCopy(recorded)
+  }
+
+  /** Claims at once, and goes on claiming until somebody reigns. */
+  lead(): void {
+    this.#reign.takeOver('goes on', this.#parts.cycle.enter())
   }
 
   /** Reads the session, and watches whoever sequences it. */
@@ -160,6 +186,7 @@ export class SequencerCandidate implements Agent {
   #createMachine(): Sequencer {
     const sequencer = this.#parts.sockets.create((state, reason) => {
       if (sequencer !== this.#sequencer) return
+      this.#parts.stateChanged(sequencer, state)
       if (state === 'ended') this.#onEnded()
       // Told from inside the machine, which is still at work.
       if (state === 'stopped') queueMicrotask(() => this.#onStopped(sequencer, reason))
@@ -169,7 +196,8 @@ export class SequencerCandidate implements Agent {
 
   /** The own reign has ended the session. A start that found it ended is refused, now that all of it is stable. */
   #onEnded(): void {
-    this.#started?.reject(hasEnded(this.#parts.options))
+    // One that has gone on ends here, and nowhere else.
+    if (this.#sequencer.sessionEnd?.successor === '') this.#started?.reject(hasEnded(this.#parts.options))
     this.#parts.outcome.stopped()
   }
 
@@ -182,7 +210,8 @@ export class SequencerCandidate implements Agent {
 
   #stopWhereEnded(): void {
     if (!this.#awaitsEnd || this.#state !== 'standby') return
-    if (this.#stableSequence >= this.#sequencer.nextSequence - 1) this.#parts.outcome.stopped()
+    const isTold = this.#toldSuccessor !== '' && this.#toldSuccessor === this.#sequencer.sessionEnd?.successor
+    if (isTold || this.#stableSequence >= this.#sequencer.nextSequence - 1) this.#parts.over()
   }
 
   #ownLog(): { lastEpoch: number; lastSequence: number } {
@@ -211,6 +240,7 @@ export class SequencerCandidate implements Agent {
       case 'store':
         reign.onStatus(message.body, nowUs)
         this.#noteCopy(message.body)
+        this.#noteSuccessor(message.body)
         break
       case 'claim':
         reign.onClaim(message.body.epoch, message.sender, nowUs)
@@ -300,6 +330,7 @@ export class SequencerCandidate implements Agent {
       if (choice.from === 'store') await this.#fetch(choice)
       this.#requireUnbegun()
       if (isVoid()) return
+      await this.#parts.tellPredecessor(this.#sequencer)
       await sockets.listen()
     } catch (error) {
       if (isVoid()) return
@@ -315,7 +346,8 @@ export class SequencerCandidate implements Agent {
     this.#reign.adopted(cycle.enter())
     sockets.reign(sequencer, (nowUs, wallUs) => sequencer.open(nowUs, wallUs, epoch, 'claimed', lives))
     options.logger.info({ session: options.session, epoch, adopted: choice.from }, 'sequencer: reigns')
-    if (sequencer.state !== 'ending') this.#started?.resolve()
+    const isOver = sequencer.state === 'ending' && sequencer.sessionEnd?.successor === ''
+    if (!isOver) this.#started?.resolve()
   }
 
   /** All voters may have lost their disks: what another store has must not be begun a second time. @throws SeqcastError E_SESSION_NEEDS_STORE */
@@ -331,6 +363,13 @@ export class SequencerCandidate implements Agent {
 
   #noteCopy({ name, voter, committedSequence }: Pick<StoreStatus, 'name' | 'voter' | 'committedSequence'>): void {
     if (!this.#parts.options.voters.includes(voter)) this.#copies.set(name, committedSequence)
+  }
+
+  /** A store has gone on, which it does only where the end is stable. */
+  #noteSuccessor({ successor = '' }: StoreStatus): void {
+    if (successor === '') return
+    this.#toldSuccessor = successor
+    this.#stopWhereEnded()
   }
 
   /** Reads what the store of the best grant has. What ends in the same epoch there as here is the same up to here. */

@@ -1,19 +1,22 @@
 /**
- * The sequencer as a process. Without voters there is one sequencer, which begins the session or continues it. With voters
- * each start is a claim, and a standby takes over when the active one falls silent.
+ * The sequencer as a process: one session after the other (see sequencer-run.ts). Without voters there is one sequencer, which begins
+ * a session or continues it. With voters each start is a claim, and a standby takes over when the active one falls silent. A session
+ * that names its successor is followed by that one, which is opened when the end is stable, and not before.
  */
 import { SeqcastError } from '../core/errors.js'
 import type { Sequencer } from '../protocol/sequencer.js'
-import type { SequencerState } from '../protocol/sequencer-types.js'
+import type { Predecessor, StaticEvents } from '../protocol/session-opening.js'
 import { ControlLink } from './control-link.js'
 import { DutyCycle } from './duty-cycle.js'
 import type { EtcdOptions } from './etcd-client.js'
 import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
-import { Reigning } from './reigning.js'
-import { SequencerCandidate } from './sequencer-candidate.js'
-import { type HeardStore, rebuildFrom, surveySession } from './session-start.js'
+import { readSuccessor } from './predecessor.js'
+import type { RollPlan } from './roll-desk.js'
+import { SequencerRun } from './sequencer-run.js'
+import { SessionPort } from './session-port.js'
+import { type HeardStore, surveySession } from './session-start.js'
 
 export interface SequencerRoleOptions extends RoleOptions {
   /** Names of the stores whose majority makes events stable; none: published is stable, and there is no failover. */
@@ -33,10 +36,18 @@ export interface SequencerRoleOptions extends RoleOptions {
   readonly manual?: boolean
   /** Who claims an epoch, and which one, is decided by an etcd. Needs voters: theirs are the grants. */
   readonly etcd?: EtcdOptions
+  /** Components whose seed is awaited in every session that begins, besides those that were active in the one before. */
+  readonly seeders?: readonly string[]
+  /** What every session begins with. */
+  readonly staticEvents?: StaticEvents
+  /** When a session goes on in another one by itself. */
+  readonly roll?: RollPlan
 }
 
 export interface SequencerRole extends Role {
-  /** The machine of now: a standby that reads anew, or steps down, makes another one. */
+  /** The session that is sequenced now. */
+  readonly session: string
+  /** The machine of now: a standby that reads anew, steps down, or goes on to another session makes another one. */
   readonly sequencer: Sequencer
 }
 
@@ -46,47 +57,233 @@ export interface SequencerRole extends Role {
  */
 export async function startSequencer(options: SequencerRoleOptions): Promise<SequencerRole> {
   requireVoters(options)
-  const platform = options.platform ?? systemPlatform()
-  const cycle = new DutyCycle(platform, options.idle)
-  const outcome = new Outcome()
-  const fail = (error: SeqcastError): void => outcome.failed(error)
-  const closers: (() => void)[] = [() => cycle.stop()]
-  const closeAll = (): void => {
-    for (const close of closers.splice(0).reverse()) close()
-  }
+  const sequencer = new SequencerProcess(options)
   try {
-    cycle.start()
-    const control = await ControlLink.open(options, platform.random(), cycle, fail)
-    closers.push(() => control.close())
-    // Before any port is taken: a second sequencer hears the first one instead of meeting its ports.
-    const recorded = options.standby === true ? undefined : await surveySession(options, control, platform.timers)
-    const sockets = await Reigning.open(options, cycle, control, fail)
-    closers.push(() => sockets.close())
-    const parts = { options, cycle, control, sockets, outcome }
-    if (options.voters.length === 0) {
-      const sequencer = await openAlone(parts, recorded)
-      outcome.promise.then(closeAll, closeAll)
-      return roleOf(parts, () => sequencer)
-    }
-    const candidate = new SequencerCandidate(parts, recorded)
-    closers.push(() => candidate.close())
-    outcome.promise.then(closeAll, closeAll)
-    if (options.standby === true) await candidate.stand()
-    else await candidate.take()
-    return roleOf(parts, () => candidate.sequencer)
+    await sequencer.open()
   } catch (error) {
-    closeAll()
+    sequencer.close()
     throw error
   }
+  return sequencer
 }
 
-/** What the sequencer of a process works with. */
-export interface SequencerParts {
-  readonly options: SequencerRoleOptions
-  readonly cycle: DutyCycle
+interface Start {
   readonly control: ControlLink
-  readonly sockets: Reigning
-  readonly outcome: Outcome
+  readonly recorded: HeardStore | undefined
+  readonly session: string
+  /** The session before it, where it was met on the way; '' for none. */
+  readonly predecessor: string
+}
+
+class SequencerProcess implements SequencerRole {
+  readonly #options: SequencerRoleOptions
+  readonly #cycle: DutyCycle
+  readonly #outcome = new Outcome()
+  #requests: SessionPort | undefined
+  #run: SequencerRun | undefined
+  /** The run of the session that follows: its sockets are opened while the end becomes stable. */
+  #next: { readonly session: string; readonly run: Promise<SequencerRun> } | undefined
+  /** Sessions that have ended, and say so for a while. */
+  readonly #ending = new Set<SequencerRun>()
+  #isClosed = false
+  /** When the session that went on has ended; NaN where none has. */
+  #endedUs = Number.NaN
+
+  constructor(options: SequencerRoleOptions) {
+    this.#options = options
+    this.#cycle = new DutyCycle(options.platform ?? systemPlatform(), options.idle)
+    this.#outcome.promise.then(
+      () => this.close(),
+      () => this.close(),
+    )
+  }
+
+  get done(): Promise<void> {
+    return this.#outcome.promise
+  }
+
+  get sequencer(): Sequencer {
+    return this.#current.machine
+  }
+
+  get session(): string {
+    return this.#current.session
+  }
+
+  async open(): Promise<void> {
+    this.#cycle.start()
+    const { session, predecessor, control, recorded } = await this.#survey()
+    const { requestPort: port, interfaceAddress, standby } = this.#options
+    try {
+      const onError = (error: SeqcastError): void => this.#outcome.failed(error)
+      this.#requests = await SessionPort.open({ port, interfaceAddress, onError }, this.#cycle.platform)
+    } catch (error) {
+      control.close()
+      throw error
+    }
+    this.#run = await this.#createRun(session, predecessor, control)
+    await this.#run.begin(recorded, standby === true)
+  }
+
+  async stop(reason: string): Promise<void> {
+    const run = this.#current
+    await run.handOver()
+    const { nextSequence } = run.machine
+    this.#options.logger.info({ reason, session: run.session, nextSequence }, 'sequencer: stopped')
+    this.#outcome.stopped()
+    await this.done
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#run?.close()
+    for (const run of this.#ending) run.close()
+    this.#next?.run.then((run) => run.close()).catch(() => {})
+    this.#requests?.close()
+    this.#cycle.stop()
+  }
+
+  get #current(): SequencerRun {
+    if (this.#run === undefined) throw new Error('the sequencer is not open')
+    return this.#run
+  }
+
+  #optionsOf(session: string): SequencerRoleOptions {
+    return { ...this.#options, session }
+  }
+
+  #openControl(session: string): Promise<ControlLink> {
+    const { platform } = this.#cycle
+    const fail = (error: SeqcastError): void => this.#outcome.failed(error)
+    return ControlLink.open(this.#optionsOf(session), platform.random(), this.#cycle, fail)
+  }
+
+  /**
+   * Before any port is taken: a second sequencer hears the first one instead of meeting its ports. A session that has gone on is left for
+   * the one that it names.
+   */
+  async #survey(): Promise<Start> {
+    let { session } = this.#options
+    for (let predecessor = ''; ; ) {
+      const control = await this.#openControl(session)
+      try {
+        const options = this.#optionsOf(session)
+        const recorded =
+          options.standby === true ? undefined : await surveySession(options, control, this.#cycle.platform.timers)
+        const successor = recorded?.successor ?? ''
+        if (recorded === undefined || successor === '') return { control, recorded, session, predecessor }
+        await this.#requireSuccessor(options, recorded, successor)
+        options.logger.info({ session, successor }, 'sequencer: the session has gone on')
+        predecessor = session
+        session = successor
+      } catch (error) {
+        control.close()
+        throw error
+      }
+      control.close()
+    }
+  }
+
+  /** What one store says of another session is not believed before its record says so. */
+  async #requireSuccessor(options: SequencerRoleOptions, store: HeardStore, successor: string): Promise<void> {
+    if ((await readSuccessor(options.session, store, options, this.#cycle)) === successor) return
+    throw new SeqcastError(
+      'E_SESSION_NEEDS_STORE',
+      `store ${store.name} says that session ${options.session} goes on in ${successor}, and its record does not`,
+      {
+        hint: 'verify that store; seqcast status shows who speaks for the session',
+        fields: { session: options.session },
+      },
+    )
+  }
+
+  async #createRun(session: string, predecessor: string, control?: ControlLink): Promise<SequencerRun> {
+    if (this.#requests === undefined) throw new Error('the sequencer is not open')
+    const own = control ?? (await this.#openControl(session))
+    const parts = {
+      options: this.#optionsOf(session),
+      cycle: this.#cycle,
+      requests: this.#requests,
+      control: own,
+      predecessor,
+    }
+    try {
+      const run: SequencerRun = await SequencerRun.open(parts, {
+        ending: (successor) => this.#prepare(run, successor),
+        rolled: (successor, leads) => this.#goOn(run, successor, leads),
+        opened: () => this.#onOpened(run),
+      })
+      run.outcome.promise.then(
+        () => this.#onOver(run),
+        (error: Error) => this.#onFailed(run, error),
+      )
+      return run
+    } catch (error) {
+      own.close()
+      throw error
+    }
+  }
+
+  /** Opens the sockets of the session that follows, once. */
+  #prepare(from: SequencerRun, successor: string): Promise<SequencerRun> {
+    if (this.#next?.session === successor) return this.#next.run
+    this.#endedUs = this.#cycle.enter()
+    const run = this.#createRun(successor, from.session).then(async (one) => {
+      await one.prepare()
+      return one
+    })
+    this.#next = { session: successor, run }
+    run.catch((error: Error) => this.#outcome.failed(error))
+    return run
+  }
+
+  #goOn(from: SequencerRun, successor: string, leads: boolean): void {
+    if (from !== this.#run) return
+    this.#enter(from, successor, leads).catch((error: Error) => this.#outcome.failed(error))
+  }
+
+  async #enter(from: SequencerRun, successor: string, leads: boolean): Promise<void> {
+    const predecessor: Predecessor = from.machine.predecessor
+    const next = await this.#prepare(from, successor)
+    if (this.#isClosed) return
+    this.#run = next
+    this.#next = undefined
+    const { logger } = this.#options
+    logger.info({ session: successor, predecessor: from.session, leads }, 'sequencer: goes on in the next session')
+    if (from.isActive) this.#ending.add(from)
+    else from.close()
+    if (leads) await next.lead(predecessor)
+    else await next.follow(predecessor)
+  }
+
+  #onOpened(run: SequencerRun): void {
+    const nowUs = this.#cycle.enter()
+    for (const before of this.#ending) before.succeeded(nowUs)
+    if (Number.isNaN(this.#endedUs)) return
+    const pauseMs = Math.round((nowUs - this.#endedUs) / 100) / 10
+    this.#endedUs = Number.NaN
+    this.#options.logger.info(
+      { session: run.session, pauseMs },
+      `sequencer: open ${pauseMs} ms after the end of its predecessor`,
+    )
+  }
+
+  #onOver(run: SequencerRun): void {
+    if (run === this.#run) this.#outcome.stopped()
+    else this.#leave(run)
+  }
+
+  /** What happens to a session that was left is nobody's failure. */
+  #onFailed(run: SequencerRun, error: Error): void {
+    if (run === this.#run || !this.#ending.has(run)) this.#outcome.failed(error)
+    else this.#leave(run)
+  }
+
+  #leave(run: SequencerRun): void {
+    this.#ending.delete(run)
+    run.close()
+  }
 }
 
 function requireVoters({ voters, standby, manual, etcd, session }: SequencerRoleOptions): void {
@@ -112,47 +309,5 @@ function checkVoters(voters: readonly string[], session: string): void {
       hint: 'for example --voters a,b,c',
       fields: { field: 'voters', session },
     },
-  )
-}
-
-async function openAlone(parts: SequencerParts, recorded: HeardStore | undefined): Promise<Sequencer> {
-  const { options, cycle, sockets, outcome } = parts
-  const sequencer = sockets.create((state, reason) => onState(state, reason, options.session, outcome))
-  if (recorded !== undefined) await rebuildFrom(sequencer, recorded, recorded.committedSequence, options, cycle)
-  await sockets.listen()
-  sockets.reign(sequencer, (nowUs, wallUs) => sequencer.open(nowUs, wallUs))
-  return sequencer
-}
-
-function roleOf({ options, sockets, outcome }: SequencerParts, machine: () => Sequencer): SequencerRole {
-  return {
-    get sequencer() {
-      return machine()
-    },
-    done: outcome.promise,
-    async stop(reason) {
-      await sockets.handOver()
-      options.logger.info({ reason, nextSequence: machine().nextSequence }, 'sequencer: stopped')
-      outcome.stopped()
-      await outcome.promise
-    },
-  }
-}
-
-function onState(state: SequencerState, reason: string, session: string, outcome: Outcome): void {
-  if (state === 'ended') outcome.stopped()
-  if (state !== 'stopped') return
-  const details = { hint: 'stop one of them, or give one another --session and other groups', fields: { session } }
-  outcome.failed(
-    reason === 'behind-store'
-      ? new SeqcastError(
-          'E_SESSION_EXISTS',
-          `a store has recorded more of session ${session} than this sequencer has sent`,
-          {
-            hint: 'start the sequencer again: it will rebuild itself from that store',
-            fields: { session },
-          },
-        )
-      : new SeqcastError('E_SECOND_SEQUENCER', `another sequencer runs session ${session}: this one stopped`, details),
   )
 }

@@ -34,6 +34,10 @@ export interface HeardStore extends RewindSource {
   readonly committedSequence: number
   /** The greatest epoch that it has promised to a sequencer; 0: none. */
   readonly promised: number
+  /** The session has ended, and goes on in this one; '' or absent: no. */
+  readonly successor?: string
+  /** The newest life that it knows of each voter; empty or absent where nothing is founded. */
+  readonly lives?: Readonly<Record<string, number>>
 }
 
 /** What the control stream said while we listened. */
@@ -47,7 +51,7 @@ interface Heard {
 /**
  * Listens, and decides whether the session may be opened. To be called before any port is taken, so that a second
  * sequencer hears the first one instead of meeting its ports.
- * @returns the store that has most of the session; undefined where none has any of it
+ * @returns the store that has most of the session; undefined where none has any of it; one that names a successor, where one does
  * @throws SeqcastError E_SECOND_SEQUENCER, E_SESSION_NEEDS_STORE
  */
 export async function surveySession(
@@ -59,6 +63,8 @@ export async function surveySession(
   if (heard.otherSequencer !== undefined) {
     throw secondSequencer(options)
   }
+  const over = successionOf(heard)
+  if (over !== undefined) return over
   checkVoters(heard, options)
   const store = chooseStore(heard)
   if (store !== undefined && store.committedSequence > 0) return store
@@ -103,7 +109,8 @@ function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'liste
       resolve(heard)
     }
     const check = (): void => {
-      if (heard.otherSequencer !== undefined || (silenceOver && missingVoters(heard, options) === 0)) finish()
+      const isKnown = heard.otherSequencer !== undefined || successionOf(heard) !== undefined
+      if (isKnown || (silenceOver && missingVoters(heard, options) === 0)) finish()
     }
     const unlisten = control.listen((message, address) => {
       note(heard, message, address)
@@ -135,9 +142,18 @@ function note(heard: Heard, message: ControlMessage, address: string): void {
   }
 }
 
-/** Nobody who was heard has promised or recorded anything. */
+/** The session has ended and goes on: nobody sequences it any more. */
+function successionOf({ otherSequencer, stores }: Heard): HeardStore | undefined {
+  if (otherSequencer !== undefined) return undefined
+  return [...stores.values()].find(({ successor = '' }) => successor !== '')
+}
+
+/** Nobody who was heard has promised or recorded anything, nor has any founded it with what was before. */
 function isUntouched(heard: Heard): boolean {
-  return ![...heard.stores.values()].some(({ committedSequence, promised }) => committedSequence > 0 || promised > 0)
+  return ![...heard.stores.values()].some(
+    ({ committedSequence, promised, lives = {} }) =>
+      committedSequence > 0 || promised > 0 || Object.keys(lives).length > 0,
+  )
 }
 
 /**
@@ -172,7 +188,7 @@ function chooseStore(heard: Heard): HeardStore | undefined {
 }
 
 /**
- * Reads the session from a store into the machine: what it lacks, up to and with the event `through`.
+ * Reads the session from a store into the machine: what it lacks, up to and with the event `through`; Infinity: to its end.
  * @throws SeqcastError E_SESSION_NEEDS_STORE where the store does not give it; what the machine says of what it reads
  */
 export function rebuildFrom(
@@ -226,7 +242,11 @@ export function rebuildFrom(
           end()
           resolve()
         },
-        sessionEnded: () => fail('the session has ended'),
+        sessionEnded: () => {
+          if (isOver || Number.isFinite(through)) return fail('the session has ended')
+          end()
+          resolve()
+        },
         ended: fail,
       },
       options.logger,

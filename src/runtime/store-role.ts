@@ -1,37 +1,18 @@
 /**
- * The event store as a process: records the stream, acknowledges what is durable, answers requests, serves rewinds, and
- * fills its own gaps from the sequencer and from the other stores.
+ * The event store as a process: one session after the other (see store-session.ts), on the same ports. A session that has ended in
+ * order is followed by the one that it names, and goes on to be served, by request and by rewind.
  */
-import { nonZero } from '../core/counters.js'
-import type { SeqcastError } from '../core/errors.js'
-import { Authenticator } from '../net/auth.js'
-import type { UnicastPort } from '../net/network.js'
-import { EpochBook } from '../protocol/epoch-book.js'
+import { messageOf, SeqcastError } from '../core/errors.js'
 import type { EventLog } from '../protocol/event-log.js'
-import { LifeGuard } from '../protocol/life-guard.js'
-import { Retransmitter } from '../protocol/retransmitter.js'
-import { isSequencing } from '../protocol/sequencer-states.js'
-import { StableGuard } from '../protocol/stable-guard.js'
-import type { VoterStatus } from '../protocol/voter.js'
-import type { ControlMessage } from '../wire/control.js'
-import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
-import { EventLink } from './event-link.js'
-import { type Role, type RoleOptions, STATUS_EVERY_US } from './options.js'
+import { endOfLog } from './last-event.js'
+import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
-import { RewindListener } from './rewind-listener.js'
-import { StoreRecorder } from './store-recorder.js'
-import { refuseTwin } from './store-twin.js'
-import { type PromiseKeeper, promiseInMemory, StoreVoter } from './store-voter.js'
-
-/**
- * An acknowledgement goes out at once when the last one is older than this. Everybody hears it, so under load the syncs of a
- * few milliseconds share one.
- */
-const ACKNOWLEDGE_EVERY_US = 1_500
-/** An acknowledgement that comes this shortly before a status is due is one. */
-const STATUS_EARLY_US = 25_000
+import { type Archive, RewindListener } from './rewind-listener.js'
+import { SessionPort } from './session-port.js'
+import { type Lives, type StoreParts, StoreSession } from './store-session.js'
+import { keepLives, type PromiseKeeper, promiseInMemory } from './store-voter.js'
 
 export interface StoreRoleOptions extends RoleOptions {
   /** How the store calls itself on the control stream; unique in a session. */
@@ -44,13 +25,37 @@ export interface StoreRoleOptions extends RoleOptions {
   readonly log: EventLog
   /** Where the voter's promises are kept; without it in memory, so that a restarted voter has to recover from the others. */
   readonly promises?: PromiseKeeper
+  /** Where sessions that follow are recorded; without it the store stays with the one that it was started with. */
+  readonly recordings?: Recordings
+  /** Sessions that were recorded earlier and can be read. */
+  readonly archive?: Archive
+}
+
+export interface Recording {
+  readonly log: EventLog
+  readonly promises?: PromiseKeeper
+}
+
+export interface Recordings {
+  /** True where the session is recorded already, if only its beginning. */
+  has(session: string): boolean
+  /** Opens it, and makes it where there is none. @throws SeqcastError as the log does */
+  open(session: string): Promise<Recording>
 }
 
 export interface StoreRole extends Role {
   readonly requestPort: number
   readonly rewindPort: number
+  /** Of the session that is recorded now. */
   readonly log: EventLog
 }
+
+/** A session that has ended is left so long after the next one has begun: who is late finds everything as it was. */
+const LEAVE_AFTER_US = 5_000_000
+/** That a session which was left is over, and where it goes on, is said so often. */
+const LAST_WORDS_EVERY_US = 250_000
+/** Of so many sessions; those before them are in the archive. */
+const SESSIONS_KEPT = 8
 
 /** Starts a store on an open log. @throws SeqcastError E_PORT_IN_USE, E_GROUP, E_INTERFACE */
 export async function startStore(options: StoreRoleOptions): Promise<StoreRole> {
@@ -65,92 +70,24 @@ export async function startStore(options: StoreRoleOptions): Promise<StoreRole> 
 }
 
 class StoreProcess implements StoreRole, Agent {
-  readonly log: EventLog
   readonly #options: StoreRoleOptions
   readonly #cycle: DutyCycle
   readonly #outcome = new Outcome()
-  readonly #guard = new StableGuard()
-  readonly #lifeGuard = new LifeGuard(() => this.#voter?.status().lives ?? {})
-  readonly #book = new EpochBook(() => this.log.epochTable)
-  readonly #retransmitter: Retransmitter
-  readonly #answerAuth: Authenticator
-  readonly #requestAuth: Authenticator
-  readonly #recorder: StoreRecorder
-  readonly #voter: StoreVoter | undefined
-  #control: ControlLink | undefined
-  #events: EventLink | undefined
-  #requests: UnicastPort | undefined
+  #requests: SessionPort | undefined
   #rewinds: RewindListener | undefined
-  #isNews = false
-  #lastStatusUs = 0
-  #lastAckUs = 0
-  #isStopped = false
-  #unauthenticatedRequests = 0
+  /** The newest last; the ones before have ended. */
+  readonly #sessions: StoreSession[] = []
+  /** Those that are only served. */
+  readonly #left = new Set<StoreSession>()
+  /** When the last one has to be left; Infinity for not. */
+  #leaveAtUs = Number.POSITIVE_INFINITY
+  #lastWordsAtUs = 0
+  readonly #goneOn = new Map<string, Promise<void>>()
+  #isClosing = false
 
   constructor(options: StoreRoleOptions) {
     this.#options = options
-    this.log = options.log
     this.#cycle = new DutyCycle(options.platform ?? systemPlatform(), options.idle)
-    this.#answerAuth = new Authenticator(options.key, 'answer')
-    this.#requestAuth = new Authenticator(options.key, 'request')
-    this.#retransmitter = new Retransmitter(
-      {
-        session: options.session,
-        datagramBytes: options.datagramBytes,
-        tagBytes: this.#answerAuth.tagBytes,
-        logger: options.logger,
-      },
-      this.log,
-      { sendAnswer: (packet, peer) => this.#requests?.send(this.#answerAuth.seal(packet), peer.address, peer.port) },
-    )
-    this.#recorder = this.#createRecorder()
-    this.#voter = options.voter === '' ? undefined : this.#createVoter()
-  }
-
-  #createRecorder(): StoreRecorder {
-    const { session, logger } = this.#options
-    return new StoreRecorder(
-      { session, log: this.log, cycle: this.#cycle, logger },
-      {
-        failed: (error) => this.#outcome.failed(error),
-        sessionEnded: (lastSequence) => this.#rewinds?.onSessionEnded(lastSequence),
-        truncated: (fromSequence) => this.#rewinds?.onTruncated(fromSequence, this.#cycle.enter()),
-        promised: () => this.#voter?.promised ?? 0,
-      },
-    )
-  }
-
-  #createVoter(): StoreVoter {
-    const { session, voter, logger, promises } = this.#options
-    return new StoreVoter(
-      {
-        session,
-        voter,
-        log: this.log,
-        promises: promises ?? promiseInMemory(this.#cycle.platform.timers),
-        cycle: this.#cycle,
-        logger,
-      },
-      {
-        grant: (body) => this.#control?.send('grant', { ...body, ...this.#ports }),
-        refuse: (body) => this.#control?.send('claimRefused', body),
-        reply: (body) => this.#control?.send('adminReply', body),
-        truncate: (fromSequence) => this.#recorder.truncate(fromSequence, this.#voter?.promised ?? 0),
-        changed: () => {
-          this.#isNews = true
-        },
-        failed: (error) => this.#outcome.failed(error),
-      },
-    )
-  }
-
-  /** What is in the log, or promised by its own voter, needs no other one's word. */
-  get #promised(): number {
-    return Math.max(this.#voter?.promised ?? 0, this.log.lastEpoch)
-  }
-
-  get #ports(): { requestPort: number; rewindPort: number } {
-    return { requestPort: this.requestPort, rewindPort: this.rewindPort }
   }
 
   get done(): Promise<void> {
@@ -165,157 +102,126 @@ class StoreProcess implements StoreRole, Agent {
     return this.#rewinds?.port ?? 0
   }
 
-  async open(): Promise<void> {
-    const options = this.#options
-    const fail = (error: SeqcastError): void => this.#outcome.failed(error)
-    this.log.onDurable(() => {
-      this.#isNews = true
-      const nowUs = this.#cycle.enter()
-      this.#voter?.onDurable(nowUs)
-    })
-    this.log.onFailure((error) => this.#outcome.failed(error))
-    this.#cycle.start()
-    const incarnation = this.#cycle.platform.random()
-    this.#control = await ControlLink.open(options, incarnation, this.#cycle, fail)
-    refuseTwin(options, this.#control, this.#cycle.enter(), fail)
-    this.#requests = await this.#cycle.platform.network.openUnicast(
-      { port: options.requestPort, interfaceAddress: options.interfaceAddress, onError: fail },
-      (packet, address, port) => this.#onRequest(packet, address, port),
-    )
-    this.#rewinds = await RewindListener.open(
-      { address: options.interfaceAddress, port: options.rewindPort },
-      this.log,
-      this.#cycle,
-      options.logger,
-    )
-    // When claims can be answered with ports, and before the event link listens: it goes on from where the log was cut.
-    this.#control.listen((message, _address, nowUs) => {
-      const believed = this.#believed(message, nowUs)
-      if (believed === undefined) return
-      if (believed.kind === 'sequencer') this.#recorder.onSequencer(believed.body)
-      this.#voter?.onControl(believed, nowUs)
-    })
-    this.#events = await EventLink.open(
-      {
-        ...options,
-        nextSequence: this.log.nextSequence,
-        startRewinding: this.log.nextSequence > 1,
-        askSequencer: true,
-        seed: incarnation,
-        epochTable: this.log.epochTable,
-        promised: () => this.#promised,
-      },
-      this.#cycle,
-      this.#control,
-      this.#recorder,
-      fail,
-    )
-    this.#recorder.attach(this.#events)
-    this.#cycle.add(this)
-    this.#sendStatus(this.#cycle.enter(), true)
-    options.logger.info(
-      {
-        session: options.session,
-        name: options.name,
-        voter: options.voter,
-        nextSequence: this.log.nextSequence,
-        ...this.#ports,
-        receiveBufferBytes: this.#events.receiveBufferBytes,
-      },
-      'store: recording',
-    )
+  get log(): EventLog {
+    return this.#sessions.at(-1)?.log ?? this.#options.log
   }
 
-  /** Neither the log nor the vote may follow a reign that can't be, or whose epoch table is not known to its beginning, nor a life that can't. */
-  #believed(message: ControlMessage, nowUs: number): ControlMessage | undefined {
-    this.#guard.onControl(message)
-    if (!this.#lifeGuard.admits(message, nowUs)) return undefined
-    if (message.kind !== 'sequencer' || !isSequencing(message.body.state)) return message
-    const { body, sender } = message
-    this.#guard.promised(this.#promised)
-    if (!this.#guard.admits(body, this.log.nextSequence - 1, sender, nowUs)) return undefined
-    const whole = this.#book.complete(body)
-    return whole === undefined ? undefined : { ...message, body: whole }
+  async open(): Promise<void> {
+    const { session, requestPort: port, rewindPort, interfaceAddress, logger, archive, log, promises } = this.#options
+    const onError = (error: SeqcastError): void => this.#outcome.failed(error)
+    this.#cycle.start()
+    this.#requests = await SessionPort.open({ port, interfaceAddress, onError }, this.#cycle.platform)
+    const at = { address: interfaceAddress, port: rewindPort }
+    this.#rewinds = await RewindListener.open(at, this.#cycle, logger, archive)
+    this.#cycle.add(this)
+    await this.#record(session, { log, ...(promises === undefined ? {} : { promises }) })
+    await this.#catchUp()
   }
 
   async stop(reason: string): Promise<void> {
-    this.#options.logger.info({ reason, nextSequence: this.log.nextSequence }, 'store: stopping')
+    const { session, log } = this.#sessions.at(-1) ?? this.#options
+    this.#options.logger.info({ reason, session, nextSequence: log.nextSequence }, 'store: stopping')
     await this.close()
     this.#outcome.stopped()
     await this.done
   }
 
   async close(): Promise<void> {
-    this.#events?.close()
+    this.#isClosing = true
     this.#requests?.close()
     await this.#rewinds?.close()
-    await this.#voter?.close()
-    await this.log.close()
-    this.#isStopped = true
-    this.#sendStatus(this.#cycle.enter(), true)
+    for (const session of this.#sessions) await session.close()
+    if (this.#sessions.length === 0) await this.#options.log.close()
     this.#cycle.stop()
-    this.#control?.close()
   }
 
   flush(): void {}
 
   tick(nowUs: number): number {
-    const dueUs = this.#lastStatusUs + STATUS_EVERY_US
-    const isAckDue = this.#isNews && nowUs - this.#lastAckUs >= ACKNOWLEDGE_EVERY_US
-    // One datagram for both, where both are due or nearly so: an idle session then wakes everybody once.
-    if (isAckDue) this.#sendStatus(nowUs, nowUs >= dueUs - STATUS_EARLY_US)
-    else if (nowUs >= dueUs) this.#sendStatus(nowUs, true)
-    const statusAtUs = this.#lastStatusUs + STATUS_EVERY_US
-    return this.#isNews ? Math.min(statusAtUs, this.#lastAckUs + ACKNOWLEDGE_EVERY_US) : statusAtUs
+    if (nowUs >= this.#leaveAtUs) this.#leave()
+    if (this.#left.size === 0) return this.#leaveAtUs
+    if (nowUs >= this.#lastWordsAtUs) {
+      this.#lastWordsAtUs = nowUs + LAST_WORDS_EVERY_US
+      for (const one of this.#left) this.#sessions.at(-1)?.speakFor(one.session, one.lastWords())
+    }
+    return Math.min(this.#leaveAtUs, this.#lastWordsAtUs)
   }
 
-  #onRequest(packet: Uint8Array, address: string, port: number): void {
-    const request = this.#requestAuth.open(packet)
-    if (request === undefined) this.#unauthenticatedRequests += 1
-    else this.#retransmitter.onRequest(request, { address, port }, this.#cycle.enter())
+  get #parts(): StoreParts {
+    if (this.#requests === undefined || this.#rewinds === undefined) throw new Error('the store is not open')
+    return { options: this.#options, cycle: this.#cycle, requests: this.#requests, rewinds: this.#rewinds }
   }
 
-  get #state(): string {
-    if (this.#isStopped) return 'stopped'
-    return this.#voter?.isRecovering === true ? 'recovering' : this.#recorder.state
+  /** Opens a session, which is the newest then. */
+  async #record(session: string, { log, promises }: Recording, lives?: Lives): Promise<void> {
+    const kept = promises ?? promiseInMemory(this.#cycle.platform.timers)
+    const founded = lives === undefined ? kept : await keepLives(kept, lives)
+    const store: StoreSession = new StoreSession(
+      this.#parts,
+      { session, log, promises: founded },
+      {
+        failed: (error) => this.#outcome.failed(error),
+        rolled: (successor) => this.#roll(store, successor),
+      },
+    )
+    this.#sessions.push(store)
+    await store.open()
   }
 
-  /** An acknowledgement is a status without counters: those are for people, who look a few times a second. */
-  #sendStatus(nowUs: number, withCounters: boolean): void {
-    if (withCounters) this.#lastStatusUs = nowUs
-    this.#lastAckUs = nowUs
-    this.#isNews = false
-    this.#control?.send('store', {
-      name: this.#options.name,
-      voter: this.#options.voter,
-      ...(this.#voter?.status() ?? copyStatus(this.log)),
-      committedSequence: this.log.committedSequence,
-      ...this.#ports,
-      state: this.#state,
-      counters: withCounters ? nonZero(this.counters()) : {},
+  /** What this store has gone on to before it was stopped. */
+  async #catchUp(): Promise<void> {
+    for (;;) {
+      const last = this.#sessions.at(-1)
+      const successor = last === undefined ? '' : (endOfLog(last.log)?.successor ?? '')
+      const isThere =
+        this.#options.recordings?.has(successor) === true && !this.#sessions.some((one) => one.session === successor)
+      if (last === undefined || successor === '' || !isThere) return
+      // A session that is there already: its predecessor's end was stable when it was made.
+      await this.#goOn(last, successor)
+    }
+  }
+
+  #roll(from: StoreSession, successor: string): void {
+    const { logger } = this.#options
+    if (this.#isClosing || this.#options.recordings === undefined || from !== this.#sessions.at(-1)) return
+    this.#goOn(from, successor).catch((error: unknown) => {
+      logger.error(
+        { session: successor, error: messageOf(error) },
+        'store: the session that follows can not be recorded',
+      )
+      this.#outcome.failed(
+        error instanceof SeqcastError ? error : new SeqcastError('E_STORE_IO', messageOf(error), { cause: error }),
+      )
     })
   }
 
-  counters(): Record<string, number> {
-    return {
-      ...this.#events?.receiver.counters,
-      ...prefixed('link', this.#events?.counters ?? {}),
-      ...prefixed('retransmit', this.#retransmitter.counters),
-      ...this.#control?.dropped,
-      unauthenticatedRequests: this.#unauthenticatedRequests,
-      rewindClients: this.#rewinds?.clients ?? 0,
-      refusedClients: this.#rewinds?.refusedClients ?? 0,
-      ...this.#recorder.counters,
-      unbelievedLives: this.#lifeGuard.refused,
+  /** Once for each session. */
+  #goOn(from: StoreSession, successor: string): Promise<void> {
+    const begun = this.#goneOn.get(successor) ?? this.#begin(from, successor)
+    this.#goneOn.set(successor, begun)
+    return begun
+  }
+
+  async #begin(from: StoreSession, successor: string): Promise<void> {
+    if (this.#options.recordings === undefined) return
+    await this.#record(successor, await this.#options.recordings.open(successor), from.lives)
+    from.goesOnIn(successor)
+    this.#leaveAtUs = this.#cycle.enter() + LEAVE_AFTER_US
+    this.#options.logger.info({ session: from.session, successor }, 'store: the session goes on in its successor')
+    if (this.#isClosing) await this.#sessions.at(-1)?.close()
+  }
+
+  /** All but the newest are only served from now on, and of those not more than are kept. */
+  #leave(): void {
+    this.#leaveAtUs = Number.POSITIVE_INFINITY
+    for (const session of this.#sessions.slice(0, -1)) {
+      if (this.#left.has(session)) continue
+      this.#left.add(session)
+      session.retire().catch((error: Error) => this.#options.logger.warn({ error: error.message }, 'store: leaving'))
+    }
+    for (const session of this.#sessions.splice(0, Math.max(0, this.#sessions.length - 1 - SESSIONS_KEPT))) {
+      this.#left.delete(session)
+      session.close().catch((error: Error) => this.#options.logger.warn({ error: error.message }, 'store: leaving'))
     }
   }
-}
-
-/** A copy acknowledges under no reign. */
-function copyStatus({ durableSequence, lastEpoch }: EventLog): VoterStatus {
-  return { epoch: 0, durableSequence, promised: 0, lastEpoch, life: 0, lives: {} }
-}
-
-function prefixed(prefix: string, counters: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counters).map(([name, count]) => [`${prefix}.${name}`, count]))
 }

@@ -152,3 +152,19 @@ function notKept(session: string, epoch: number, cause: Error): SeqcastError {
     cause,
   })
 }
+
+/**
+ * A session that goes on from another one is founded with the lives that the voters have there: a majority of them can begin it. Where
+ * something was kept for it before, that stays.
+ */
+export async function keepLives(
+  promises: PromiseKeeper,
+  { life, lives }: Pick<StoredPromise, 'life' | 'lives'>,
+): Promise<PromiseKeeper> {
+  if (promises.stored !== undefined) return promises
+  const stored: StoredPromise = { epoch: 0, candidate: 0, life, lives }
+  await new Promise<void>((resolve, reject) => {
+    promises.write(stored, (error) => (error === undefined ? resolve() : reject(error)))
+  })
+  return { stored, write: (promise, done) => promises.write(promise, done), close: () => promises.close() }
+}

@@ -62,6 +62,8 @@ export interface StoreStatus {
   life?: number
   /** The newest life that it knows of each voter; empty where it does not know that the session was founded. Absent is empty. */
   lives?: Record<string, number>
+  /** The session has ended, which is known to be stable, and this one goes on, which the store records. '' or absent: no. */
+  successor?: string
 }
 
 export interface ComponentStatus {
@@ -243,6 +245,7 @@ export const CONTROL_SCHEMA = {
       lastEpoch: uint32,
       life: uint64,
       lives: numbers,
+      successor: string,
     }),
     ComponentStatus: message({
       component: string,

@@ -1,7 +1,7 @@
 /** Transcripts written by hand from the SoupBinTCP 3.00 specification, and the server's pace. */
 import { test } from 'tap'
 import { RewindSession } from '../../src/protocol/rewind-server.js'
-import { accepted, createServer, login, packet, TestLog, take, text } from './rewind-stub.js'
+import { accepted, createServer, login, onlyTest, packet, TestLog, take, text } from './rewind-stub.js'
 
 const S = 1_000_000
 
@@ -168,7 +168,7 @@ test('a fast network does not keep the server in one call', (t) => {
   log.commit(...Array.from({ length: 10_000 }, () => text('x'.repeat(100))))
   let sentBytes = 0
   const session = new RewindSession(
-    { log, session: 'TEST', maxBufferedBytes: 200_000 },
+    { find: onlyTest(log), maxBufferedBytes: 200_000 },
     { send: (bytes) => (sentBytes += bytes.length), close: () => {}, bufferedBytes: () => 0 },
   )
   session.onBytes(login('TEST', 1), 0)
@@ -215,7 +215,7 @@ test('a log that takes its tail back ends the connections that have read it', (t
     [4, ['truncated']],
     [5, []],
   ] as const) {
-    const { session, log, closed: reasons } = createServer({ ended: true }, logOf('1', '2', '3'))
+    const { session, log, closed: reasons } = createServer({}, logOf('1', '2', '3'))
     const waiting = createServer({}, log)
     waiting.session.onTruncated(1, 0)
     t.strictSame(waiting.closed, [], 'nothing was sent before the login')

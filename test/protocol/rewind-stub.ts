@@ -1,7 +1,12 @@
 /** What rewind tests share: a log in memory, and both ends with their output kept. */
 import type { RunVisitor } from '../../src/protocol/event-log.js'
 import { RewindClient, type RewindClientOptions } from '../../src/protocol/rewind-client.js'
-import { type RewindLog, RewindSession, type RewindSessionOptions } from '../../src/protocol/rewind-server.js'
+import {
+  type FindTarget,
+  type RewindLog,
+  RewindSession,
+  type RewindSessionOptions,
+} from '../../src/protocol/rewind-server.js'
 
 /** Packets of events, as recorded; events are any bytes. */
 export class TestLog implements RewindLog {
@@ -52,11 +57,19 @@ export interface Server {
   readonly closed: string[]
 }
 
-export function createServer(options: Partial<RewindSessionOptions> = {}, log = new TestLog()): Server {
+/** A server of session TEST, which is the current one. */
+export function onlyTest(log: TestLog, ended = false): FindTarget {
+  return (session, found) => found(session === '' || session === 'TEST' ? { log, session: 'TEST', ended } : undefined)
+}
+
+export function createServer(
+  { ended = false, ...options }: Partial<RewindSessionOptions> & { ended?: boolean } = {},
+  log = new TestLog(),
+): Server {
   const sent: Uint8Array[] = []
   const closed: string[] = []
   const session = new RewindSession(
-    { log, session: 'TEST', ...options },
+    { find: onlyTest(log, ended), ...options },
     {
       send: (bytes) => sent.push(bytes),
       close: (reason) => closed.push(reason),

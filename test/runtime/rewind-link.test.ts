@@ -18,7 +18,8 @@ test('a rewind waits for a listener that is full', async (t) => {
   log.sync()
   const cycle = new DutyCycle(systemPlatform(), 'block')
   cycle.start()
-  const server = await RewindListener.open({ address: '127.0.0.1', port: 0 }, log, cycle, silentLogger)
+  const server = await RewindListener.open({ address: '127.0.0.1', port: 0 }, cycle, silentLogger)
+  server.serve(log.session, log)
   let taken = 0
   let isFull = false
   let wasFull = false

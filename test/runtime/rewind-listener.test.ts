@@ -4,6 +4,7 @@ import { silentLogger } from '../../src/core/log.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { systemPlatform } from '../../src/runtime/platform.js'
 import { RewindListener } from '../../src/runtime/rewind-listener.js'
+import type { ServedLog } from '../../src/runtime/served-log.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
 import { writeU16 } from '../../src/wire/bytes.js'
 import { SESSION_ENDED } from '../../src/wire/runtime-events.js'
@@ -21,13 +22,17 @@ function appendEnd(log: MemoryEventLog, sequence: number): void {
   log.append(sequence, 1, blocks, 0, blocks.length, 1)
 }
 
-async function serve(log: MemoryEventLog): Promise<{ listener: RewindListener; close: () => Promise<void> }> {
+async function serve(
+  log: MemoryEventLog,
+): Promise<{ listener: RewindListener; served: ServedLog; close: () => Promise<void> }> {
   const cycle = new DutyCycle(systemPlatform(), 'block')
   cycle.start()
   log.onDurable(() => cycle.enter())
-  const listener = await RewindListener.open({ address: '127.0.0.1', port: 0 }, log, cycle, silentLogger)
+  const listener = await RewindListener.open({ address: '127.0.0.1', port: 0 }, cycle, silentLogger)
+  const served = listener.serve(SESSION, log)
   return {
     listener,
+    served,
     close: async () => {
       await listener.close()
       cycle.stop()
@@ -39,12 +44,12 @@ test('the end of the session follows the last event, also where that is committe
   const log = new MemoryEventLog({ session: SESSION, durable: 'manual' })
   append(log, 1, 3)
   log.sync()
-  const { listener, close } = await serve(log)
+  const { listener, served, close } = await serve(log)
   const client = await IndependentSoupClient.connect({ port: listener.port, session: SESSION })
   await client.waitForMessages(3)
   append(log, 4, 2)
   appendEnd(log, 6)
-  listener.onSessionEnded(6)
+  served.onSessionEnded(6)
   await new Promise((resolve) => setTimeout(resolve, 30))
   t.equal(client.ended, false, 'not before the last event can be read')
   log.sync()

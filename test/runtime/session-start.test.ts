@@ -36,7 +36,8 @@ async function rebuild(datagramBytes: number): Promise<Sequencer> {
   const log = recordedSession()
   const cycle = new DutyCycle(systemPlatform(), 'block')
   cycle.start()
-  const listener = await RewindListener.open({ address: '127.0.0.1', port: 0 }, log, cycle, silentLogger)
+  const listener = await RewindListener.open({ address: '127.0.0.1', port: 0 }, cycle, silentLogger)
+  listener.serve(log.session, log)
   const { committedSequence, durableSequence } = log
   const address = { name: 'a', voter: '', address: '127.0.0.1', rewindPort: listener.port }
   const store = { ...address, committedSequence, durableSequence }

@@ -52,6 +52,7 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       lastEpoch: u32,
       life: u64,
       lives: counters,
+      successor: text,
     }),
   }),
   fc.record({
@@ -147,6 +148,7 @@ const store = (over: object = {}): ControlMessage => ({
     lastEpoch: 1,
     life: 4,
     lives: { 'voter-1': 4 },
+    successor: '',
     ...over,
   },
 })

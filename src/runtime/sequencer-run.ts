@@ -1,0 +1,256 @@
+/**
+ * One session of a sequencer: its sockets, and the machine that sequences it, or waits behind the one that does. When its end is
+ * stable and names a successor, the process that it belongs to is told.
+ */
+import { SeqcastError } from '../core/errors.js'
+import type { Sequencer } from '../protocol/sequencer.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
+import type { SequencerState } from '../protocol/sequencer-types.js'
+import type { Predecessor } from '../protocol/session-opening.js'
+import type { ControlLink } from './control-link.js'
+import { Directory } from './directory.js'
+import type { Agent, DutyCycle } from './duty-cycle.js'
+import { Outcome } from './outcome.js'
+import { readPredecessor } from './predecessor.js'
+import { Reigning } from './reigning.js'
+import { RollDesk } from './roll-desk.js'
+import { SequencerCandidate } from './sequencer-candidate.js'
+import type { SequencerRoleOptions } from './sequencer-role.js'
+import type { SessionPort } from './session-port.js'
+import { type HeardStore, rebuildFrom } from './session-start.js'
+import { StoreWatch } from './store-watch.js'
+
+export interface RunOptions {
+  /** Those of the process, with this session's id. */
+  readonly options: SequencerRoleOptions
+  readonly cycle: DutyCycle
+  readonly requests: SessionPort
+  readonly control: ControlLink
+  /** The session that this one goes on from, as far as that is known without having read this one; '' for none. */
+  readonly predecessor: string
+}
+
+export interface RunOutput {
+  /** The session ends, and names its successor: that may be made ready. */
+  ending(successor: string): void
+  /** The end is stable. Told once. @param leads this process has sequenced it */
+  rolled(successor: string, leads: boolean): void
+  /** Commands are taken. */
+  opened(): void
+}
+
+export class SequencerRun implements Agent {
+  readonly session: string
+  readonly outcome = new Outcome()
+  readonly #run: RunOptions
+  readonly #output: RunOutput
+  readonly #stores = new StoreWatch()
+  readonly #directory: Directory
+  readonly #sockets: Reigning
+  readonly #desk: RollDesk
+  readonly #closers: (() => void)[] = []
+  #candidate: SequencerCandidate | undefined
+  #alone: Sequencer | undefined
+  #predecessor: Predecessor | undefined
+  #isRolled = false
+
+  static async open(run: RunOptions, output: RunOutput): Promise<SequencerRun> {
+    const outcome = new Outcome()
+    const fail = (error: SeqcastError): void => outcome.failed(error)
+    const sockets = await Reigning.open(run.options, run.cycle, run.control, run.requests, fail)
+    try {
+      return new SequencerRun(run, sockets, outcome, output)
+    } catch (error) {
+      sockets.close()
+      throw error
+    }
+  }
+
+  private constructor(run: RunOptions, sockets: Reigning, outcome: Outcome, output: RunOutput) {
+    this.session = run.options.session
+    this.#run = run
+    this.#sockets = sockets
+    this.outcome = outcome
+    this.#output = output
+    const { options, cycle, control } = run
+    this.#directory = new Directory(options.stores, false)
+    this.#desk = new RollDesk({
+      ...{ options, cycle, control, directory: this.#directory },
+      machine: () => this.machine,
+      isActive: () => this.isActive,
+      isDeserted: () => this.#stores.isDeserted(cycle.enter()),
+    })
+    this.#closers.push(
+      () => sockets.close(),
+      control.listen((message, address, nowUs) => {
+        this.#directory.onControl(message, address, nowUs)
+        if (message.kind === 'store') this.#stores.onStore(message.body, nowUs)
+        this.#desk.onControl(message)
+        this.#lookForEnd()
+      }),
+      () => cycle.remove(this),
+    )
+    if (options.voters.length > 0) {
+      this.#candidate = new SequencerCandidate({
+        ...{ options, cycle, control, sockets, outcome },
+        over: () => this.#over(),
+        tellPredecessor: (machine) => this.#tellPredecessor(machine),
+        stateChanged: (machine, state) => this.#onState(machine, state),
+      })
+      this.#closers.push(() => this.#candidate?.close())
+    } else this.#alone = this.#createAlone()
+    cycle.add(this)
+    cycle.add(this.#desk)
+    this.#closers.push(() => cycle.remove(this.#desk))
+  }
+
+  /** The machine of now: a standby that reads anew, or steps down, makes another one. */
+  get machine(): Sequencer {
+    const machine = this.#candidate?.sequencer ?? this.#alone
+    if (machine === undefined) throw new Error('a run has a machine')
+    return machine
+  }
+
+  /** True while this process sequences the session. */
+  get isActive(): boolean {
+    return isSequencing(this.machine.state)
+  }
+
+  /** The first session of a process: what a store has of it was heard. @throws SeqcastError as `startSequencer` */
+  async begin(recorded: HeardStore | undefined, standby: boolean): Promise<void> {
+    if (recorded !== undefined) this.#candidate?.heard(recorded)
+    if (this.#candidate === undefined) await this.#openAlone(recorded)
+    else if (standby) await this.#candidate.stand()
+    else await this.#candidate.take()
+  }
+
+  /** Sockets are opened before they are needed. */
+  async prepare(): Promise<void> {
+    await this.#sockets.listen()
+  }
+
+  /** The predecessor's end is stable, and this process has sequenced it: it opens the session. */
+  async lead(predecessor: Predecessor): Promise<void> {
+    this.#predecessor = predecessor
+    if (this.#candidate === undefined) await this.#openAlone(undefined)
+    else this.#candidate.lead()
+  }
+
+  /** The predecessor's end is stable, and somebody else has sequenced it: this process waits behind that one. */
+  async follow(predecessor: Predecessor): Promise<void> {
+    this.#predecessor = predecessor
+    await this.#candidate?.stand()
+  }
+
+  /** The successor runs. */
+  succeeded(nowUs: number): void {
+    this.machine.succeeded(nowUs)
+  }
+
+  handOver(): Promise<void> {
+    return this.#sockets.handOver()
+  }
+
+  close(): void {
+    for (const close of this.#closers.splice(0).reverse()) close()
+    this.#run.control.close()
+  }
+
+  flush(): void {
+    this.#lookForEnd()
+  }
+
+  tick(): number {
+    this.#lookForEnd()
+    return Number.POSITIVE_INFINITY
+  }
+
+  #createAlone(): Sequencer {
+    const { session } = this.#run.options
+    const machine = this.#sockets.create((state, reason) => {
+      this.#onState(machine, state)
+      if (state === 'ended') this.outcome.stopped()
+      if (state === 'stopped') this.outcome.failed(mustStop(session, reason))
+    })
+    return machine
+  }
+
+  async #openAlone(recorded: HeardStore | undefined): Promise<void> {
+    const { options, cycle } = this.#run
+    const machine = this.machine
+    if (recorded !== undefined) await rebuildFrom(machine, recorded, recorded.committedSequence, options, cycle)
+    // A session that ended in order, and that nobody took further: that is for this process to do.
+    if ((machine.sessionEnd?.successor ?? '') !== '') {
+      this.#over()
+      return
+    }
+    await this.#tellPredecessor(machine)
+    await this.#sockets.listen()
+    this.#sockets.reign(machine, (nowUs, wallUs) => machine.open(nowUs, wallUs))
+  }
+
+  /** Before a machine opens a session that goes on from another one. */
+  async #tellPredecessor(machine: Sequencer): Promise<void> {
+    const { predecessor, options, cycle } = this.#run
+    const session = machine.nextSequence === 1 ? predecessor : machine.missingPredecessor
+    if (session === '') return
+    this.#predecessor ??= await readPredecessor(session, options.session, this.#sources(), options, cycle)
+    machine.goOnFrom(this.#predecessor)
+  }
+
+  #sources(): { name: string; address: string; rewindPort: number }[] {
+    return this.#directory
+      .stores()
+      .map(({ address, rewindPort }) => ({ name: `${address}:${rewindPort}`, address, rewindPort }))
+  }
+
+  #onState(machine: Sequencer, state: SequencerState): void {
+    if (machine !== this.#candidate?.sequencer && machine !== this.#alone) return
+    const successor = machine.sessionEnd?.successor ?? ''
+    if (state === 'open') this.#output.opened()
+    // Told from inside the machine, which is still at work.
+    if (state === 'ending') queueMicrotask(() => this.#announceEnd())
+    if (state === 'ended' && successor !== '') this.#over()
+  }
+
+  #announceEnd(): void {
+    const successor = this.machine.sessionEnd?.successor ?? ''
+    if (successor !== '') this.#output.ending(successor)
+  }
+
+  /** This process sequences the session's end: is it stable? */
+  #lookForEnd(): void {
+    const machine = this.machine
+    if (this.#isRolled || machine.state !== 'ending') return
+    const end = machine.sessionEnd
+    if (end === undefined || end.successor === '' || machine.stableSequence < end.sequence) return
+    const hasVoters = this.#run.options.voters.length > 0
+    if (hasVoters || this.#stores.hasRecorded(end.sequence)) this.#over()
+  }
+
+  /** The session is over, and its end stable. */
+  #over(): void {
+    const successor = this.machine.sessionEnd?.successor ?? ''
+    if (successor === '') {
+      this.outcome.stopped()
+      return
+    }
+    if (this.#isRolled) return
+    this.#isRolled = true
+    this.#output.rolled(successor, this.isActive || this.#alone !== undefined)
+  }
+}
+
+function mustStop(session: string, reason: string): SeqcastError {
+  const details = { hint: 'stop one of them, or give one another --session and other groups', fields: { session } }
+  if (reason !== 'behind-store') {
+    return new SeqcastError(
+      'E_SECOND_SEQUENCER',
+      `another sequencer runs session ${session}: this one stopped`,
+      details,
+    )
+  }
+  const what = `a store has recorded more of session ${session} than this sequencer has sent`
+  const hint = 'start the sequencer again: it will rebuild itself from that store'
+  return new SeqcastError('E_SESSION_EXISTS', what, { hint, fields: { session } })
+}

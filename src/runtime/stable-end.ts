@@ -1,0 +1,46 @@
+/**
+ * Whether a store may go on to the session that its own one has named: the end is on its disk, and known to be stable. Without voters
+ * that is the same. With voters the sequencer of the very reign that wrote the end has to say so, or another store that has gone on
+ * already: as long as the end may be lost, the session may yet go on, or end in another way.
+ */
+import type { EventLog } from '../protocol/event-log.js'
+import type { SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+import { endOfLog, startOfLog } from './last-event.js'
+
+export class StableEnd {
+  readonly #log: EventLog
+  /** The last event of the log when that was looked at. */
+  #lookedAt = 0
+  #successor = ''
+  #hasVoters = true
+  #stableSequence = 0
+  #toldSuccessor = ''
+
+  constructor(log: EventLog) {
+    this.#log = log
+  }
+
+  /** To be called with each heartbeat that is believed. */
+  onSequencer({ state, epoch, stableSequence }: SequencerHeartbeat): void {
+    if (state === 'ending' && epoch === this.#log.lastEpoch) this.#stableSequence = stableSequence
+  }
+
+  onStore({ successor = '' }: StoreStatus): void {
+    if (successor !== '') this.#toldSuccessor = successor
+  }
+
+  /** The session that goes on, or '' while that is not to be said. */
+  successor(): string {
+    const { durableSequence, nextSequence } = this.#log
+    if (durableSequence < 1 || durableSequence !== nextSequence - 1) return ''
+    if (durableSequence !== this.#lookedAt) this.#look()
+    const isStable = !this.#hasVoters || this.#stableSequence >= durableSequence
+    return isStable || this.#toldSuccessor === this.#successor ? this.#successor : ''
+  }
+
+  #look(): void {
+    this.#lookedAt = this.#log.durableSequence
+    this.#successor = endOfLog(this.#log)?.successor ?? ''
+    if (this.#successor !== '') this.#hasVoters = startOfLog(this.#log)?.voters.length !== 0
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * One session of a store: records its stream, acknowledges what is durable, answers requests, serves rewinds, and fills its own
+ * gaps from the sequencer and from the other stores. When the session has ended, which is stable, and another one goes on from it,
+ * the process that it belongs to is told.
+ */
+import { nonZero } from '../core/counters.js'
+import { Authenticator } from '../net/auth.js'
+import { EpochBook } from '../protocol/epoch-book.js'
+import type { EventLog } from '../protocol/event-log.js'
+import { LifeGuard } from '../protocol/life-guard.js'
+import { Retransmitter } from '../protocol/retransmitter.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
+import { StableGuard } from '../protocol/stable-guard.js'
+import type { VoterStatus } from '../protocol/voter.js'
+import type { ControlMessage, StoreStatus } from '../wire/control.js'
+import { ControlLink } from './control-link.js'
+import type { Agent, DutyCycle } from './duty-cycle.js'
+import { EventLink } from './event-link.js'
+import { STATUS_EVERY_US } from './options.js'
+import type { RewindListener } from './rewind-listener.js'
+import type { ServedLog } from './served-log.js'
+import type { SessionPort } from './session-port.js'
+import { StableEnd } from './stable-end.js'
+import { StoreRecorder } from './store-recorder.js'
+import type { StoreRoleOptions } from './store-role.js'
+import { refuseTwin } from './store-twin.js'
+import { type PromiseKeeper, StoreVoter } from './store-voter.js'
+
+/**
+ * An acknowledgement goes out at once when the last one is older than this. Everybody hears it, so under load the syncs of a
+ * few milliseconds share one.
+ */
+const ACKNOWLEDGE_EVERY_US = 1_500
+/** An acknowledgement that comes this shortly before a status is due is one. */
+const STATUS_EARLY_US = 25_000
+
+/** What the sessions of a process share. */
+export interface StoreParts {
+  readonly options: StoreRoleOptions
+  readonly cycle: DutyCycle
+  readonly requests: SessionPort
+  readonly rewinds: RewindListener
+}
+
+/** A voter's life, and the newest ones that it knows of all of them. */
+export interface Lives {
+  readonly life: number
+  readonly lives: Readonly<Record<string, number>>
+}
+
+export interface StoreSessionOptions {
+  readonly session: string
+  /** The open log to record into. */
+  readonly log: EventLog
+  readonly promises: PromiseKeeper
+}
+
+export interface StoreSessionOutput {
+  failed(error: Error): void
+  /** The session's end is stable, and names the session that goes on. Told once. */
+  rolled(successor: string): void
+}
+
+export class StoreSession implements Agent {
+  readonly session: string
+  readonly log: EventLog
+  readonly #parts: StoreParts
+  readonly #output: StoreSessionOutput
+  readonly #guard = new StableGuard()
+  readonly #lifeGuard = new LifeGuard(() => this.#voter?.status().lives ?? {})
+  readonly #book = new EpochBook(() => this.log.epochTable)
+  readonly #retransmitter: Retransmitter
+  readonly #answerAuth: Authenticator
+  readonly #requestAuth: Authenticator
+  readonly #recorder: StoreRecorder
+  readonly #voter: StoreVoter | undefined
+  readonly #end: StableEnd
+  #control: ControlLink | undefined
+  #events: EventLink | undefined
+  #served: ServedLog | undefined
+  #unroute: () => void = () => {}
+  /** The session that goes on from this one, once it is recorded here. */
+  #successor = ''
+  #isNews = false
+  #lastStatusUs = 0
+  #lastAckUs = 0
+  #isRolled = false
+  #isStopped = false
+  #unauthenticatedRequests = 0
+
+  constructor(parts: StoreParts, { session, log, promises }: StoreSessionOptions, output: StoreSessionOutput) {
+    const { options } = parts
+    this.session = session
+    this.log = log
+    this.#parts = parts
+    this.#output = output
+    this.#answerAuth = new Authenticator(options.key, 'answer')
+    this.#requestAuth = new Authenticator(options.key, 'request')
+    const { datagramBytes, logger } = options
+    this.#retransmitter = new Retransmitter(
+      { session, datagramBytes, tagBytes: this.#answerAuth.tagBytes, logger },
+      log,
+      {
+        sendAnswer: (packet, peer) => parts.requests.send(this.#answerAuth.seal(packet), peer.address, peer.port),
+      },
+    )
+    this.#recorder = this.#createRecorder()
+    this.#voter = options.voter === '' ? undefined : this.#createVoter(promises)
+    this.#end = new StableEnd(log)
+  }
+
+  #createRecorder(): StoreRecorder {
+    const { cycle, options } = this.#parts
+    return new StoreRecorder(
+      { session: this.session, log: this.log, cycle, logger: options.logger },
+      {
+        failed: (error) => this.#output.failed(error),
+        sessionEnded: (lastSequence) => this.#served?.onSessionEnded(lastSequence),
+        truncated: (fromSequence) => this.#served?.onTruncated(fromSequence, cycle.enter()),
+        promised: () => this.#voter?.promised ?? 0,
+      },
+    )
+  }
+
+  #createVoter(promises: PromiseKeeper): StoreVoter {
+    const { cycle, options } = this.#parts
+    const { voter, logger } = options
+    return new StoreVoter(
+      { session: this.session, voter, log: this.log, promises, cycle, logger },
+      {
+        grant: (body) => this.#control?.send('grant', { ...body, ...this.#ports }),
+        refuse: (body) => this.#control?.send('claimRefused', body),
+        reply: (body) => this.#control?.send('adminReply', body),
+        truncate: (fromSequence) => this.#recorder.truncate(fromSequence, this.#voter?.promised ?? 0),
+        changed: () => {
+          this.#isNews = true
+        },
+        failed: (error) => this.#output.failed(error),
+      },
+    )
+  }
+
+  /** What is in the log, or promised by its own voter, needs no other one's word. */
+  get #promised(): number {
+    return Math.max(this.#voter?.promised ?? 0, this.log.lastEpoch)
+  }
+
+  get #ports(): { requestPort: number; rewindPort: number } {
+    return { requestPort: this.#parts.requests.port, rewindPort: this.#parts.rewinds.port }
+  }
+
+  /** The voter's life and what it knows of the others', where it has its vote: the next session is founded with them. */
+  get lives(): Lives | undefined {
+    const { life = 0, lives = {} } = this.#voter?.status() ?? {}
+    return life > 0 && Object.values(lives).includes(life) ? { life, lives } : undefined
+  }
+
+  /** The session that goes on is recorded from now on, and everybody may know. */
+  goesOnIn(successor: string): void {
+    this.#successor = successor
+    this.#isNews = true
+  }
+
+  /** Speaks on the control stream of a session that this process has left. */
+  speakFor(session: string, status: StoreStatus): void {
+    this.#control?.sendFor(session, 'store', status)
+  }
+
+  /** What is said of this session when its process has left it. */
+  lastWords(): StoreStatus {
+    const { name, voter } = this.#parts.options
+    return {
+      ...{ name, voter, ...copyStatus(this.log), committedSequence: this.log.committedSequence, ...this.#ports },
+      ...{ state: 'ended', counters: {}, successor: this.#successor },
+    }
+  }
+
+  async open(): Promise<void> {
+    const { cycle, requests, rewinds } = this.#parts
+    const options = { ...this.#parts.options, session: this.session }
+    const fail = (error: Error): void => this.#output.failed(error)
+    this.log.onDurable(() => {
+      this.#isNews = true
+      const nowUs = cycle.enter()
+      this.#voter?.onDurable(nowUs)
+      this.#lookForEnd()
+    })
+    this.log.onFailure(fail)
+    const incarnation = cycle.platform.random()
+    this.#control = await ControlLink.open(options, incarnation, cycle, fail)
+    refuseTwin(options, this.#control, cycle.enter(), fail)
+    this.#unroute = requests.route(this.session, (packet, address, port) => this.#onRequest(packet, address, port))
+    this.#served = rewinds.serve(this.session, this.log)
+    // When claims can be answered with ports, and before the event link listens: it goes on from where the log was cut.
+    this.#control.listen((message, _address, nowUs) => this.#onControl(message, nowUs))
+    this.#events = await EventLink.open(
+      {
+        ...options,
+        nextSequence: this.log.nextSequence,
+        startRewinding: this.log.nextSequence > 1,
+        askSequencer: true,
+        seed: incarnation,
+        epochTable: this.log.epochTable,
+        promised: () => this.#promised,
+      },
+      cycle,
+      this.#control,
+      this.#recorder,
+      fail,
+    )
+    this.#recorder.attach(this.#events)
+    cycle.add(this)
+    this.#sendStatus(cycle.enter(), true)
+    const { name, voter } = options
+    options.logger.info(
+      {
+        ...{ session: this.session, name, voter, nextSequence: this.log.nextSequence, ...this.#ports },
+        receiveBufferBytes: this.#events.receiveBufferBytes,
+      },
+      'store: recording',
+    )
+    this.#lookForEnd()
+  }
+
+  #onControl(message: ControlMessage, nowUs: number): void {
+    const believed = this.#believed(message, nowUs)
+    if (believed === undefined) return
+    if (believed.kind === 'sequencer') {
+      this.#recorder.onSequencer(believed.body)
+      this.#end.onSequencer(believed.body)
+    } else if (believed.kind === 'store') this.#end.onStore(believed.body)
+    this.#voter?.onControl(believed, nowUs)
+    this.#lookForEnd()
+  }
+
+  #lookForEnd(): void {
+    if (this.#isRolled) return
+    const successor = this.#end.successor()
+    if (successor === '') return
+    this.#isRolled = true
+    this.#output.rolled(successor)
+  }
+
+  /** Neither the log nor the vote may follow a reign that can't be, or whose epoch table is not known to its beginning, nor a life that can't. */
+  #believed(message: ControlMessage, nowUs: number): ControlMessage | undefined {
+    this.#guard.onControl(message)
+    if (!this.#lifeGuard.admits(message, nowUs)) return undefined
+    if (message.kind !== 'sequencer' || !isSequencing(message.body.state)) return message
+    const { body, sender } = message
+    this.#guard.promised(this.#promised)
+    if (!this.#guard.admits(body, this.log.nextSequence - 1, sender, nowUs)) return undefined
+    const whole = this.#book.complete(body)
+    return whole === undefined ? undefined : { ...message, body: whole }
+  }
+
+  /** Records no more; requests and rewinds of what is recorded are answered on. */
+  async retire(): Promise<void> {
+    this.#parts.cycle.remove(this)
+    this.#events?.close()
+    await this.#voter?.close()
+    this.#control?.close()
+    this.#control = undefined
+  }
+
+  async close(): Promise<void> {
+    const { cycle, rewinds } = this.#parts
+    this.#events?.close()
+    this.#unroute()
+    rewinds.forget(this.session)
+    await this.#voter?.close()
+    await this.log.close()
+    this.#isStopped = true
+    this.#sendStatus(cycle.enter(), true)
+    cycle.remove(this)
+    this.#control?.close()
+  }
+
+  flush(): void {}
+
+  tick(nowUs: number): number {
+    const dueUs = this.#lastStatusUs + STATUS_EVERY_US
+    const isAckDue = this.#isNews && nowUs - this.#lastAckUs >= ACKNOWLEDGE_EVERY_US
+    // One datagram for both, where both are due or nearly so: an idle session then wakes everybody once.
+    if (isAckDue) this.#sendStatus(nowUs, nowUs >= dueUs - STATUS_EARLY_US)
+    else if (nowUs >= dueUs) this.#sendStatus(nowUs, true)
+    const statusAtUs = this.#lastStatusUs + STATUS_EVERY_US
+    return this.#isNews ? Math.min(statusAtUs, this.#lastAckUs + ACKNOWLEDGE_EVERY_US) : statusAtUs
+  }
+
+  #onRequest(packet: Uint8Array, address: string, port: number): void {
+    const request = this.#requestAuth.open(packet)
+    if (request === undefined) this.#unauthenticatedRequests += 1
+    else this.#retransmitter.onRequest(request, { address, port }, this.#parts.cycle.enter())
+  }
+
+  get #state(): string {
+    if (this.#isStopped) return 'stopped'
+    return this.#voter?.isRecovering === true ? 'recovering' : this.#recorder.state
+  }
+
+  /** An acknowledgement is a status without counters: those are for people, who look a few times a second. */
+  #sendStatus(nowUs: number, withCounters: boolean): void {
+    if (withCounters) this.#lastStatusUs = nowUs
+    this.#lastAckUs = nowUs
+    this.#isNews = false
+    this.#control?.send('store', {
+      name: this.#parts.options.name,
+      voter: this.#parts.options.voter,
+      ...(this.#voter?.status() ?? copyStatus(this.log)),
+      committedSequence: this.log.committedSequence,
+      ...this.#ports,
+      state: this.#state,
+      counters: withCounters ? nonZero(this.counters()) : {},
+      successor: this.#successor,
+    })
+  }
+
+  counters(): Record<string, number> {
+    return {
+      ...this.#events?.receiver.counters,
+      ...prefixed('link', this.#events?.counters ?? {}),
+      ...prefixed('retransmit', this.#retransmitter.counters),
+      ...this.#control?.dropped,
+      unauthenticatedRequests: this.#unauthenticatedRequests,
+      rewindClients: this.#parts.rewinds.clients,
+      refusedClients: this.#parts.rewinds.refusedClients,
+      ...this.#recorder.counters,
+      unbelievedLives: this.#lifeGuard.refused,
+    }
+  }
+}
+
+/** A copy acknowledges under no reign. */
+function copyStatus({ durableSequence, lastEpoch }: EventLog): VoterStatus {
+  return { epoch: 0, durableSequence, promised: 0, lastEpoch, life: 0, lives: {} }
+}
+
+function prefixed(prefix: string, counters: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counters).map(([name, count]) => [`${prefix}.${name}`, count]))
+}

@@ -1,0 +1,30 @@
+/**
+ * What stores have recorded of a session without voters. There published is stable; but a session that goes on in another one is not
+ * left before a store has its end on the disk, since nobody else could give a store what it lacks. Where no store was ever heard nobody
+ * is waited for.
+ */
+import type { StoreStatus } from '../wire/control.js'
+
+/** A store that was not heard for so long is not there. */
+const THERE_US = 1_000_000
+
+export class StoreWatch {
+  readonly #stores = new Map<string, { readonly durableSequence: number; readonly heardUs: number }>()
+
+  onStore({ name, state, durableSequence }: StoreStatus, nowUs: number): void {
+    if (state === 'stopped') this.#stores.delete(name)
+    else this.#stores.set(name, { durableSequence, heardUs: nowUs })
+  }
+
+  /** True where stores were heard, and none of them is there now. */
+  isDeserted(nowUs: number): boolean {
+    const stores = [...this.#stores.values()]
+    return stores.length > 0 && !stores.some(({ heardUs }) => nowUs - heardUs < THERE_US)
+  }
+
+  /** True where a store has all up to here on its disk, or none was heard. */
+  hasRecorded(sequence: number): boolean {
+    const stores = [...this.#stores.values()]
+    return stores.length === 0 || stores.some(({ durableSequence }) => durableSequence >= sequence)
+  }
+}
