@@ -113,6 +113,7 @@ export class RecordedSource implements BatchSource {
   #begin(session: string, log: RecordedSession): number {
     const { projection, from = 1 } = this.#options
     const { readFrom, position } = this.#decoder
+    if (position.sequence > log.committedSequence) throw endsBefore(projection, position, log.committedSequence)
     if (readFrom >= log.firstSequence) return readFrom
     if (position.sequence === 0 && from >= log.firstSequence) return log.firstSequence
     throw new SeqcastError('E_PROJECTION', `the recording of session ${session} begins at event ${log.firstSequence}`, {
@@ -170,4 +171,15 @@ function notRecorded({ session, sequence }: Position): SeqcastError {
     hint: '`seqcast sessions --dir DIR` lists what is',
     fields: { session, sequence },
   })
+}
+
+function endsBefore({ name }: Projection, { session, sequence }: Position, last: number): SeqcastError {
+  return new SeqcastError(
+    'E_PROJECTION',
+    `the recording of session ${session} ends at event ${last}, and projection ${name} is at ${sequence}`,
+    {
+      hint: 'it is an older copy, or another session of that name; --reset loads it anew, beside the old rows',
+      fields: { projection: name, session, sequence, last },
+    },
+  )
 }

@@ -7,10 +7,10 @@ import { schema } from './generated/ledger.js'
 
 interface Account {
   owner: string
-  /** The sum of its entries. */
+  /** What was decided: it is ahead of the entries by the decisions that are under way. */
+  available: number
+  /** The sum of the entries, which are events. */
   balance: number
-  /** Of payments that were granted and are not entries yet: nobody pays with the same money twice. */
-  granted: number
   entries: number
 }
 
@@ -29,27 +29,30 @@ export const component = defineComponent({
       if (!isNew(state, account, key)) return
       if (state.accounts.has(account)) ctx.send('Refused', { key, account, reason: 'it is open already' })
       else {
-        state.accounts.set(account, { owner, balance: 0, granted: 0, entries: 0 })
+        state.accounts.set(account, { owner, available: 0, balance: 0, entries: 0 })
         ctx.send('AccountOpened', { key, account, owner })
       }
     },
     DepositRequested(state, { payload: { key, account, amount } }, ctx) {
       if (!isNew(state, account, key)) return
-      if (state.accounts.has(account)) ctx.send('Deposited', { key, account, amount })
-      else ctx.send('Refused', { key, account, reason: 'no such account' })
+      const found = state.accounts.get(account)
+      if (found === undefined) ctx.send('Refused', { key, account, reason: 'no such account' })
+      else {
+        found.available += amount
+        ctx.send('Deposited', { key, account, amount })
+      }
     },
     PaymentRequested(state, { payload: { key, account, amount, payee } }, ctx) {
       if (!isNew(state, account, key)) return
       const found = state.accounts.get(account)
       if (found === undefined) ctx.send('Refused', { key, account, reason: 'no such account' })
-      else if (found.balance - found.granted < amount) {
-        ctx.send('Refused', { key, account, reason: 'the balance is too low' })
-      } else {
-        found.granted += amount
+      else if (found.available < amount) ctx.send('Refused', { key, account, reason: 'the balance is too low' })
+      else {
+        found.available -= amount
         ctx.send('Paid', { key, account, amount, payee })
       }
     },
-    // A decision counts when it is an event: what is still under way when a session ends is one in the next.
+    // The balance moves when a decision is an event: what is under way when a session ends is one in the next.
     AccountOpened(state, { payload: { account } }) {
       enter(state, account, 0)
     },
@@ -58,11 +61,9 @@ export const component = defineComponent({
     },
     Paid(state, { payload: { account, amount } }) {
       enter(state, account, -amount)
-      const found = state.accounts.get(account)
-      if (found !== undefined) found.granted -= amount
     },
-    AccountCarried(state, { payload: { account, owner, balance, granted, entries, keys } }) {
-      state.accounts.set(account, { owner, balance, granted, entries })
+    AccountCarried(state, { payload: { account, owner, available, balance, entries, keys } }) {
+      state.accounts.set(account, { owner, available, balance, entries })
       state.keys.set(account, new Set(keys))
     },
   },

@@ -49,9 +49,10 @@ export interface Refused {
 export interface AccountCarried {
   account: string
   owner: string
+  /** what was decided */
+  available: number
+  /** what was entered: decisions that were under way follow as entries */
   balance: number
-  /** payments that are not entries yet: they follow */
-  granted: number
   /** how many there were */
   entries: number
   /** of the requests that were decided */
@@ -136,8 +137,8 @@ export const schema: Schema<LedgerMessages> = defineSchema<LedgerMessages>({
       fields: {
         account: { id: 1, type: 'string' },
         owner: { id: 2, type: 'string' },
-        balance: { id: 3, type: 'uint64' },
-        granted: { id: 4, type: 'uint64' },
+        available: { id: 3, type: 'uint64' },
+        balance: { id: 4, type: 'uint64' },
         entries: { id: 5, type: 'uint32' },
         keys: { id: 6, type: 'string', rule: 'repeated' },
       },
