@@ -78,7 +78,7 @@ export class EventFormatter {
   readonly #json: boolean
   readonly #filter: EventFilter
   #fragments = new FragmentAssembler()
-  readonly #sources = new Map<number, string>([[0, 'sequencer']])
+  #sources = new Map<number, string>([[0, 'sequencer']])
   /** Events whose payload did not decode, and the first of them. */
   undecoded = 0
   firstUndecoded = 0
@@ -96,6 +96,13 @@ export class EventFormatter {
     this.#fragments = new FragmentAssembler()
     const text = `-- events from ${from} on were revoked by a failover; what is true follows --`
     return `${this.#json ? JSON.stringify({ revokedFrom: from }) : text}\n`
+  }
+
+  /** The line that says that the events which follow are of another session, numbered from 1. */
+  began(session: string): string {
+    this.#fragments = new FragmentAssembler()
+    this.#sources = new Map([[0, 'sequencer']])
+    return `${this.#json ? JSON.stringify({ session }) : `-- session ${session} goes on --`}\n`
   }
 
   /** The line of an event that lies in `bytes[at, at + lengthBytes)`, with its end of line; '' where it is not shown. */

@@ -8,9 +8,11 @@ import { EventLink } from '../runtime/event-link.js'
 import type { Role, RoleOptions } from '../runtime/options.js'
 import { Outcome } from '../runtime/outcome.js'
 import { randomIncarnation, systemPlatform } from '../runtime/platform.js'
-import { findSession } from '../runtime/session-finder.js'
+import { findOpenSession, findSession } from '../runtime/session-finder.js'
 import { readU16 } from '../wire/bytes.js'
+import { EVENT_HEADER_BYTES, eventType } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
+import { SESSION_ENDED, sessionEndedCodec } from '../wire/runtime-events.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { runRole } from './run-role.js'
 import { addFaultOptions, addStreamOptions } from './stream-options.js'
@@ -67,6 +69,11 @@ class Tail implements Role {
   #events: EventLink | undefined
   #left: number
   #from = 1
+  /** Another one of the chain where it goes on. */
+  #session: string
+  /** The session that goes on, where this one has ended; '' while it lasts. */
+  #successor = ''
+  #endedAt = 0
   /** The sequence at which it is over. */
   #end = Number.POSITIVE_INFINITY
   /** Where the stream was taken back to, and why, when that was learnt while it was being opened. */
@@ -74,6 +81,7 @@ class Tail implements Role {
 
   constructor(options: TailOptions) {
     this.#options = options
+    this.#session = options.session
     this.#cycle = new DutyCycle(systemPlatform(), options.idle)
     this.#formatter = new EventFormatter(options.schema, options.json, options.filter)
     this.#left = options.count
@@ -94,10 +102,15 @@ class Tail implements Role {
     const fail = (error: SeqcastError): void => this.#outcome.failed(error)
     this.#cycle.start()
     this.#control = await ControlLink.open(options, incarnation, this.#cycle, fail)
-    const found = await findSession(options, this.#control, this.#cycle)
+    // Who wants an event of the past names its session; who wants what comes next wants it of the session that goes on.
+    const { options: here, found } =
+      options.from === undefined
+        ? await findOpenSession(options, this.#control, this.#cycle)
+        : { options, found: await findSession(options, this.#control, this.#cycle) }
+    this.#session = here.session
     const from = options.from ?? found.nextSequence
     if (!options.follow) {
-      if (from >= found.nextSequence) throw pastEnd(options.session, from, found.nextSequence)
+      if (from >= found.nextSequence) throw pastEnd(here.session, from, found.nextSequence)
       this.#end = found.nextSequence
     }
     this.#from = from
@@ -105,23 +118,24 @@ class Tail implements Role {
     const nextSequence = Math.min(from, found.nextSequence)
     const startRewinding = nextSequence < found.nextSequence || !found.hasSequencer
     this.#events = await EventLink.open(
-      { ...options, nextSequence, startRewinding, askSequencer: false, seed: incarnation },
+      { ...here, nextSequence, startRewinding, askSequencer: false, seed: incarnation },
       this.#cycle,
       this.#control,
       {
         deliver: (sequence, count, bytes, start) => this.#deliver(sequence, count, bytes, start),
         stateChanged: (state) => {
-          if (state !== 'ended') return
-          options.logger.info({ session: options.session }, 'tail: the session has ended, nothing more will come')
+          if (state !== 'ended' || this.#successor !== '') return
+          options.logger.info({ session: this.#session }, 'tail: the session has ended, nothing more will come')
           this.#outcome.stopped()
         },
-        lost: (first, last, reason) => fail(lost(options.session, first, last, reason)),
+        lost: (first, last, reason) => fail(lost(this.#session, first, last, reason)),
         revoked: (next, reason) => this.#onRevoked(next, reason),
       },
       fail,
     )
     if (this.#revoked !== undefined) this.#events.reopen(this.#revoked.next, false, this.#revoked.reason)
-    options.logger.info({ session: options.session, nextSequence }, 'tail: watching')
+    if (this.#successor !== '') this.#awaitSuccessor(this.#events)
+    options.logger.info({ session: this.#session, nextSequence }, 'tail: watching')
   }
 
   close(): void {
@@ -146,6 +160,7 @@ class Tail implements Role {
 
   /** A failover has taken back what was shown from here on: that is said, and the branch that lives is shown from there. */
   #onRevoked(next: number, reason: string): void {
+    this.#successor = ''
     process.stdout.write(this.#formatter.revoked(next))
     if (this.#events === undefined) this.#revoked = { next, reason }
     else this.#events.reopen(next, false, reason)
@@ -157,6 +172,12 @@ class Tail implements Role {
     const stop = Math.min(first + count, this.#end)
     for (let sequence = first; sequence < stop && this.#left > 0; sequence++) {
       const lengthBytes = readU16(bytes, at)
+      if (eventType(bytes, at + BLOCK_LENGTH_BYTES) === SESSION_ENDED) {
+        this.#onEnded(
+          sequence,
+          bytes.subarray(at + BLOCK_LENGTH_BYTES + EVENT_HEADER_BYTES, at + BLOCK_LENGTH_BYTES + lengthBytes),
+        )
+      }
       const line = this.#formatter.line(sequence, bytes, at + BLOCK_LENGTH_BYTES, lengthBytes)
       if (line !== '' && sequence >= this.#from) {
         text += line
@@ -166,6 +187,25 @@ class Tail implements Role {
     }
     if (text !== '') process.stdout.write(text)
     if (this.#left === 0 || stop === this.#end) this.#outcome.stopped()
+  }
+
+  /** Another session may go on: with --follow it is watched from its first event, as soon as the end of this one is stable. */
+  #onEnded(sequence: number, payload: Uint8Array): void {
+    this.#endedAt = sequence
+    this.#successor = sessionEndedCodec.decode(payload)?.successor ?? ''
+    if (this.#options.follow && this.#successor !== '' && this.#events !== undefined) this.#awaitSuccessor(this.#events)
+  }
+
+  #awaitSuccessor(events: EventLink): void {
+    const successor = this.#successor
+    events.expect(successor, this.#endedAt, () => {
+      this.#options.logger.info({ from: this.#session, session: successor }, 'tail: goes on in another session')
+      this.#session = successor
+      this.#successor = ''
+      this.#from = 1
+      process.stdout.write(this.#formatter.began(successor))
+      events.follow(successor, events.receiver.state === 'rewinding')
+    })
   }
 }
 

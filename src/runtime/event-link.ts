@@ -5,7 +5,6 @@
 import { type Counters, createCounters } from '../core/counters.js'
 import type { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
-import { sessionBytes } from '../core/session.js'
 import { delay } from '../core/timers.js'
 import { Authenticator } from '../net/auth.js'
 import type { PacketReceiver, UnicastPort } from '../net/network.js'
@@ -15,8 +14,8 @@ import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../
 import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
 import { isCandidate, isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
-import { bytesEqualAt } from '../wire/bytes.js'
 import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
+import { AwaitedSuccessor } from './awaited-successor.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
@@ -44,11 +43,8 @@ export interface EventListener {
   sequencerHeard?(heartbeat: SequencerHeartbeat, nowUs: number): void
 }
 
-interface ExpectedSession {
-  readonly session: string
-  readonly bytes: Uint8Array
-  /** Of the event that names it, the last one of its session. */
-  readonly sequence: number
+interface Awaited {
+  readonly successor: AwaitedSuccessor
   readonly proven: () => void
 }
 
@@ -94,7 +90,7 @@ export class EventLink implements Agent {
   #guard = new StableGuard()
   #book = new EpochBook(() => this.#receiver.epochTable)
   /** The session that goes on from the end of this one, as soon as that is known to be stable. */
-  #expected: ExpectedSession | undefined
+  #awaited: Awaited | undefined
   /** From here on the local files had nothing: it is asked for over TCP. */
   #localEnd = 0
   readonly #logger: Logger
@@ -145,7 +141,7 @@ export class EventLink implements Agent {
    */
   reopen(nextSequence: number, startRewinding: boolean, reason: string): void {
     this.#stopRewind()
-    this.#expected = undefined
+    this.#awaited = undefined
     this.#localEnd = 0
     const last = this.#receiver
     this.#receiver = this.#createReceiver({
@@ -168,7 +164,7 @@ export class EventLink implements Agent {
    * @param sequence of the event
    */
   expect(successor: string, sequence: number, proven: () => void): void {
-    this.#expected = { session: successor, bytes: sessionBytes(successor), sequence, proven }
+    this.#awaited = { successor: new AwaitedSuccessor(successor, sequence), proven }
     this.#control?.listenBeside(successor, ({ kind, body }) => {
       if (kind === 'sequencer' && isSequencing(body.state)) this.#isProven()
     })
@@ -180,7 +176,7 @@ export class EventLink implements Agent {
    */
   follow(session: string, startRewinding: boolean): void {
     this.#stopRewind()
-    this.#expected = undefined
+    this.#awaited = undefined
     this.#localEnd = 0
     const { epochTable: _, hasVoters: __, ...options } = this.#options
     this.#options = { ...options, session, nextSequence: 1, startRewinding }
@@ -304,7 +300,9 @@ export class EventLink implements Agent {
     this.#unlisten = control.listen((message, address, nowUs) => {
       this.directory.onControl(message, address, nowUs)
       this.#guard.onControl(message)
-      if (message.kind === 'store' && message.body.successor === this.#expected?.session) this.#isProven()
+      const awaited = this.#awaited?.successor
+      if (awaited !== undefined && message.kind === 'store' && message.body.successor === awaited.session)
+        this.#isProven()
       if (message.kind !== 'sequencer' || !this.#isCredible(message.body, message.sender, nowUs)) return
       // One that does not sequence says nothing about the stream.
       const body = isSequencing(message.body.state) ? this.#book.complete(message.body) : message.body
@@ -359,34 +357,30 @@ export class EventLink implements Agent {
     const { epoch, nextSequence, epochTable, state, publishedIsStable: canRestart } = heartbeat
     if (!isSequencing(state)) return
     const isOpen = state !== 'ending'
-    if (this.#expected !== undefined && this.#isAboutEnd(sender, heartbeat, this.#expected)) return
+    if (this.#awaited !== undefined && this.#isAboutEnd(sender, heartbeat, this.#awaited.successor)) return
     this.#receiver.onSequencerHeartbeat(sender, epoch, nextSequence, epochTable, nowUs, isOpen, canRestart)
   }
 
-  /**
-   * What a sequencer says of the event that names a successor: that it is stable, or that another reign has lost it.
-   * @returns true where this was acted upon
-   */
-  #isAboutEnd(sender: number, heartbeat: SequencerHeartbeat, { sequence }: ExpectedSession): boolean {
-    const { epoch, nextSequence, stableSequence, state, publishedIsStable } = heartbeat
-    const own = this.#receiver.epochTable.at(-1)?.epoch ?? epoch
-    const isOpen = state !== 'ending'
-    // Without voters stable is what is published: that says nothing of what a restart finds.
-    if (!publishedIsStable && epoch === own && !isOpen && stableSequence >= sequence) {
-      this.#isProven()
-      return true
+  /** @returns true where a sequencer has said what becomes of the end of the session, and that was acted upon */
+  #isAboutEnd(sender: number, heartbeat: SequencerHeartbeat, awaited: AwaitedSuccessor): boolean {
+    const receiver = this.#receiver
+    const { sequence } = awaited
+    const verdict = awaited.verdict(heartbeat, {
+      epoch: receiver.epochTable.at(-1)?.epoch,
+      isOver: receiver.state === 'ended',
+      isFollowed: receiver.follows(sender),
+    })
+    if (verdict === 'stable') this.#isProven()
+    else if (verdict === 'lost') {
+      this.#listener.revoked(sequence, `the session goes on: its end, event ${sequence}, was lost`, 'other-branch')
     }
-    const isOfNewerReign = epoch > own && (heartbeat.epochTable.at(-1)?.sequence ?? sequence + 1) <= sequence
-    const hasRestarted = publishedIsStable && nextSequence <= sequence && !this.#receiver.follows(sender)
-    if (this.#receiver.state !== 'ended' || !isOpen || !(isOfNewerReign || hasRestarted)) return false
-    this.#listener.revoked(sequence, `the session goes on: its end, event ${sequence}, was lost`, 'other-branch')
-    return true
+    return verdict !== undefined
   }
 
   #isProven(): void {
-    const expected = this.#expected
-    this.#expected = undefined
-    expected?.proven()
+    const awaited = this.#awaited
+    this.#awaited = undefined
+    awaited?.proven()
   }
 
   /** Stores that are learnt from the control stream speak every tenth of a second: without one, the first rewind would fail. */
@@ -402,7 +396,7 @@ export class EventLink implements Agent {
       this.counters.unauthenticated += 1
       return
     }
-    if (this.#expected !== undefined && bytesEqualAt(packet, 0, this.#expected.bytes)) this.#isProven()
+    if (this.#awaited?.successor.speaksIn(packet) === true) this.#isProven()
     this.#receiver.onPacket(packet, nowUs)
   }
 
