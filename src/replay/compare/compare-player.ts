@@ -1,11 +1,12 @@
 /**
  * Plays a session to one version of a component, and hashes after each event its state, its pending timers and the commands that it
- * issued. Nothing is compared with the recording: the version need not be the one that was recorded, and what it would have sent
+ * issued; at the end, what it carries over into the next session. Nothing is compared with the recording: the version need not be the one that was recorded, and what it would have sent
  * is not in the stream.
  *
  * The hashes are chained: each covers all before it, so states that differ and meet again stay different.
  */
 import { Application } from '../../component/application.js'
+import { collectSeed } from '../../component/carry.js'
 import type { Component, UntypedContext } from '../../component/definition.js'
 import { nameOfType } from '../../component/describe.js'
 import { FragmentAssembler } from '../../component/fragments.js'
@@ -22,7 +23,14 @@ import {
   WHOLE_MESSAGE,
 } from '../../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../../wire/moldudp64.js'
-import { SOURCE_REGISTERED, sourceRegisteredCodec } from '../../wire/runtime-events.js'
+import {
+  SESSION_ENDED,
+  SESSION_STARTED,
+  SOURCE_REGISTERED,
+  sessionEndedCodec,
+  sessionStartedCodec,
+  sourceRegisteredCodec,
+} from '../../wire/runtime-events.js'
 import { CommandHash } from './command-hash.js'
 import type { IgnoredPaths } from './ignored-paths.js'
 import { mixA, mixB, ValueHash } from './value-hash.js'
@@ -98,22 +106,22 @@ export class ComparePlayer {
 
   /** Whether the hash that was kept up to date is the one of the whole state. */
   check(): boolean {
-    if (this.#watched === undefined) return true
-    this.#hash.take(this.state, this.#options.ignored)
+    if (this.#watched === undefined || this.failure !== undefined) return this.isTrusted
+    this.#takeWhole()
     return this.isTrusted && this.#hash.a === this.#watched.a && this.#hash.b === this.#watched.b
   }
 
   /** The chain with the state of now in it, so that it can be compared with that of a `plain` one. */
   finalHash(): string {
-    this.#hash.take(this.state, this.#options.ignored)
+    this.#takeWhole()
     const { a, b } = this.#hash
     const { a: timersA, b: timersB } = this.#context
     return [a, b, timersA, timersB, this.#commands.totalA, this.#commands.totalB].join(' ')
   }
 
-  /** The hash of state and timers now, as the chain takes it. */
+  /** The hash of state and timers now. A state that has none is a failure. */
   stateHash(): string {
-    this.#hash.take(this.state, this.#options.ignored)
+    this.#takeWhole()
     return [this.#hash.a, this.#hash.b, this.#context.a, this.#context.b].join(' ')
   }
 
@@ -144,8 +152,8 @@ export class ComparePlayer {
     const type = eventType(bytes, at)
     const start = at + EVENT_HEADER_BYTES
     const end = at + lengthBytes
-    if (type === SOURCE_REGISTERED) this.#onRegistered(bytes.subarray(start, end))
-    if (type < FIRST_APPLICATION_TYPE || !this.#application.wants(type)) return undefined
+    if (type < FIRST_APPLICATION_TYPE) return this.#onRuntimeEvent(type, bytes.subarray(start, end))
+    if (!this.#application.wants(type)) return undefined
     const source = eventSource(bytes, at)
     const flags = eventFlags(bytes, at)
     if (flags === WHOLE_MESSAGE) return this.#application.handle(sequence, source, type, bytes, start, end)
@@ -159,9 +167,33 @@ export class ComparePlayer {
     return this.#application.handle(sequence, source, type, message, 0, messageBytes)
   }
 
-  #onRegistered(payload: Uint8Array): void {
-    const closes = sourceRegisteredCodec.decode(payload)?.closes ?? 0
-    if (closes !== 0) this.#fragments.drop(closes)
+  #onRuntimeEvent(type: number, payload: Uint8Array): SeqcastError | undefined {
+    const { session } = this.#options
+    if (type === SOURCE_REGISTERED) {
+      const closes = sourceRegisteredCodec.decode(payload)?.closes ?? 0
+      if (closes !== 0) this.#fragments.drop(closes)
+    } else if (type === SESSION_STARTED) {
+      const started = sessionStartedCodec.decode(payload)
+      const isFirst = started?.predecessor === ''
+      if (isFirst && started.seeders.includes(this.#component.name)) return this.#seed(session, '')
+    } else if (type === SESSION_ENDED) {
+      const successor = sessionEndedCodec.decode(payload)?.successor ?? ''
+      if (successor !== '') return this.#seed(successor, session)
+    }
+    return undefined
+  }
+
+  /** What the component begins a session with is as good as a command. */
+  #seed(session: string, predecessor: string): SeqcastError | undefined {
+    const { guard: isGuarded } = this.#options
+    try {
+      const messages = collectSeed(this.#component, this.#application, { session, predecessor, isGuarded })
+      for (const { type, payload } of messages) this.#issued(type, payload)
+      return undefined
+    } catch (thrown) {
+      if (thrown instanceof SeqcastError) return thrown
+      throw thrown
+    }
   }
 
   #issued(type: number, payload: Uint8Array): void {
@@ -172,20 +204,28 @@ export class ComparePlayer {
   #chain(): void {
     if (this.#options.mode === 'plain') return
     const hash = this.#hash
-    try {
-      this.#takeState()
-    } catch (thrown) {
-      if (!(thrown instanceof SeqcastError)) throw thrown
-      this.failure ??= thrown
-    }
+    this.#guarded(() => this.#takeState())
     const failed = this.failure === undefined ? 0 : FAILED
     this.a = mixA(mixA(mixA(mixA(this.a, hash.a), this.#context.a), this.#commands.a), failed)
     this.b = mixB(mixB(mixB(mixB(this.b, hash.b), this.#context.b), this.#commands.b), failed)
   }
 
+  #takeWhole(): void {
+    this.#guarded(() => this.#hash.take(this.state, this.#options.ignored))
+  }
+
+  #guarded(hash: () => void): void {
+    try {
+      hash()
+    } catch (thrown) {
+      if (!(thrown instanceof SeqcastError)) throw thrown
+      this.failure ??= thrown
+    }
+  }
+
   #takeState(): void {
     const watched = this.#watched
-    if (watched === undefined) this.#hash.take(this.state, this.#options.ignored)
+    if (watched === undefined) this.#takeWhole()
     else {
       watched.settle()
       this.#hash.a = watched.a

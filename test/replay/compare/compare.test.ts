@@ -9,6 +9,7 @@ import { TestSession } from '../../../src/component/test-session.js'
 import { type Comparison, compareSides } from '../../../src/replay/compare/compare.js'
 import { ComparePlayer } from '../../../src/replay/compare/compare-player.js'
 import { LocalSide } from '../../../src/replay/compare/local-side.js'
+import type { PlayEnd, PlayRequest, Stretch } from '../../../src/replay/compare/side.js'
 import { pathText } from '../../../src/replay/state-path.js'
 import {
   type DeskMessages,
@@ -295,6 +296,25 @@ test('a version that is another one each time says so', async (t) => {
   t.end()
 })
 
+test('what the versions carry over into the next session', async (t) => {
+  const session = record(5)
+  session.roll()
+  const carrying = (least: number): Component =>
+    defineComponent(
+      deskDefinition({
+        seed: (state, seed) => {
+          for (const [id, shares] of state.open) if (shares >= least) seed.send('Order', { id, shares })
+        },
+      }),
+    )
+  t.match(await compare(carrying(0), carrying(1), [], session), { outcome: 'same' })
+  const { difference } = await compare(carrying(0), carrying(5), [], session)
+  t.match(difference, { commandsDiffer: true, state: { total: 0 }, fresh: { event: { name: 'SessionEnded' } } })
+  t.match(difference?.fresh.commands, [{ name: 'Order', payload: { id: 5 } }])
+  t.equal(difference?.old.commands.length, 5)
+  t.end()
+})
+
 test('a large message, in fragments', async (t) => {
   const changed = defineComponent(
     deskDefinition({ on: { ...on, Blob: (state, { payload }) => state.blobs.push(payload.data.length) } }),
@@ -308,8 +328,78 @@ test('a large message, in fragments', async (t) => {
   t.end()
 })
 
+test('a state that holds itself is refused as a digest refuses it', async (t) => {
+  const circular = (isWatched: boolean): Component =>
+    withOrder((state, event, ctx) => {
+      on.Order?.(state, event, ctx)
+      const self: { self?: unknown; map?: unknown } = isWatched ? { map: state.open } : {}
+      self.self = self
+      if (event.payload.id === 4) Reflect.set(state, 'last', self)
+    })
+  for (const isWatched of [false, true]) {
+    const { difference } = await compare(desk, circular(isWatched))
+    t.match(difference, { sequence: orderEvent(4), fresh: { failure: { code: 'E_NONDETERMINISM' } } })
+  }
+  t.end()
+})
+
+test('what differs and is ignored is not told with what differs and is not', async (t) => {
+  const changed = withOrder((state, event, ctx) => {
+    on.Order?.(state, event, ctx)
+    if (event.payload.id >= 7) state.lastKey = -1
+    if (event.payload.id === 9) state.blobs.push(1)
+  })
+  const { difference } = await compare(desk, changed, ['lastKey'])
+  t.match(difference, { sequence: orderEvent(9), state: { total: 1 } })
+  t.strictSame(
+    difference?.state.changes.map(({ path }) => pathText(path)),
+    ['blobs[0]'],
+  )
+  t.end()
+})
+
+test('where the fast way finds what a look does not confirm, the slow way decides', async (t) => {
+  const common = { session: 'TEST', log: recorded.log, toSequence }
+  const changed = withOrder((state, event, ctx) => {
+    on.Order?.(state, event, ctx)
+    if (event.payload.id === 20) state.lastKey = -1
+  })
+  /** Another hash from event `from` on, or the same up to event `to`, as a fault of the watching would be. */
+  class Faulty extends LocalSide {
+    override play(request: PlayRequest, onStretch: (stretch: Stretch) => boolean): Promise<PlayEnd> {
+      return super.play(request, (stretch) => {
+        const chain = stretch.chain.slice()
+        if (request.mode === 'watched') for (let i = 2 * 10; i < chain.length; i++) chain[i] = chain[i]! ^ 1
+        return onStretch({ ...stretch, chain })
+      })
+    }
+  }
+  const early = await compareSides({
+    old: new LocalSide({ ...common, component: desk }),
+    fresh: new Faulty({ ...common, component: changed }),
+  })
+  t.equal(early.difference?.sequence, orderEvent(20), 'a difference that is none')
+  class Blind extends LocalSide {
+    override play(request: PlayRequest, onStretch: (stretch: Stretch) => boolean): Promise<PlayEnd> {
+      const hidden = orderEvent(20)
+      return super.play(request, (stretch) => {
+        const chain = stretch.chain.slice()
+        if (request.mode === 'watched') chain.fill(7, 2 * hidden, 2 * hidden + 2)
+        if (request.mode === 'watched') chain.fill(7 + this.offset, 2 * hidden + 2)
+        return onStretch({ ...stretch, chain })
+      })
+    }
+    offset = 0
+  }
+  const fresh = new Blind({ ...common, component: changed })
+  fresh.offset = 1
+  const late = await compareSides({ old: new Blind({ ...common, component: desk }), fresh })
+  t.equal(late.difference?.sequence, orderEvent(20), 'one that began before')
+  t.end()
+})
+
 /** Small changes of behaviour that come into force at one order, and mostly leave no trace. */
-const CHANGES: readonly ((state: DeskState, id: number) => void)[] = [
+const CHANGES: readonly ((state: DeskState, id: number, ctx: Parameters<Handler>[2]) => void)[] = [
   (state) => {
     state.lastKey += 1
   },
@@ -319,6 +409,9 @@ const CHANGES: readonly ((state: DeskState, id: number) => void)[] = [
   (state) => void state.blobs.pop(),
   (state, id) => void state.open.set(id, -1),
   (state, id) => void (state.open.has(id) && state.open.set(id, id)), // Nothing.
+  (_, id, ctx) => ctx.startTimer('expire', String(id - 1), 700),
+  (_, id, ctx) => ctx.startTimer('expire', String(id), 1_000), // Nothing.
+  (_, id, ctx) => void ctx.cancelTimer('expire', String(id - 2)),
   (state) => void Object.assign(state, { accepted: [...state.accepted] }), // Nothing.
 ]
 
@@ -330,12 +423,14 @@ test('whatever is changed at whatever event, it is the one that a look at each s
       async (changes, doesReturn) => {
         const changed = withOrder((state, event, ctx) => {
           on.Order?.(state, event, ctx)
-          for (const [change, at] of changes) if (event.payload.id === at) CHANGES[change]?.(state, at)
+          for (const [change, at] of changes) if (event.payload.id === at) CHANGES[change]?.(state, at, ctx)
           if (doesReturn && event.payload.id === 40) state.lastKey = 40
         })
-        const [states, commands]: [string[], string[]] = [[], []]
-        const look = ({ state, failure }: ComparePlayer): number =>
-          states.push(`${Buffer.from(canonicalBytes(state)).toString('latin1')} ${failure?.message}`)
+        const states: string[] = []
+        const look = (player: ComparePlayer): number => {
+          const pending = player.timers().map(({ key, dueUs }) => `${key} ${dueUs}`)
+          return states.push(`${Buffer.from(canonicalBytes(player.state)).toString('latin1')} ${pending.sort()}`)
+        }
         play(desk, look)
         const expected = [...states]
         states.length = 0
@@ -343,7 +438,6 @@ test('whatever is changed at whatever event, it is the one that a look at each s
         const first = expected.findIndex((state, sequence) => state !== states[sequence])
         const { outcome, difference, again } = await compare(desk, changed)
         equal(again, 0)
-        equal(commands.length, 0)
         if (first === -1) equal(outcome, 'same')
         else equal(difference?.sequence, first)
       },
