@@ -72,17 +72,18 @@ export function deleteSql(schema: string, { sqlName, key }: Table): string {
   return `delete from ${nameOf(schema, sqlName)} t using ${recordsOf(key)} where ${same}`
 }
 
-/** Times travel as microseconds: PostgreSQL's own arithmetic on whole numbers loses none. */
+/** Times travel as microseconds: PostgreSQL's own arithmetic on whole numbers loses none. JSON travels as text: its null is no missing value. */
+const TRAVELS_AS: Readonly<Record<ColumnType, string>> = { ...SQL_TYPES, time: 'bigint', json: 'text' }
+
 function recordsOf(columns: readonly Column[]): string {
-  const fields = columns.map(
-    ({ sqlName, type }) => `${quoted(sqlName)} ${type === 'time' ? 'bigint' : SQL_TYPES[type]}`,
-  )
+  const fields = columns.map(({ sqlName, type }) => `${quoted(sqlName)} ${TRAVELS_AS[type]}`)
   return `json_to_recordset($1::json) as r(${fields.join(', ')})`
 }
 
 function valueOfJson({ sqlName, type }: Column): string {
   const value = `r.${quoted(sqlName)}`
-  return type === 'time' ? timeOf(value) : value
+  if (type === 'time') return timeOf(value)
+  return type === 'json' ? `${value}::jsonb` : value
 }
 
 const timeOf = (microseconds: string): string => `'epoch'::timestamptz + ${microseconds} * interval '1 microsecond'`
@@ -100,7 +101,8 @@ function parameterOf(type: ColumnType, number: number): string {
 }
 
 export function allRowsSql(schema: string, table: Table): string {
-  return `select ${outputOf(table)} from ${nameOf(schema, table.sqlName)} order by ${namesOf(table.key)}`
+  // Of the table's columns: without the prefix it would be of the texts that are selected.
+  return `select ${outputOf(table)} from ${nameOf(schema, table.sqlName)} t order by ${namesOf(table.key, 't.')}`
 }
 
 function outputOf({ columns }: Table): string {
@@ -115,11 +117,12 @@ function outputOf({ columns }: Table): string {
 /** Rows, or of rows the columns that are given, as the JSON that the statements above take. */
 export function recordsText(columns: readonly Column[], rows: readonly UntypedRow[]): string {
   return JSON.stringify(
-    rows.map((row) => Object.fromEntries(columns.map(({ name, sqlName }) => [sqlName, toJson(row[name])]))),
+    rows.map((row) => Object.fromEntries(columns.map(({ name, sqlName, type }) => [sqlName, toJson(type, row[name])]))),
   )
 }
 
-function toJson(value: Value): unknown {
+function toJson(type: ColumnType, value: Value): unknown {
+  if (type === 'json') return value === undefined ? undefined : JSON.stringify(value)
   if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`
   if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))) {
     return Object.is(value, -0) ? '-0' : String(value)
