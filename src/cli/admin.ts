@@ -5,6 +5,7 @@ import { randomIncarnation } from '../runtime/platform.js'
 import type { AdminAction, AdminReply, ComponentStatus } from '../wire/control.js'
 import { awaitDigests, digestText } from './admin-digest.js'
 import { readmissionText, readmit } from './admin-readmit.js'
+import { rollOver, rollText } from './admin-roll.js'
 import { takeOver } from './admin-take-over.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { Observer } from './observer.js'
@@ -19,7 +20,7 @@ const LISTEN_MS = 300
 const TAKE_ROLE_MS = 3_000
 
 export const adminCommand = new Command('admin').description(
-  'decide: activate or passivate a component, have a sequencer take over, ask for digests, end the session, readmit a voter',
+  'decide: activate or passivate a component, have a sequencer take over, ask for digests, end the session or go on in the next, readmit a voter',
 )
 
 const activate = new Command('activate')
@@ -95,6 +96,40 @@ const endSession = new Command('end-session')
     }),
   )
 
+const rollSession = new Command('roll-session')
+  .description('end the session with going on in another one, which takes over what is alive')
+  .option('--to <id>', 'the session that goes on (default: the id that follows)')
+  .option('--reason <text>', 'for the record: it stands in the last event')
+  .action((flags: Record<string, unknown>) => {
+    const { reason, ...others } = flags
+    return withObserver(others, async (observer, configuration) => {
+      const successor = configuration.to ?? ''
+      const why = typeof reason === 'string' ? reason : 'decided by an operator'
+      const result = await rollOver(observer, configuration.session, successor, why)
+      print(configuration.json, { action: 'roll-session', ...result }, () => rollText(result))
+    })
+  })
+
+const openSession = new Command('open-session')
+  .description(
+    'open a session that still waits for the seed of a component: what that one carries over is missing then',
+  )
+  .option('--reason <text>', 'for the record: it stands in the event that opens the session')
+  .action((flags: Record<string, unknown>) => {
+    const { reason, ...others } = flags
+    return withObserver(others, async (observer, configuration) => {
+      const awaited = [...observer.heard.sequencers.values()].flatMap((one) => one.awaited ?? [])
+      const why = typeof reason === 'string' ? reason : 'decided by an operator'
+      const { sequence } = await decide(observer, 'open-session', '', '', why)
+      const { session } = configuration
+      print(configuration.json, { action: 'open-session', session, sequence, missing: awaited }, () =>
+        awaited.length === 0
+          ? `session ${session} is open since event ${sequence}`
+          : `session ${session} is open since event ${sequence}, without the seed of ${awaited.join(', ')}`,
+      )
+    })
+  })
+
 const takeOverCommand = new Command('take-over')
   .description('have a standby sequencer take over now; the active one steps down')
   .argument('[sequencer]', 'which one, as ADDRESS:PORT of seqcast status (default: the one that has read furthest)')
@@ -123,7 +158,16 @@ const readmitCommand = new Command('readmit')
     })
   })
 
-for (const command of [activate, passivate, takeOverCommand, digest, endSession, readmitCommand]) {
+for (const command of [
+  activate,
+  passivate,
+  takeOverCommand,
+  digest,
+  endSession,
+  rollSession,
+  openSession,
+  readmitCommand,
+]) {
   addStreamOptions(command, 'warn')
   adminCommand.addCommand(command)
 }
@@ -134,10 +178,9 @@ async function withObserver(
   work: (observer: Observer, configuration: ReturnType<typeof readConfiguration>) => Promise<void>,
 ): Promise<void> {
   const configuration = readConfiguration(flags, TOOL_DEFAULTS)
-  const observer = await Observer.open(roleOptions(configuration, 'admin'))
+  const observer = await Observer.openNewest(roleOptions(configuration, 'admin'), LISTEN_MS)
   try {
-    await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
-    await work(observer, configuration)
+    await work(observer, { ...configuration, session: observer.options.session })
   } finally {
     observer.close()
   }

@@ -18,7 +18,7 @@ import {
   type RoleOptions,
   type StoreAddress,
 } from '../runtime/options.js'
-import { flag, logLevel, name, oneOf, port, probability, text, voter, whole } from './fields.js'
+import { flag, logLevel, name, oneOf, port, probability, text, timeOfDay, voter, whole } from './fields.js'
 import { createLogger } from './logger.js'
 import { toolFields } from './tool-fields.js'
 
@@ -63,6 +63,10 @@ const roleFields = z.strictObject({
   manual: flag.optional(),
   etcd: text.optional(),
   etcdPrefix: text.optional(),
+  static: text.optional(),
+  seeders: text.optional(),
+  rollEvents: whole(1).optional(),
+  rollAt: timeOfDay.optional(),
   instance: name.optional(),
   guard: flag.optional(),
   localStore: text.optional(),

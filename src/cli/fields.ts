@@ -23,6 +23,9 @@ export const name = z.string(nameWords).regex(/^[A-Za-z0-9._-]{1,64}$/, nameWord
 const voterWords = 'letters, digits, dots, dashes and underscores, at most 64'
 export const voter = z.string(voterWords).regex(/^[A-Za-z0-9._-]{0,64}$/, voterWords)
 
+const timeWords = 'a time of day in UTC as HH:MM'
+export const timeOfDay = z.string(timeWords).regex(/^([01]\d|2[0-3]):[0-5]\d$/, timeWords)
+
 export function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
   return z.enum(values, `one of ${values.join(', ')}`)
 }

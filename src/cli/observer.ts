@@ -17,6 +17,8 @@ export interface Heard {
 }
 
 export class Observer {
+  /** With the session that is observed. */
+  readonly options: RoleOptions
   readonly control: ControlLink
   readonly cycle: DutyCycle
   readonly heard: Heard = { sequencers: new Map(), stores: new Map(), components: new Map() }
@@ -26,7 +28,8 @@ export class Observer {
   readonly #senders = new Map<string, number>()
   readonly #dead = new Set<number>()
 
-  private constructor(control: ControlLink, cycle: DutyCycle) {
+  private constructor(options: RoleOptions, control: ControlLink, cycle: DutyCycle) {
+    this.options = options
     this.control = control
     this.cycle = cycle
     control.listen((message, address) => this.#note(message, address))
@@ -38,7 +41,26 @@ export class Observer {
     const control = await ControlLink.open(options, randomIncarnation(), cycle, (error) =>
       options.logger.warn({ error: error.message }, 'control stream'),
     )
-    return new Observer(control, cycle)
+    return new Observer(options, control, cycle)
+  }
+
+  /**
+   * Listens long enough to know who is there. Where the session has gone on in another one, that is observed: an id names the chain that
+   * begins with it.
+   */
+  static async openNewest(options: RoleOptions, listenMs: number): Promise<Observer> {
+    const seen = new Set<string>()
+    for (let session = options.session; ; ) {
+      const observer = await Observer.open({ ...options, session })
+      await new Promise((resolve) => setTimeout(resolve, listenMs))
+      seen.add(session)
+      const successor = [...observer.heard.stores.values()]
+        .map((store) => store.successor ?? '')
+        .find((id) => id !== '')
+      if (successor === undefined || seen.has(successor)) return observer
+      observer.close()
+      session = successor
+    }
   }
 
   /** Forgets a replica whose process has ended, with what of it is still on the way. @param name `component/instance` */

@@ -60,7 +60,12 @@ function sequencerProblems(
   }
   if (sequencers.length === 0) return ['no sequencer was heard; start it with: seqcast sequencer']
   const problems = sequencers.length > 1 ? [`${sequencers.length} sequencers were heard; stop all but one`] : []
-  for (const { nextSequence, stableSequence, held, epoch, lives } of sequencers) {
+  for (const { nextSequence, stableSequence, held, epoch, lives, state, awaited = [] } of sequencers) {
+    if (state === 'seeding' && awaited.length > 0) {
+      problems.push(
+        `the session is not open yet, it waits for the seed of ${awaited.join(', ')}: start it with seqcast run MODULE; or open the session without it: seqcast admin open-session`,
+      )
+    }
     if (epoch >= LATE_EPOCH) {
       const used = `${count(epoch)} of its ${count(MAX_EPOCH)} epochs`
       problems.push(`the session has used ${used}: end it with seqcast admin end-session, and begin another`)

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { SeqcastError } from '../core/errors.js'
 import { isCandidate, isSequencing } from '../protocol/sequencer-states.js'
 import type { RoleOptions } from '../runtime/options.js'
+import type { SequencerHeartbeat } from '../wire/control.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { Observer } from './observer.js'
 import { bold, count, dim, print, red, table } from './output.js'
@@ -11,6 +12,8 @@ import { addStreamOptions } from './stream-options.js'
 
 /** Long enough to hear everybody at least three times. */
 const LISTEN_MS = 400
+/** A store says of a session that it has left where it goes on, four times a second. */
+const FOLLOW_MS = 300
 const SHORT_DIGEST = 12
 
 export const statusCommand = new Command('status')
@@ -20,10 +23,12 @@ export const statusCommand = new Command('status')
     const configuration = readConfiguration(flags, TOOL_DEFAULTS)
     const options = roleOptions(configuration, 'status')
     const situation = await look(options)
+    const { session } = situation
     const problems = problemsOf(situation)
-    print(configuration.json, statusOf(options.session, situation, problems), () =>
+    print(configuration.json, statusOf(session, situation, problems), () =>
       [
-        `session ${bold(options.session)} on ${options.controlGroup.group}:${options.controlGroup.port}`,
+        `session ${bold(session)} on ${options.controlGroup.group}:${options.controlGroup.port}`,
+        ...(session === options.session ? [] : [`session ${options.session} has gone on in it`]),
         statusTable(situation),
         ...problems.map((problem) => `${red('PROBLEM')} ${problem}`),
       ].join('\n'),
@@ -35,11 +40,13 @@ addStreamOptions(statusCommand, 'warn')
 interface Seen extends Situation {
   /** What a person calls each sequencer, by its sender. */
   readonly names: ReadonlyMap<number, string>
+  /** The newest of the chain that begins with the one that was asked for. */
+  readonly session: string
 }
 
 /** @throws SeqcastError E_SESSION_UNKNOWN where nobody was heard */
 async function look(options: RoleOptions): Promise<Seen> {
-  const observer = await Observer.open(options)
+  const observer = await Observer.openNewest(options, FOLLOW_MS)
   try {
     let stableBefore: number | undefined
     observer.control.listen((message) => {
@@ -52,8 +59,9 @@ async function look(options: RoleOptions): Promise<Seen> {
     return {
       heard,
       names,
+      session: observer.options.session,
       stableBefore: stableBefore ?? 0,
-      voters: await votersOf(options, observer, stableBefore ?? 0),
+      voters: await votersOf(observer.options, observer, stableBefore ?? 0),
     }
   } finally {
     observer.close()
@@ -99,7 +107,7 @@ function statusTable({ heard, names }: Seen): string {
       names.get(sender) ?? '',
       s.state,
       s.nextSequence - 1,
-      isCandidate(s.state) ? `epoch ${s.epoch}` : `epoch ${s.epoch}, stable ${count(s.stableSequence)}`,
+      aboutSequencer(s),
       lossText(s.counters),
     ]),
     ...[...heard.stores.values()]
@@ -124,6 +132,12 @@ function statusTable({ heard, names }: Seen): string {
       ]),
   ]
   return table(['role', 'name', 'state', 'sequence', 'about', 'losses'], rows)
+}
+
+function aboutSequencer({ state, epoch, stableSequence, awaited = [] }: SequencerHeartbeat): string {
+  if (isCandidate(state)) return `epoch ${epoch}`
+  const waits = awaited.length === 0 ? '' : `; waits for the seed of ${awaited.join(', ')}`
+  return `epoch ${epoch}, stable ${count(stableSequence)}${waits}`
 }
 
 function digestText(digest: Uint8Array, sequence: number): string {
