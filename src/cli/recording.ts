@@ -77,7 +77,10 @@ async function withCheckpoints(
   const store = await CheckpointStore.open(checkpoints ?? dir, log.session, 'read')
   try {
     return components.map((component) => {
-      if (wanted !== undefined) return { component, checkpoint: usableAt(store, log, component, wanted) }
+      if (wanted !== undefined) {
+        checkThere(store.list(component.name), component.name, wanted)
+        return { component, checkpoint: usableAt(store, log, component, wanted) }
+      }
       const checkpoint = newestUsable(store, log, component, atMost, (error) =>
         logger.warn({ code: error.code, ...error.fields }, error.message),
       )
@@ -89,6 +92,19 @@ async function withCheckpoints(
   } finally {
     await store.close()
   }
+}
+
+/** @throws SeqcastError E_CHECKPOINT, naming those that are there */
+function checkThere(headers: readonly { readonly sequence: number }[], component: string, wanted: number): void {
+  const sequences = headers.map(({ sequence }) => sequence)
+  if (sequences.includes(wanted)) return
+  throw new SeqcastError('E_CHECKPOINT', `there is no checkpoint of ${component} after event ${wanted}`, {
+    hint:
+      sequences.length === 0
+        ? 'there is none of it; --checkpoints names their directory'
+        : `there are those after events ${sequences.join(', ')}`,
+    fields: { component, sequence: wanted },
+  })
 }
 
 function sequenceOf(text: string): number {

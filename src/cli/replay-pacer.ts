@@ -15,24 +15,36 @@ export interface PaceReport {
   readonly dueSeconds: number
 }
 
+export interface PacerOptions {
+  /** Ends the wait that is under way. */
+  readonly signal?: AbortSignal
+  /** Of the machine, unless a test has its own. */
+  readonly nowMs?: () => number
+  readonly wait?: (ms: number) => Promise<void>
+}
+
 export class Pacer {
   readonly #speed: number
+  readonly #nowMs: () => number
+  readonly #sleep: (ms: number) => Promise<void>
   readonly #signal: AbortSignal | undefined
   #firstUs: number | undefined
   #lastUs = 0
   #startedMs = 0
 
-  /** @param speed 2 is twice as fast as it was. @param signal ends the wait that is under way */
-  constructor(speed: number, signal?: AbortSignal) {
+  /** @param speed 2 is twice as fast as it was */
+  constructor(speed: number, { signal, nowMs, wait }: PacerOptions = {}) {
     this.#speed = speed
     this.#signal = signal
+    this.#nowMs = nowMs ?? (() => performance.now())
+    this.#sleep = wait ?? ((ms) => sleep(ms, undefined, signal === undefined ? {} : { signal }))
   }
 
   /** @returns what to wait for; undefined where the packet of that time is due already */
   until(timeUs: number): Promise<void> | undefined {
     if (this.#firstUs === undefined) {
       this.#firstUs = timeUs
-      this.#startedMs = performance.now()
+      this.#startedMs = this.#nowMs()
     }
     this.#lastUs = timeUs
     return this.#waitMs(timeUs) < MIN_WAIT_MS ? undefined : this.#wait(timeUs)
@@ -42,21 +54,19 @@ export class Pacer {
   report(): PaceReport | undefined {
     if (this.#firstUs === undefined) return undefined
     const dueSeconds = (this.#lastUs - this.#firstUs) / 1e6 / this.#speed
-    return { seconds: (performance.now() - this.#startedMs) / 1000, dueSeconds }
+    return { seconds: (this.#nowMs() - this.#startedMs) / 1000, dueSeconds }
   }
 
   #waitMs(timeUs: number): number {
     const dueMs = this.#startedMs + (timeUs - (this.#firstUs ?? timeUs)) / 1000 / this.#speed
-    return dueMs - performance.now()
+    return dueMs - this.#nowMs()
   }
 
   async #wait(timeUs: number): Promise<void> {
     for (let ms = this.#waitMs(timeUs); ms >= MIN_WAIT_MS; ms = this.#waitMs(timeUs)) {
-      try {
-        await sleep(Math.min(ms, MAX_WAIT_MS), undefined, this.#signal === undefined ? {} : { signal: this.#signal })
-      } catch {
-        return // Ended by the signal.
-      }
+      if (this.#signal?.aborted ?? false) return
+      // The signal rejects it.
+      await this.#sleep(Math.min(ms, MAX_WAIT_MS)).catch(() => {})
     }
   }
 }

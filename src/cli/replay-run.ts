@@ -6,7 +6,7 @@ import { type ReplayReport, replaySystem } from '../replay/replay.js'
 import type { LmdbLogReader } from '../store/lmdb-log-reader.js'
 import type { Configuration } from './configuration.js'
 import { createLogger } from './logger.js'
-import { bold, count, plural, print, red, table } from './output.js'
+import { bold, plural, print, red, table } from './output.js'
 import { startProgress } from './progress-bar.js'
 import { type Range, rangeOf } from './range.js'
 import { beginAt, loadComponents, openEvents } from './recording.js'
@@ -36,10 +36,15 @@ export async function runRecording(flags: RunFlags, configuration: Configuration
     if (step || expressions.length + types.length + paths.length > 0) {
       const { stepThrough } = await import('./replay-step.js')
       await stepThrough({ log, begin, range, logger, configuration, stops: flags.stops })
-    } else await playThrough(log, await begin(range.from - 1), range, configuration, logger)
+    } else await playThrough(log, await begin(latestBeginning(range, configuration)), range, configuration, logger)
   } finally {
     await log.close()
   }
+}
+
+/** Where a part is asked for it is played from its first event on; otherwise the newest checkpoint leaves least to be played. */
+function latestBeginning({ from, to }: Range, { fromSeq, fromTime }: Configuration): number {
+  return fromSeq === undefined && fromTime === undefined ? to : from - 1
 }
 
 async function playThrough(
@@ -52,7 +57,7 @@ async function playThrough(
   const aborter = new AbortController()
   const onSignal = (): void => aborter.abort()
   process.once('SIGINT', onSignal)
-  const pacer = speed === 'max' ? undefined : new Pacer(speed, aborter.signal)
+  const pacer = speed === 'max' ? undefined : new Pacer(speed, { signal: aborter.signal })
   const bar = startProgress(`replaying ${session}`, 'events', range.to, json)
   const startedMs = performance.now()
   const reports = await replaySystem({
@@ -120,7 +125,7 @@ function oneText(session: string, { name, after, report }: Played, seconds: numb
     `${name}: ${plural(sequence - after, 'event')} of session ${session} replayed${from} in ${seconds.toFixed(2)} s${isCut}`,
     commandsVerified === 0
       ? `nothing was compared: ${after === 0 ? 'the session' : 'what was played'} has no command of ${name}`
-      : `${count(commandsVerified)} commands and ${count(digestsVerified)} digests as recorded`,
+      : `${plural(commandsVerified, 'command')} and ${plural(digestsVerified, 'digest')} as recorded`,
     `digest after event ${sequence}: ${digest}`,
   ]
 }
