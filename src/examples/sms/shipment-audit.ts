@@ -86,12 +86,11 @@ export class ShipmentAudit {
     else this.#answer(name, payload)
   }
 
-  /** @param isComplete all scans were sequenced, and nothing is owed any more */
+  /** To be called when nothing is under way any more. @param isComplete all scans of the file must be there */
   report(isComplete: boolean): AuditReport {
-    if (isComplete) {
-      if (this.#lastKey !== this.#scans.length) this.#problem(`${this.#lastKey} of ${this.#scans.length} scans`)
-      for (const [key, { answers }] of this.#owed) this.#problem(`scan ${key} has no ${answers[0]?.name}`)
-    }
+    if (isComplete && this.#lastKey !== this.#scans.length)
+      this.#problem(`${this.#lastKey} of ${this.#scans.length} scans`)
+    for (const [key, { answers }] of this.#owed) this.#problem(`scan ${key} has no ${answers[0]?.name}`)
     const spans = [...this.#histories.values()].map(({ size }) => size)
     return {
       sessions: this.#sessions,
