@@ -42,6 +42,8 @@ export interface Endpoint {
 /** Where a datagram went, and what it carries: a view of the frame. */
 export interface Datagram extends Endpoint {
   readonly payload: Uint8Array
+  /** False where the capture has only the beginning of the payload. */
+  readonly isWhole: boolean
 }
 
 /** @returns why there is none, where the frame carries anything else */
@@ -82,8 +84,8 @@ function ofUdp(frame: Uint8Array, udp: number, address: string): Datagram | Fram
   const lengthBytes = readU16(frame, udp + 4)
   if (lengthBytes < UDP_BYTES) return 'not-udp'
   const end = udp + lengthBytes
-  if (end > frame.length) return 'cut-short'
-  return { address, port: readU16(frame, udp + 2), payload: frame.subarray(udp + UDP_BYTES, end) }
+  const payload = frame.subarray(udp + UDP_BYTES, end)
+  return { address, port: readU16(frame, udp + 2), payload, isWhole: end <= frame.length }
 }
 
 /** Where the IP header begins; -1 where there is none, or the link is of a kind that is not known. */

@@ -1,6 +1,13 @@
 /** Finds the packets of one MoldUDP64 session among the frames of a capture, and counts what it leaves out. */
 import { readAscii } from '../../wire/bytes.js'
-import { checkDownstream, MOLD_SEQUENCE_AT } from '../../wire/moldudp64.js'
+import {
+  checkDownstream,
+  MOLD_END_OF_SESSION,
+  MOLD_HEADER_BYTES,
+  MOLD_SEQUENCE_AT,
+  moldCount,
+  moldSequence,
+} from '../../wire/moldudp64.js'
 import type { CapturedFrame } from './captured-frame.js'
 import { type Datagram, datagramOf, type Endpoint, type FrameSkip } from './frames.js'
 
@@ -39,8 +46,14 @@ export class MoldStream {
   /** The id in the packets, without padding; that of the first one, where none was asked for. */
   session: string | undefined
   readonly #group: Partial<Endpoint>
+  readonly #onCut: (nextSequence: number, frame: CapturedFrame) => void
 
-  constructor(options: { readonly group?: Partial<Endpoint>; readonly session?: string }) {
+  /** @param onCut hears of packets whose header is there and whose messages are not: of the sequence that comes after them */
+  constructor(
+    options: { readonly group?: Partial<Endpoint>; readonly session?: string },
+    onCut: (nextSequence: number, frame: CapturedFrame) => void = () => {},
+  ) {
+    this.#onCut = onCut
     this.#group = options.group ?? {}
     this.session = options.session?.trim()
   }
@@ -49,12 +62,21 @@ export class MoldStream {
     const datagram = datagramOf(frame.link, frame.bytes)
     const reason = typeof datagram === 'string' ? datagram : this.#refuse(datagram)
     if (reason !== undefined) this.skipped[reason]++
+    if (reason === 'cut-short' && typeof datagram !== 'string') this.#tellCut(datagram.payload, frame)
     return typeof datagram === 'string' || reason !== undefined ? undefined : datagram.payload
   }
 
-  #refuse({ address, port, payload }: Datagram): SkipReason | undefined {
+  #tellCut(payload: Uint8Array, frame: CapturedFrame): void {
+    if (payload.length < MOLD_HEADER_BYTES || readAscii(payload, 0, MOLD_SEQUENCE_AT).trim() !== this.session) return
+    const count = moldCount(payload)
+    const next = moldSequence(payload) + (count === MOLD_END_OF_SESSION ? 0 : count)
+    if (Number.isSafeInteger(next)) this.#onCut(next, frame)
+  }
+
+  #refuse({ address, port, payload, isWhole }: Datagram): SkipReason | undefined {
     const { address: wantedAddress = address, port: wantedPort = port } = this.#group
     if (address !== wantedAddress || port !== wantedPort) return 'other-group'
+    if (!isWhole) return 'cut-short'
     if (checkDownstream(payload) !== undefined) return 'not-moldudp64'
     const session = readAscii(payload, 0, MOLD_SEQUENCE_AT).trim()
     this.session ??= session

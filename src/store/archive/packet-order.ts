@@ -37,7 +37,7 @@ export class PacketOrder {
   readonly #epochs = new LogEpochs()
   readonly #guard: EventGuard
   #heldBytes = 0
-  /** The highest next sequence that a heartbeat or the end of the session told of. */
+  /** The highest next sequence that a heartbeat, the end of the session or a packet that was cut short told of. */
   #announced = { sequence: 0, offsetBytes: 0 }
   #endedAt = Number.POSITIVE_INFINITY
 
@@ -59,7 +59,7 @@ export class PacketOrder {
     const sequence = moldSequence(packet)
     const count = moldCount(packet)
     if (count === MOLD_HEARTBEAT || count === MOLD_END_OF_SESSION) {
-      if (sequence > this.#announced.sequence) this.#announced = { sequence, offsetBytes }
+      this.announce(sequence, offsetBytes)
       if (count === MOLD_END_OF_SESSION) this.#endedAt = sequence
       return
     }
@@ -69,6 +69,11 @@ export class PacketOrder {
       this.#place(sequence, count, held)
       this.#placeHeld()
     }
+  }
+
+  /** A packet at `offsetBytes` tells that there are events up to the one before `sequence`. */
+  announce(sequence: number, offsetBytes: number): void {
+    if (sequence > this.#announced.sequence) this.#announced = { sequence, offsetBytes }
   }
 
   /** To be called at the end of the file: what is still kept came after a hole. */

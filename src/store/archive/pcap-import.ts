@@ -108,8 +108,8 @@ export async function importPcap(
 ): Promise<PcapImportResult> {
   const name = options.name ?? 'the capture'
   const gatherer = new PacketGatherer(target, options)
-  const stream = new MoldStream(options)
-  const order = new PacketOrder(target, stream.skipped)
+  const stream = new MoldStream(options, (next, { offsetBytes }) => order.announce(next, offsetBytes))
+  const order: PacketOrder = new PacketOrder(target, stream.skipped)
   const reader = new CaptureReader((frame) => {
     const packet = stream.packetOf(frame)
     if (packet !== undefined) order.take(packet, frame)

@@ -152,6 +152,13 @@ test('frames that were cut short, and fragments, are what is likely missing', as
   cut.writeUInt32LE(60, second + 8)
   const short = await imported(cut)
   t.match(short.error, { message: /events 4 to 6 are not in the file/, hint: /1 frames that the capture cut short/ })
+  // The last two, so that no later packet shows the hole.
+  const last = file.length - (16 + 62)
+  const cutEnd = Buffer.concat([file.subarray(0, last - 30)])
+  cutEnd.writeUInt32LE(frameBytes - 30, last - frameBytes - 16 + 8)
+  t.match((await imported(cutEnd)).error?.fields, {
+    reason: /^events 7 to 9 are not in the file, and this packet tells/,
+  })
   const fragment = Buffer.from(file)
   fragment[second + 16 + 14 + 6] = 0x20
   t.match((await imported(fragment)).error, { hint: /^1 IP fragments/ })
