@@ -1,0 +1,176 @@
+/** `inspect`, and `replay` by hand: what a state was, what changed it, and why. */
+import { test } from 'tap'
+import { type Stage, stage } from '../fixtures/processes.js'
+import { ORDER_MANAGER, ORDER_ROUTER, recordOrders } from '../fixtures/recorded-orders.js'
+
+const json = (lines: readonly string[]): Record<string, unknown>[] => lines.map((line) => JSON.parse(line))
+
+async function recorded(t: Parameters<typeof stage>[0]) {
+  const s: Stage = await stage(t)
+  const orders = await recordOrders(s.path('store'))
+  const of = ['--dir', s.path('store'), '--session', orders.session, '--run', ORDER_MANAGER]
+  return { ...s, ...orders, inspect: ['inspect', ...of], replay: ['replay', ...of] }
+}
+
+test('the state at a moment', async (t) => {
+  const s = await recorded(t)
+  const at = s.sequences.get(103) ?? 0
+  const end = json((await s.run([...s.inspect, '--json'])).lines)
+  t.match(end, [
+    { component: 'order-manager', sequence: s.lastSequence, digest: s.digest, timers: [], commandsUnderWay: 0 },
+  ])
+  t.match(end[0]?.state, { instruments: ['AAPL'], open: { 110: 1_000 }, lastKey: 20 })
+  const there = json((await s.run([...s.inspect, '--at', String(at), '--path', 'open', '--json'])).lines)
+  t.match(there, [{ sequence: at, path: 'open', event: { name: 'OrderPending', payload: { orderId: 103 } } }])
+  t.strictSame(there[0]?.state, { 101: 100, 102: 200, 103: 300 })
+  const byTime = json((await s.run([...s.inspect, '--at', '09:00:02.5', '--json'])).lines)
+  t.equal(byTime[0]?.sequence, at + 1, 'the last event of that time: the order is accepted')
+  const plain = await s.run([...s.inspect, '--at', String(at)])
+  t.match(plain.lines[0], `order-manager after event ${at} of session ORDERS, 2026-01-05 09:00:02.500000 UTC`)
+  t.match(plain.lines[1], /^event +\d+ +09:00:02\.500000 .*OrderPending .*orderId: 103/)
+  t.match(plain.lines.join('\n'), /commands +1 command issued and not sequenced yet\nstate\n/)
+  t.match(plain.lines.join('\n'), /open +Map\(3\) \{ 101: 100, 102: 200, 103: 300 \}/)
+  t.notMatch(plain.stdout.toString(), '\x1b', 'no colours but on a terminal')
+  const before = await s.run([...s.inspect, '--at', '08:00'])
+  t.match(before.lines[0], /after event 0 .* before its first event/)
+  const early = json((await s.run([...s.inspect, '--at', String(s.lastSequence), '--from-checkpoint', '--json'])).lines)
+  t.strictSame({ ...early[0] }, { ...end[0] }, 'the same from a checkpoint')
+})
+
+test('what changed between two moments', async (t) => {
+  const s = await recorded(t)
+  const [from, to] = [s.sequences.get(102) ?? 0, s.sequences.get(104) ?? 0]
+  const diff = json((await s.run([...s.inspect, '--diff', String(from), String(to), '--json'])).lines)
+  t.match(diff, [{ component: 'order-manager', from, to, total: 5 }])
+  t.strictSame(diff[0]?.changes, [
+    { kind: 'added', path: 'ids[103]', after: 103 },
+    { kind: 'added', path: 'ids[104]', after: 104 },
+    { kind: 'added', path: 'open[103]', after: 300 },
+    { kind: 'added', path: 'open[104]', after: 400 },
+    { kind: 'changed', path: 'lastKey', before: 4, after: 8 },
+  ])
+  const plain = await s.run([...s.inspect, '--diff', String(to), String(from), '--path', 'open'])
+  t.match(plain.lines[0], /2 changes by \d+ events$/)
+  t.strictSame(plain.lines.slice(1), ['+ [103]  300', '+ [104]  400'])
+})
+
+test('why an order is as it is', async (t) => {
+  const s = await recorded(t)
+  const why = json((await s.run([...s.inspect, '--run', ORDER_ROUTER, '--why', 'orderId=104', '--json'])).lines)
+  t.match(why, [
+    {
+      name: 'OrderPending',
+      isNamed: true,
+      parts: [
+        {
+          component: 'order-manager',
+          changes: [{ path: 'ids[104]' }, { path: 'open[104]', after: 400 }],
+          commands: [{ name: 'OrderAccepted' }],
+        },
+      ],
+    },
+    { name: 'OrderAccepted', parts: [{ component: 'order-router', commands: [{ name: 'OrderRouted' }] }] },
+    { name: 'CancelRequested', parts: [{ commands: [{ name: 'CancelAccepted' }] }] },
+    { name: 'CancelAccepted', parts: [{ component: 'order-router' }] },
+    { total: 4, left: 0, now: [{ component: 'order-manager' }, { component: 'order-router' }] },
+  ])
+  const plain = await s.run([...s.inspect, '--why', '104', '--path', 'open'])
+  t.match(plain.lines[0], /^104 in order-manager: 4 events of/)
+  t.match(plain.lines[1], /09:00:03\.500000 .*OrderPending .*orderId: 104/)
+  t.strictSame(plain.lines.slice(2, 3), ['          + open[104]  400'])
+  t.match(plain.lines[3], /> sends OrderAccepted .*orderId: 104/)
+  t.strictSame(plain.lines.slice(-2), [`after event ${s.lastSequence}:`, '  open[104]  400'])
+  const part = await s.run([...s.inspect, '--why', '104', '--from-time', '09:00:04', '--limit', '1'])
+  t.match(part.lines[0], /2 events of/)
+  t.match(part.lines.join('\n'), /… and 1 more event \(--limit/)
+})
+
+test('step by step', async (t) => {
+  const s = await recorded(t)
+  const at = s.sequences.get(102) ?? 0
+  const orders = `g ${at - 1}\n\np open\nu\nn 2\nb payload.orderId === 104\nc\nw open[105]\nc\nc\nt\nq\nn\n`
+  const stepped = await s.run([...s.replay, '--step', '--json'], orders)
+  t.equal(stepped.status, 0, stepped.stderr)
+  t.match(json(stepped.lines), [
+    { why: 'step', sequence: at - 1 },
+    {
+      why: 'step',
+      sequence: at,
+      name: 'OrderPending',
+      parts: [{ changes: [{ path: 'ids[102]' }, {}, {}], changesTotal: 3 }],
+    },
+    { component: 'order-manager', sequence: at, path: 'open', state: { 101: 100, 102: 200 } },
+    { why: 'step', sequence: at - 1 },
+    { why: 'step', sequence: at, parts: [{ changesTotal: 3, commands: [{ name: 'OrderAccepted' }] }] },
+    { why: 'step', sequence: at + 1 },
+    { why: 'break', breakpoint: 'payload.orderId === 104', sequence: s.sequences.get(104) },
+    { why: 'break', breakpoint: 'payload.orderId === 104', name: 'OrderAccepted' },
+    { why: 'break', breakpoint: 'payload.orderId === 104', name: 'CancelRequested' },
+    { component: 'order-manager', timers: [] },
+  ])
+  t.equal(json(stepped.lines).length, 10, 'nothing after q')
+  const text = await s.run([...s.replay, '--step', '--from-seq', String(at)], 'n\nn 1000')
+  t.match(text.lines[0], new RegExp(`^ +${at} +09:00:01\\.500000 .*OrderPending`))
+  t.match(text.lines.at(-1), `nothing follows event ${s.lastSequence}`)
+  const wrong = await s.run([...s.replay, '--step'], 'jump')
+  t.strictSame([wrong.status, wrong.code], [2, 'E_USAGE'])
+})
+
+test('up to a breakpoint', async (t) => {
+  const s = await recorded(t)
+  const stop = await s.run([...s.replay, '--break', 'state.open.size === 3', '--path', 'open'])
+  t.equal(stop.status, 0, stop.stderr)
+  t.match(stop.lines[0], 'stopped: state.open.size === 3')
+  t.match(stop.lines[1], new RegExp(`^ +${s.sequences.get(103)} .*OrderPending`))
+  t.strictSame(stop.lines.slice(-2), ['order-manager open', '  Map(3) { 101: 100, 102: 200, 103: 300 }'])
+  const type = await s.run([...s.replay, '--break-on', 'CancelRequested', '--json'])
+  t.match(json(type.lines), [{ why: 'break', breakpoint: 'on CancelRequested', payload: { orderId: 101 } }])
+  const watch = await s.run([
+    ...s.replay,
+    '--watch',
+    'open[107]',
+    '--from-checkpoint',
+    String(s.checkpointAt),
+    '--json',
+  ])
+  t.match(json(watch.lines), [{ why: 'break', sequence: s.sequences.get(107) }])
+  const never = await s.run([...s.replay, '--break', 'state.open.size > 100', '--json'])
+  t.match(json(never.lines), [{ why: 'end', sequence: s.lastSequence }])
+})
+
+test('from a checkpoint', async (t) => {
+  const s = await recorded(t)
+  const report = json((await s.run([...s.replay, '--from-checkpoint', '--json'])).lines)
+  t.match(report, [{ after: s.checkpointAt, sequence: s.lastSequence, digest: s.digest, digestsVerified: 1 }])
+  const two = await s.run([...s.replay, '--run', ORDER_ROUTER, '--from-checkpoint'])
+  t.match(two.stderr, 'no checkpoint of order-router can be used')
+  t.match(two.lines, [
+    /^2 components: events of session ORDERS replayed/,
+    /^component/,
+    /^order-manager +\d+/,
+    /^order-router +0/,
+  ])
+  const none = await s.run([...s.replay, '--from-checkpoint', '1'])
+  t.strictSame([none.status, none.code], [1, 'E_CHECKPOINT'])
+  t.match(none.stderr, `there are those after events ${s.checkpointAt}`)
+})
+
+test('wrong usage', async (t) => {
+  const s = await recorded(t)
+  const wrong: [string[], number, string][] = [
+    [[...s.inspect, '--at', '1', '--why', '1'], 2, 'E_USAGE'],
+    [[...s.inspect, '--at', 'noon'], 2, 'E_CONFIG'],
+    [[...s.inspect, '--diff', '1'], 2, 'E_USAGE'],
+    [[...s.inspect, '--path', 'closed'], 2, 'E_USAGE'],
+    [[...s.inspect, '--at', '1', '--from-checkpoint', String(s.checkpointAt)], 2, 'E_USAGE'],
+    [[...s.inspect, '--run', ORDER_MANAGER], 2, 'E_USAGE'],
+    [[...s.replay, '--break', 'state.x = 1'], 2, 'E_USAGE'],
+    [[...s.replay, '--from-time', '10:00', '--to-time', '09:00'], 2, 'E_USAGE'],
+  ]
+  const results = await Promise.all(wrong.map(([args]) => s.run(args)))
+  for (const [i, [args, status, code]] of wrong.entries()) {
+    t.strictSame([results[i]?.status, results[i]?.code], [status, code], args.slice(7).join(' '))
+  }
+  const empty = await s.run([...s.replay, '--from-time', '10:00', '--json'])
+  t.match(json(empty.lines), [{ sequence: s.lastSequence, ended: 'complete' }], 'nothing of it keeps the pace')
+})
