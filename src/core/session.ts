@@ -5,9 +5,14 @@
 import { SeqcastError } from './errors.js'
 import { SESSION_BYTES } from './limits.js'
 
+/** True for 1 to 10 letters and digits. */
+export function isSession(text: string): boolean {
+  return /^[A-Za-z0-9]{1,10}$/.test(text)
+}
+
 /** A session id as a user writes it: 1 to 10 letters and digits. @throws SeqcastError E_CONFIG */
 export function parseSession(text: string): string {
-  if (!/^[A-Za-z0-9]{1,10}$/.test(text)) {
+  if (!isSession(text)) {
     throw new SeqcastError('E_CONFIG', `session '${text}' is not 1 to 10 letters and digits`, {
       hint: 'choose an id such as 20261120A',
     })

@@ -30,6 +30,8 @@ import { Vigil } from './vigil.js'
 import { Witness } from './witness.js'
 
 const CLAIM_EVERY_US = 50_000
+/** A voter that speaks, and has not answered, is asked again no sooner than this. */
+const CLAIM_AGAIN_US = 2_000
 const CLAIM_FOR_US = 500_000
 /** Who was told to take over tries again after so long, and up to twice that. */
 const RETRY_US = 60_000
@@ -97,6 +99,8 @@ export class Reign {
   #claimed = 0
   #ballots: BallotBox
   #claimUs = 0
+  /** When it was claimed last. */
+  #claimedUs = 0
   #claimUntilUs = 0
   /** A wish to take over stands until somebody reigns. */
   #wish: { readonly reason: string; fromUs: number } | undefined
@@ -179,6 +183,9 @@ export class Reign {
     if (!this.#options.voters.includes(voter)) return
     this.#vigil.onVoter(status, nowUs)
     this.#witness.promised(promised)
+    // One that has just come is asked at once.
+    if (this.#state === 'claiming' && !this.#ballots.has(voter))
+      this.#claimUs = Math.min(this.#claimUs, this.#claimedUs + CLAIM_AGAIN_US)
     if (promised !== this.#claimed) this.#knowsPromise(voter, promised, nowUs)
   }
 
@@ -316,6 +323,7 @@ export class Reign {
   }
 
   #sendClaim(nowUs: number): void {
+    this.#claimedUs = nowUs
     this.#claimUs = nowUs + CLAIM_EVERY_US
     this.#output.sendClaim({ epoch: this.#claimed, name: this.#options.name })
   }

@@ -49,7 +49,7 @@ import { OWN_SOURCE, SourceTable } from './source-table.js'
 import { Timestamper } from './timestamper.js'
 
 /** What an operator decides about a standby, about a voter, and about more than one session. */
-const FOR_OTHERS = new Set(['take-over', 'readmit', 'roll-session'])
+const FOR_OTHERS = new Set(['take-over', 'readmit', 'roll-session', 'prepare-session'])
 const NO_PAYLOAD = new Uint8Array(0)
 
 export class Sequencer {

@@ -2,20 +2,18 @@
  * When a session is to go on in another one: an operator says so, it has had so many events, or it is time. Before it is ended for
  * that, the stores are asked: a session that exists can't be anybody's successor.
  */
-import { followingSession, parseSession } from '../core/session.js'
-import type { Timers } from '../core/timers.js'
+import { followingSession, isSession } from '../core/session.js'
+import { delay } from '../core/timers.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import type { AdminRequest, ControlMessage } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
-import type { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
-import { RewindLink } from './rewind-link.js'
 import type { SequencerRoleOptions } from './sequencer-role.js'
 
-/** A store that does not answer for so long has no say. */
-const PROBE_MS = 1_000
-/** A store with a single event sends it at once. */
-const FIRST_EVENT_MS = 50
+/** The stores are asked so often, for so long; one that does not answer has no say. */
+const ASK_EVERY_MS = 100
+const ASK_FOR_MS = 1_000
+const LOOK_EVERY_MS = 5
 /** What an automatic roll has not managed is tried again. */
 const RETRY_US = 1_000_000
 const DAY_US = 86_400_000_000
@@ -32,8 +30,8 @@ export interface RollDeskParts {
   readonly options: SequencerRoleOptions
   readonly cycle: DutyCycle
   readonly control: ControlLink
-  /** The stores that were heard. */
-  readonly directory: Directory
+  /** How many stores are heard. */
+  storesThere(): number
   machine(): Sequencer
   /** True while this process sequences. */
   isActive(): boolean
@@ -100,21 +98,53 @@ export class RollDesk implements Agent {
     })
   }
 
+  /**
+   * Has the stores make ready for the successor, so that it costs no time when the session has ended. One that has events of it says so.
+   * @returns why it can't be the successor, or ''
+   */
+  async #prepare(successor: string): Promise<string> {
+    const { cycle, control, storesThere } = this.#parts
+    const { timers } = cycle.platform
+    const nonce = cycle.platform.random()
+    const answers = new Map<number, string>()
+    const unlisten = control.listen(({ kind, body, sender }) => {
+      if (kind === 'adminReply' && body.nonce === nonce) answers.set(sender, body.error)
+    })
+    const request = {
+      nonce,
+      action: 'prepare-session',
+      component: '',
+      instance: successor,
+      incarnation: 0,
+      expectedTerm: 0,
+    }
+    const untilUs = cycle.enter() + ASK_FOR_MS * 1_000
+    try {
+      for (let askedUs = Number.NEGATIVE_INFINITY; answers.size < storesThere() && cycle.enter() < untilUs; ) {
+        if (cycle.enter() - askedUs >= ASK_EVERY_MS * 1_000) {
+          askedUs = cycle.enter()
+          control.send('adminRequest', { ...request, reason: '' })
+        }
+        await delay(timers, LOOK_EVERY_MS)
+      }
+    } finally {
+      unlisten()
+    }
+    return [...answers.values()].find((error) => error !== '') ?? ''
+  }
+
   /** @returns the sequence of the session's end, or why it goes on */
   async #roll(named: string, reason: string): Promise<number | string> {
-    const { options, cycle, directory, machine, isActive, isDeserted } = this.#parts
-    const successor = named === '' ? followingSession(options.session) : validSession(named)
+    const { options, cycle, machine, isActive, isDeserted } = this.#parts
+    const successor = named === '' ? followingSession(options.session) : isSession(named) ? named : undefined
     if (successor === undefined) {
       return named === ''
         ? `no session id follows from ${options.session}: name the successor with --to`
         : `'${named}' is no session id: 1 to 10 letters and digits`
     }
     if (isDeserted()) return 'no store is heard that could record the end: start it with seqcast store'
-    const probes = directory
-      .stores()
-      .map(({ address, rewindPort }) => hasEvents(successor, { address, port: rewindPort }, options, cycle))
-    if ((await Promise.all(probes)).includes(true))
-      return `session ${successor} exists already: name another one with --to`
+    const problem = await this.#prepare(successor)
+    if (problem !== '') return problem
     if (!isActive()) return 'this sequencer is not the active one any more'
     const outcome = machine().roll(successor, reason, cycle.enter(), cycle.wallUs)
     if (typeof outcome === 'number') {
@@ -127,51 +157,8 @@ export class RollDesk implements Agent {
   }
 }
 
-function validSession(text: string): string | undefined {
-  try {
-    return parseSession(text)
-  } catch {
-    return undefined // What is wrong with it is said by the caller.
-  }
-}
-
 /** The next moment at which it is that time of day. */
 export function nextTimeOfDay({ hour, minute }: { hour: number; minute: number }, wallUs: number): number {
   const today = Math.floor(wallUs / DAY_US) * DAY_US + (hour * 60 + minute) * MINUTE_US
   return today > wallUs ? today : today + DAY_US
-}
-
-/** Whether a store has events of a session; not where it does not answer. */
-function hasEvents(
-  session: string,
-  to: { readonly address: string; readonly port: number },
-  options: SequencerRoleOptions,
-  cycle: DutyCycle,
-): Promise<boolean> {
-  const { timers } = cycle.platform
-  return new Promise((resolve) => {
-    const waits: ReturnType<Timers['after']>[] = []
-    const finish = (answer: boolean): void => {
-      for (const wait of waits) wait.cancel()
-      // Stopped after this call: the client is still reading.
-      queueMicrotask(() => link.stop())
-      resolve(answer)
-    }
-    const link = new RewindLink(
-      session,
-      cycle,
-      {
-        started: (sequence) => {
-          if (sequence > 1) finish(true)
-          else waits.push(timers.after(FIRST_EVENT_MS, () => finish(false)))
-        },
-        run: () => finish(true),
-        sessionEnded: () => finish(true),
-        ended: () => finish(false),
-      },
-      options.logger,
-    )
-    waits.push(timers.after(PROBE_MS, () => finish(false)))
-    link.start(0, to)
-  })
 }

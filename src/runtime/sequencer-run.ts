@@ -75,10 +75,11 @@ export class SequencerRun implements Agent {
     const { options, cycle, control } = run
     this.#directory = new Directory(options.stores, false)
     this.#desk = new RollDesk({
-      ...{ options, cycle, control, directory: this.#directory },
+      ...{ options, cycle, control },
       machine: () => this.machine,
       isActive: () => this.isActive,
       isDeserted: () => this.#stores.isDeserted(cycle.enter()),
+      storesThere: () => this.#stores.there(cycle.enter()),
     })
     this.#closers.push(
       () => sockets.close(),

@@ -3,6 +3,7 @@
  * order is followed by the one that it names, and goes on to be served, by request and by rewind.
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
+import { isSession } from '../core/session.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { endOfLog } from './last-event.js'
@@ -54,6 +55,8 @@ export interface StoreRole extends Role {
 const LEAVE_AFTER_US = 5_000_000
 /** That a session which was left is over, and where it goes on, is said so often. */
 const LAST_WORDS_EVERY_US = 250_000
+/** Requests to make ready for another session are not always honest. */
+const MAX_PREPARED = 4
 /** Of so many sessions; those before them are in the archive. */
 const SESSIONS_KEPT = 8
 
@@ -83,6 +86,8 @@ class StoreProcess implements StoreRole, Agent {
   #leaveAtUs = Number.POSITIVE_INFINITY
   #lastWordsAtUs = 0
   readonly #goneOn = new Map<string, Promise<void>>()
+  /** Logs that were opened for sessions which may follow. */
+  readonly #prepared = new Map<string, Promise<Recording>>()
   #isClosing = false
 
   constructor(options: StoreRoleOptions) {
@@ -131,6 +136,7 @@ class StoreProcess implements StoreRole, Agent {
     this.#requests?.close()
     await this.#rewinds?.close()
     for (const session of this.#sessions) await session.close()
+    for (const recording of this.#prepared.values()) await (await recording).log.close()
     if (this.#sessions.length === 0) await this.#options.log.close()
     this.#cycle.stop()
   }
@@ -162,6 +168,7 @@ class StoreProcess implements StoreRole, Agent {
       {
         failed: (error) => this.#outcome.failed(error),
         rolled: (successor) => this.#roll(store, successor),
+        prepare: (successor) => this.#prepare(store, successor),
       },
     )
     this.#sessions.push(store)
@@ -204,11 +211,41 @@ class StoreProcess implements StoreRole, Agent {
 
   async #begin(from: StoreSession, successor: string): Promise<void> {
     if (this.#options.recordings === undefined) return
-    await this.#record(successor, await this.#options.recordings.open(successor), from.lives)
+    const recording = await (this.#prepared.get(successor) ?? this.#options.recordings.open(successor))
+    this.#prepared.delete(successor)
+    await this.#record(successor, recording, from.lives)
     from.goesOnIn(successor)
     this.#leaveAtUs = this.#cycle.enter() + LEAVE_AFTER_US
     this.#options.logger.info({ session: from.session, successor }, 'store: the session goes on in its successor')
     if (this.#isClosing) await this.#sessions.at(-1)?.close()
+  }
+
+  /** Opens the log of a session that may follow, before that is wanted at once. @returns why it can't follow, or '' */
+  async #prepare(from: StoreSession, successor: string): Promise<string> {
+    const { recordings } = this.#options
+    if (recordings === undefined || this.#isClosing || from !== this.#sessions.at(-1)) return ''
+    if (!isSession(successor) || this.#goneOn.has(successor)) return `session ${successor} can't follow`
+    if (!this.#prepared.has(successor) && this.#prepared.size >= MAX_PREPARED) return 'too many sessions were prepared'
+    const recording = this.#prepared.get(successor) ?? this.#openFor(from, successor)
+    this.#prepared.set(successor, recording)
+    try {
+      const { log } = await recording
+      if (log.nextSequence === 1) return ''
+      this.#prepared.delete(successor)
+      await log.close()
+    } catch (error) {
+      this.#prepared.delete(successor)
+      return messageOf(error)
+    }
+    return `session ${successor} exists already: name another one with --to`
+  }
+
+  async #openFor(from: StoreSession, successor: string): Promise<Recording> {
+    const { log, promises } = (await this.#options.recordings?.open(successor)) ?? this.#options
+    if (log.nextSequence > 1 || from.lives === undefined || promises === undefined) {
+      return { log, ...(promises === undefined ? {} : { promises }) }
+    }
+    return { log, promises: await keepLives(promises, from.lives) }
   }
 
   /** All but the newest are only served from now on, and of those not more than are kept. */

@@ -12,7 +12,7 @@ import { Retransmitter } from '../protocol/retransmitter.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
 import type { VoterStatus } from '../protocol/voter.js'
-import type { ControlMessage, StoreStatus } from '../wire/control.js'
+import type { AdminRequest, ControlMessage, StoreStatus } from '../wire/control.js'
 import { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
@@ -57,6 +57,8 @@ export interface StoreSessionOptions {
 
 export interface StoreSessionOutput {
   failed(error: Error): void
+  /** Another session may go on from this one soon. @returns why it can't, or '' */
+  prepare(successor: string): Promise<string>
   /** The session's end is stable, and names the session that goes on. Told once. */
   rolled(successor: string): void
 }
@@ -85,6 +87,8 @@ export class StoreSession implements Agent {
   #lastStatusUs = 0
   #lastAckUs = 0
   #isRolled = false
+  /** The nonce of the request that is worked on, or 0. */
+  #preparing = 0
   #isStopped = false
   #unauthenticatedRequests = 0
 
@@ -229,8 +233,18 @@ export class StoreSession implements Agent {
       this.#recorder.onSequencer(believed.body)
       this.#end.onSequencer(believed.body)
     } else if (believed.kind === 'store') this.#end.onStore(believed.body)
+    else if (believed.kind === 'adminRequest') this.#onPreparation(believed.body)
     this.#voter?.onControl(believed, nowUs)
     this.#lookForEnd()
+  }
+
+  #onPreparation({ action, instance, nonce }: AdminRequest): void {
+    if (action !== 'prepare-session' || nonce < 1 || this.#preparing === nonce) return
+    this.#preparing = nonce
+    void this.#output.prepare(instance).then((error) => {
+      this.#preparing = 0
+      this.#control?.send('adminReply', { nonce, error, sequence: 0 })
+    })
   }
 
   #lookForEnd(): void {
@@ -238,6 +252,8 @@ export class StoreSession implements Agent {
     const successor = this.#end.successor()
     if (successor === '') return
     this.#isRolled = true
+    // What it has of the end is awaited: it is said before anything that takes time.
+    if (this.#isNews) this.#sendStatus(this.#parts.cycle.enter(), false)
     this.#output.rolled(successor)
   }
 

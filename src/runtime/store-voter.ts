@@ -161,10 +161,17 @@ export async function keepLives(
   promises: PromiseKeeper,
   { life, lives }: Pick<StoredPromise, 'life' | 'lives'>,
 ): Promise<PromiseKeeper> {
-  if (promises.stored !== undefined) return promises
+  const before = promises.stored
+  const isKept = before !== undefined && (before.epoch > 0 || isSame(before, { life, lives }))
+  if (isKept) return promises
   const stored: StoredPromise = { epoch: 0, candidate: 0, life, lives }
   await new Promise<void>((resolve, reject) => {
     promises.write(stored, (error) => (error === undefined ? resolve() : reject(error)))
   })
   return { stored, write: (promise, done) => promises.write(promise, done), close: () => promises.close() }
+}
+
+function isSame(a: Pick<StoredPromise, 'life' | 'lives'>, b: Pick<StoredPromise, 'life' | 'lives'>): boolean {
+  const names = new Set([...Object.keys(a.lives), ...Object.keys(b.lives)])
+  return a.life === b.life && [...names].every((name) => a.lives[name] === b.lives[name])
 }

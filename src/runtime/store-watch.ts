@@ -18,8 +18,12 @@ export class StoreWatch {
 
   /** True where stores were heard, and none of them is there now. */
   isDeserted(nowUs: number): boolean {
-    const stores = [...this.#stores.values()]
-    return stores.length > 0 && !stores.some(({ heardUs }) => nowUs - heardUs < THERE_US)
+    return this.#stores.size > 0 && this.there(nowUs) === 0
+  }
+
+  /** How many are heard. */
+  there(nowUs: number): number {
+    return [...this.#stores.values()].filter(({ heardUs }) => nowUs - heardUs < THERE_US).length
   }
 
   /** True where a store has all up to here on its disk, or none was heard. */

@@ -90,6 +90,7 @@ export type AdminAction =
   | 'end-session'
   | 'roll-session'
   | 'open-session'
+  | 'prepare-session'
   | 'take-over'
   | 'readmit'
 
@@ -97,7 +98,7 @@ export interface AdminRequest {
   nonce: number
   action: string
   component: string
-  /** `readmit`: the voter; `roll-session`: the successor, '' for the one that follows from the session's name. */
+  /** `readmit`: the voter; `roll-session`, `prepare-session`: the successor; '' for the one that follows. */
   instance: string
   /** `activate`, `offer`: the process to activate; 0 where an operator names the instance only. */
   incarnation: number
