@@ -68,7 +68,8 @@ export class TestSession {
   #elapsedUs = 0
   #nextNonce = 1
   #refusal = ''
-  #nextIncarnation = 1
+  /** One count for the whole chain of sessions. */
+  #incarnations = { next: 1 }
 
   /** @param before the session that has ended and names this one as its successor */
   constructor(options: TestSessionOptions = {}, before?: TestSession) {
@@ -78,7 +79,7 @@ export class TestSession {
     this.#before = before
     if (before !== undefined) {
       this.#elapsedUs = before.nowUs
-      this.#nextIncarnation = before.#nextIncarnation
+      this.#incarnations = before.#incarnations
     }
     this.#startUs = startUs
     this.#manualStability = options.manualStability ?? false
@@ -116,8 +117,8 @@ export class TestSession {
 
   /** Adds a replica that has handled nothing yet; `deliver` or `settle` gives it the session from its first event on. */
   addReplica(component: Component, options: TestReplicaOptions = {}): TestReplica {
-    const incarnation = options.incarnation ?? this.#nextIncarnation++
-    const instance = options.instance ?? `replica-${this.replicas.length + 1}`
+    const incarnation = options.incarnation ?? this.#incarnations.next++
+    const instance = options.instance ?? `replica-${incarnation}`
     const { session } = this
     const hostOptions: HostOptions = { ...options, session, instance, incarnation, mode: 'replica' }
     const replica = new ReplicaProcess(component, hostOptions, (packet) => this.commandsUnderWay.push(packet))

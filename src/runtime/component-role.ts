@@ -84,6 +84,12 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   #carry: Carry | undefined
   /** The event that ends the session and names another one; 0 while there is none. */
   #rolledAt = 0
+  /** What a session that was left behind is read for: the seed of the next one. It must not be skipped. */
+  #goesBack = false
+  /** The session had ended before this process began, and this one goes on; '' for none, or where that is not known. */
+  #endedBefore = ''
+  /** Events were delivered in this session. */
+  #hasRead = false
   /** The host was made of it, and the event that it was taken after has not been seen in the stream yet. */
   #unproven: CheckpointHeader | undefined
   /** Another host has begun, and what is still delivered is not for it. */
@@ -176,6 +182,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
 
   deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void {
     if (this.#isReopening) return
+    this.#hasRead = true
     if (this.#unproven !== undefined) {
       this.#prove(this.#unproven, sequence, count, bytes, start, end, nowUs)
       return
@@ -272,7 +279,22 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     }
     this.#events = events
     if (this.#rolledAt !== 0) this.#expectSuccessor()
+    else if (this.#endedBefore !== '') this.#skipTo(this.#endedBefore)
     if (this.#revokedWhileOpening !== '') events.reopen(this.begin, true, this.#revokedWhileOpening)
+  }
+
+  /**
+   * A process that begins on a session that has ended, the first one of a long chain for instance, need not read it: what lives on is in the
+   * next one. Where something is missing there, it comes back.
+   */
+  #onSuccessorTold(successor: string): void {
+    if (this.#hasRead || this.#goesBack || this.#carry !== undefined) return
+    if (this.#events === undefined) this.#endedBefore = successor
+    else this.#skipTo(successor)
+  }
+
+  #skipTo(successor: string): void {
+    if (!this.#hasRead) this.#enter(successor, undefined, true, { reason: `session ${this.#session} has ended` })
   }
 
   /** The session has ended, and another one goes on: as soon as that is known to be stable. */
@@ -291,6 +313,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
       const carry = this.#host.carryOver()
       const { seed, outside } = carry
       const figures = { seedEvents: seed.events.length, effects: seed.effects.length, commands: seed.pending.length }
+      this.#goesBack = false
       this.#enter(successor, carry, state === 'rewinding', { ...figures, outside: outside.length })
     } catch (thrown) {
       if (!(thrown instanceof SeqcastError)) throw thrown
@@ -301,6 +324,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   /** What the component begins this session with is not all there, and nobody but the session before tells what is missing. */
   #goBack(): void {
     const { predecessor } = this.#host
+    this.#goesBack = true
     const reason = `the seed of session ${this.#session} is not complete, and this replica was not there when ${predecessor} ended`
     this.#enter(predecessor, undefined, true, { reason })
   }
@@ -315,6 +339,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#session = session
     this.#carry = carry
     this.#rolledAt = 0
+    this.#hasRead = false
     this.#checkpoints?.enter(session)
     this.#succession.revoked()
     this.#host = this.#createHost()
@@ -428,7 +453,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
       this.#succession.onStatus(message.sender, message.body.state, nowUs)
       if (message.body.instance === this.#options.instance) this.#onTwin(message.body.state, nowUs)
       if (message.body.state === 'standby') this.#checkpoints?.companyHeard(nowUs)
-    }
+    } else if (message.kind === 'store' && message.body.successor) this.#onSuccessorTold(message.body.successor)
   }
 
   /** Of two processes that call themselves the same replica, the one that has just come goes. */
