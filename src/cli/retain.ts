@@ -39,7 +39,7 @@ export const retainCommand = new Command('retain')
     const outcomes = plan.map((decision): Outcome => {
       if (!decision.drop || dryRun) return { ...decision, dropped: false }
       try {
-        dropSession(dir, decision.session)
+        dropSession(dir, decision)
         return { ...decision, dropped: true }
       } catch (error) {
         if (error instanceof SeqcastError && error.code === 'E_STORE_HELD') {

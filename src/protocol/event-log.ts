@@ -76,6 +76,8 @@ export interface EventLog extends EventLogReader {
    * @throws RangeError where `fromSequence` is not in `firstSequence` to `nextSequence`: a programmer's error
    */
   truncate(fromSequence: number): Promise<void>
+  /** Nothing will be appended any more: whatever keeps others from the log is given up, and it is read on until it is closed. */
+  retire?(): Promise<void>
   /** How many appended runs are not yet durable: the caller's bound for back-pressure. */
   readonly pendingPackets: number
   /** Called after `durableSequence` has grown, and when a truncation is on disk. One listener. */

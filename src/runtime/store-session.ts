@@ -276,6 +276,7 @@ export class StoreSession implements Agent {
     await this.#voter?.close()
     this.#control?.close()
     this.#control = undefined
+    await this.log.retire?.()
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,7 @@ import type { EventLog, RunVisitor } from '../protocol/event-log.js'
 import { readU64 } from '../wire/bytes.js'
 import type { EpochTableEntry } from '../wire/control.js'
 import { CommitQueue } from './commit-queue.js'
+import { refuseDropped } from './dropped-sessions.js'
 import { type Addition, type Environment, hasEnvironment, openEnvironment } from './lmdb-environment.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
 import { epochsOf, type LogEpochs } from './log-epochs.js'
@@ -20,7 +21,14 @@ import { forgetPromise } from './promise-file.js'
 import { checkRecord, cutRecord, RECORD_HEADER_BYTES, recordCount, writeRecord } from './record-format.js'
 import { checkTruncation, endOfRecords, RecordReader } from './record-reader.js'
 import { RecordSlab } from './record-slab.js'
-import { checkOwner, readAbout, type SessionAbout, sessionPath, writeAbout } from './session-directory.js'
+import {
+  checkOwner,
+  isSessionDirectory,
+  readAbout,
+  type SessionAbout,
+  sessionPath,
+  writeAbout,
+} from './session-directory.js'
 import { acquireLock, type LastHolder, type SessionLock } from './session-lock.js'
 import { corruptRecord, openFailure, writeFailure } from './store-error.js'
 import { makeDirectorySynced } from './synced-file.js'
@@ -39,8 +47,8 @@ export interface LmdbEventLogOptions {
   readonly logger?: Logger
 }
 
-/** `open`: records. `failed`: a write failed, nothing is accepted. */
-export type EventLogState = 'open' | 'closing' | 'closed' | 'failed'
+/** `open`: records. `retired`: is only read. `failed`: a write failed, nothing is accepted. */
+export type EventLogState = 'open' | 'retired' | 'closing' | 'closed' | 'failed'
 
 const DEFAULT_MIN_FREE_BYTES = 64 * 1024 * 1024
 /** How much is written between two looks at the free space. */
@@ -80,7 +88,7 @@ export class LmdbEventLog implements EventLog {
 
   /**
    * Opens a session for recording, and makes it where it does not exist.
-   * @throws SeqcastError E_STORE_HELD, E_SESSION_FOREIGN, E_STORE_CORRUPT (the last record is damaged), E_STORE_FULL, E_STORE_IO
+   * @throws SeqcastError E_STORE_HELD, E_SESSION_EXISTS (it was dropped, see dropped-sessions.ts), E_SESSION_FOREIGN, E_STORE_CORRUPT (the last record is damaged), E_STORE_FULL, E_STORE_IO
    */
   static async open(options: LmdbEventLogOptions): Promise<LmdbEventLog> {
     const session = options.session.trim()
@@ -90,6 +98,7 @@ export class LmdbEventLog implements EventLog {
     try {
       makeDirectorySynced(options.directory)
       checkOwner(options.directory, session)
+      if (!isSessionDirectory(path)) refuseDropped(options.directory, session)
       makeDirectorySynced(path)
       lock = acquireLock(path)
       const about = readAbout(path) ?? newAbout(path, session, options.kind ?? 'events')
@@ -210,7 +219,7 @@ export class LmdbEventLog implements EventLog {
   }
 
   truncate(fromSequence: number): Promise<void> {
-    if (this.#state === 'closing' || this.#state === 'closed')
+    if (this.#state === 'closing' || this.#state === 'closed' || this.#state === 'retired')
       throw new Error(`truncating a log that is ${this.#state}`)
     checkTruncation(this, fromSequence)
     if (this.#state === 'failed') return new Promise(() => {})
@@ -263,24 +272,38 @@ export class LmdbEventLog implements EventLog {
     writeAbout(this.#path, { session: this.session, kind: this.kind, ended: true })
   }
 
+  /**
+   * Nothing will be appended any more, because the session has ended: the lock is given back, so that the session can be dropped, and
+   * the log is read on until it is closed.
+   */
+  async retire(): Promise<void> {
+    if (this.#state !== 'open') return
+    this.#transition('retired', 'the session has ended')
+    await this.#whenIdle()
+    if (this.#failure === undefined) this.#lock.release(true)
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
   }
 
   async #close(): Promise<void> {
-    if (this.#state === 'open') {
-      this.#transition('closing', 'close')
-      if (!this.#isIdle()) {
-        await new Promise<void>((resolve) => {
-          this.#idle = resolve
-        })
-      }
-    }
+    const isRetired = this.#state === 'retired'
+    if (this.#state === 'open') this.#transition('closing', 'close')
+    if (this.#state !== 'failed') await this.#whenIdle()
     const clean = this.#failure === undefined
     await this.#env.close()
-    this.#lock.release(clean)
+    if (!isRetired || !clean) this.#lock.release(clean)
     this.#transition('closed', clean ? 'everything is durable' : 'after a failure')
+  }
+
+  async #whenIdle(): Promise<void> {
+    while (!this.#isIdle()) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve
+      })
+    }
   }
 
   #refresh(): void {

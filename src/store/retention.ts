@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { systemCodeOf } from '../core/errors.js'
 import { IMPORT_PREFIX } from './archive/import-place.js'
 import type { SessionSummary, UnreadableSession } from './catalogue.js'
+import { noteDropped } from './dropped-sessions.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
 import { directoryNameOf, sessionPath } from './session-directory.js'
 import { acquireLock, holderPid } from './session-lock.js'
@@ -30,6 +31,8 @@ export interface RetentionLimits {
 
 export interface Decision {
   readonly session: string
+  /** The session that goes on from it; '' for none. */
+  readonly successor: string
   readonly drop: boolean
   /** Why it goes, or why it stays. */
   readonly reason: string
@@ -53,19 +56,19 @@ export async function planRetention(
 ): Promise<Decision[]> {
   const oldestFirst = [...sessions].sort((a, b) => a.lastTimeUs - b.lastTimeUs || (a.session < b.session ? -1 : 1))
   const decisions: Decision[] = unreadable.map(({ session, problem }) => ({
-    ...{ session, drop: false, reason: `it can't be read: ${problem}`, lastTimeUs: 0 },
+    ...{ session, successor: '', drop: false, reason: `it can't be read: ${problem}`, lastTimeUs: 0 },
     bytes: bytesOf(sessionPath(directory, session)),
   }))
   let leftBytes = decisions.reduce((sum, { bytes }) => sum + bytes, 0)
   const sized = oldestFirst.map((summary) => ({ summary, bytes: bytesOf(sessionPath(directory, summary.session)) }))
   for (const { bytes } of sized) leftBytes += bytes
   for (const { summary, bytes } of sized) {
-    const { session, lastTimeUs } = summary
+    const { session, successor, lastTimeUs } = summary
     const wish = wishOf(summary, leftBytes, limits)
     const need = wish.drop ? await needOf(directory, summary, oldestFirst, limits) : undefined
     const drop = wish.drop && need === undefined
     if (drop) leftBytes -= bytes
-    decisions.push({ session, drop, reason: need ?? wish.reason, bytes, lastTimeUs })
+    decisions.push({ session, successor, drop, reason: need ?? wish.reason, bytes, lastTimeUs })
   }
   return decisions
 }
@@ -116,12 +119,13 @@ function pinOf(path: string): string | undefined {
 }
 
 /**
- * Removes a session. It is renamed first, so that a crash leaves nothing that passes for a session.
+ * Removes a session, and notes which one goes on from it. It is renamed first, so that a crash leaves nothing that passes for a session.
  * @throws SeqcastError E_STORE_HELD where somebody has begun to write it
  */
-export function dropSession(directory: string, session: string): void {
+export function dropSession(directory: string, { session, successor }: Pick<Decision, 'session' | 'successor'>): void {
   const path = sessionPath(directory, session)
   lock(path)
+  noteDropped(directory, session, successor)
   const aside = join(directory, `${DROPPED_PREFIX}${directoryNameOf(session)}-${process.pid}`)
   renameSync(path, aside)
   syncDirectory(directory)

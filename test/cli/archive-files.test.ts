@@ -113,7 +113,7 @@ test('retain: says of each session why it goes or stays', async (t) => {
     { session: 'S2', drop: false, dropped: false, reason: 'pinned: audit' },
     { session: 'S3', drop: false, dropped: false },
   ])
-  t.strictSame(readdirSync(place.path('d')).sort(), ['S2', 'S3'])
+  t.strictSame(readdirSync(place.path('d')).sort(), ['S2', 'S3', 'dropped.json'])
   const verified = await place.run(['verify', '--dir', 'd'])
   t.equal(verified.status, 0, verified.stderr)
   const listed = await place.run(['sessions', '--dir', 'd'])

@@ -115,7 +115,7 @@ test('what is open, held, pinned or can’t be read stays', async (t) => {
     OTHER: undefined,
   })
   t.match(await plan(directory, { ...everything, includeOpen: true }), { OPEN: 'dropped' })
-  t.throws(() => dropSession(directory, 'HELD'), { code: 'E_STORE_HELD' })
+  t.throws(() => dropSession(directory, { session: 'HELD', successor: '' }), { code: 'E_STORE_HELD' })
   t.ok(existsSync(sessionPath(directory, 'HELD')))
   await log.close()
 })
@@ -123,8 +123,8 @@ test('what is open, held, pinned or can’t be read stays', async (t) => {
 test('a dropped session is gone at once; what a killed drop or import left is cleared away', async (t) => {
   const directory = place(t)
   await threeSessions(directory)
-  dropSession(directory, 'S1')
-  t.strictSame(readdirSync(directory).sort(), ['S2', 'S3'])
+  dropSession(directory, { session: 'S1', successor: 'S2' })
+  t.strictSame(readdirSync(directory).sort(), ['S2', 'S3', 'dropped.json'])
   t.strictSame(chainProblems(await links(directory)), [], 'what was dropped contradicts nothing')
   const nowMs = Date.now()
   for (const name of ['.dropped-S0-1', '.import-OLD', '.import-NEW'])
@@ -171,4 +171,43 @@ test('a store that records the beginning only', async (t) => {
   await log.close()
   t.match(await plan(directory, everything), { S1: /its beginning is not recorded here/ })
   t.strictSame(chainProblems(await links(directory)), [])
+})
+
+test('a session that went on and was dropped is not begun anew', async (t) => {
+  const directory = place(t)
+  await threeSessions(directory)
+  dropSession(directory, { session: 'S1', successor: 'S2' })
+  dropSession(directory, { session: 'S2', successor: 'S3' })
+  await t.rejects(LmdbEventLog.open({ directory, session: 'S1' }), { code: 'E_SESSION_EXISTS', hint: /--session S3$/ })
+  t.strictSame(readdirSync(directory).sort(), ['S3', 'dropped.json'], 'nothing was made')
+  const log = await LmdbEventLog.open({ directory, session: 'S3' })
+  await log.close()
+  await recordSession(directory, { session: 'S1b', successor: '' })
+  dropSession(directory, { session: 'S1b', successor: '' })
+  await (await LmdbEventLog.open({ directory, session: 'S1b' })).close()
+  writeFileSync(join(directory, 'dropped.json'), '{')
+  await t.rejects(LmdbEventLog.open({ directory, session: 'S1' }), { code: 'E_STORE_CORRUPT' })
+})
+
+test('a log that was retired is read on, and its session can be dropped', async (t) => {
+  const directory = place(t)
+  await threeSessions(directory)
+  const log = await LmdbEventLog.open({ directory, session: 'S2' })
+  const before = log.nextSequence
+  await log.retire()
+  t.throws(() => appendMessages(log, [eventBytes({})]), /retired/)
+  t.match(await plan(directory, everything), { S2: 'dropped' })
+  dropSession(directory, { session: 'S2', successor: 'S3' })
+  let events = 0
+  log.read(1, Number.POSITIVE_INFINITY, (_sequence, count) => {
+    events += count
+    return true
+  })
+  t.equal(events, before - 1)
+  await log.close()
+  t.notOk(existsSync(sessionPath(directory, 'S2')))
+  const again = await LmdbEventLog.open({ directory, session: 'S3' })
+  await again.retire()
+  await again.close()
+  t.equal((await LmdbEventLog.open({ directory, session: 'S3' })).lastHolder, 'clean')
 })

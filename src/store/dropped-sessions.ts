@@ -1,0 +1,50 @@
+/**
+ * What remains of sessions that were dropped: which one went on from each. Whoever is started with such a session must not begin it
+ * anew beside the one that goes on, so the log refuses, and names the successor.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SeqcastError } from '../core/errors.js'
+import { writeFileSynced } from './synced-file.js'
+
+const FILE = 'dropped.json'
+
+/** Notes it before the session is removed. */
+export function noteDropped(directory: string, session: string, successor: string): void {
+  if (successor === '') return
+  writeFileSynced(join(directory, FILE), `${JSON.stringify({ ...readDropped(directory), [session]: successor })}\n`)
+}
+
+/** @throws SeqcastError E_SESSION_EXISTS where the session was recorded here, went on in another one, and was dropped */
+export function refuseDropped(directory: string, session: string): void {
+  const dropped = readDropped(directory)
+  let successor = dropped[session]
+  if (successor === undefined) return
+  for (let next = dropped[successor]; next !== undefined; next = dropped[successor]) {
+    delete dropped[successor]
+    successor = next
+  }
+  throw new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended; it was dropped from ${directory}`, {
+    hint: `its chain goes on in ${successor}: give --session ${successor}`,
+    fields: { session, successor, directory },
+  })
+}
+
+function readDropped(directory: string): Record<string, string> {
+  const file = join(directory, FILE)
+  if (!existsSync(file)) return {}
+  try {
+    const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (typeof value === 'object' && value !== null) {
+      return Object.fromEntries(
+        Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+      )
+    }
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+  }
+  throw new SeqcastError('E_STORE_CORRUPT', `${file} does not say which sessions were dropped`, {
+    hint: 'restore the file; or remove it, where no role is started with a session that was dropped',
+    fields: { path: file },
+  })
+}
