@@ -18,6 +18,9 @@ import { startProgress } from './progress-bar.js'
 
 const STORE_EVENTS = 4_000_000
 const REWIND_EVENTS = 4_000_000
+const CHECKPOINT_EVENTS = 10_000_000
+const CHECKPOINT_ENTITIES = 100_000
+const CHECKPOINT_BEHIND = 1_000_000
 const ROUNDS = 5
 const RTT_ROUNDS = 11
 const RTT_MESSAGES = 5_000
@@ -150,13 +153,32 @@ addBench(
     }),
   )
 
+addBench('checkpoint', 'restart a replica of a large session: from its last checkpoint, and from the first event')
+  .option('--events <n>', `events of the session (default: ${CHECKPOINT_EVENTS})`)
+  .option('--entities <n>', `live entities in the component's state (default: ${CHECKPOINT_ENTITIES})`)
+  .option('--behind <n>', `events after the last checkpoint (default: ${CHECKPOINT_BEHIND})`)
+  .option('--rounds <n>', `restarts (default: ${ROUNDS})`)
+  .action((flags: Record<string, unknown>) =>
+    withDirectory(flags, async (configuration, directory) => {
+      const { benchCheckpoint, CHECKPOINT_STEPS } = await import('./bench/checkpoint/run.js')
+      const { checkpointText } = await import('./bench/checkpoint/report.js')
+      const { events = CHECKPOINT_EVENTS, entities = CHECKPOINT_ENTITIES, behind = CHECKPOINT_BEHIND } = configuration
+      const { rounds = ROUNDS, datagram, json } = configuration
+      const result = await withProgress('checkpoint', rounds + CHECKPOINT_STEPS, json, (onStep) =>
+        benchCheckpoint({ directory, events, entities, behind, rounds, datagram, onStep }),
+      )
+      print(json, result, () => checkpointText(result))
+    }),
+  )
+
 function addBench(name: string, description: string): Command {
   const command = new Command(name)
     .description(description)
     .option('--datagram <bytes>', `largest packet (default: ${DEFAULT_DATAGRAM_BYTES})`)
     .option('--dir <dir>', 'where to record, on the disk that is meant (default: a temporary directory)')
     .option('--json', 'one JSON object a line, for machines')
-  if (name !== 'rewind') command.option('--out <dir>', 'write the histograms there, as .hgrm and .hlog')
+  if (name !== 'rewind' && name !== 'checkpoint')
+    command.option('--out <dir>', 'write the histograms there, as .hgrm and .hlog')
   benchCommand.addCommand(command)
   return command
 }

@@ -49,6 +49,8 @@ export const toolFields = z.strictObject({
   messages: whole(100, 10_000_000).optional(),
   rounds: whole(1, 1_000).optional(),
   way: oneOf(['local', 'tcp', 'all']).optional(),
+  entities: whole(1, 10_000_000).optional(),
+  behind: whole(0, 1_000_000_000).optional(),
   kills: whole(0, 10_000).optional(),
   how: oneOf(ENDINGS).optional(),
   to: text.optional(),

@@ -70,22 +70,54 @@ export function hasEnvironment(path: string): boolean {
   return existsSync(join(path, 'data.mdb'))
 }
 
-/** A table of bytes, and an environment of them, as lmdb has them. */
-export type Binary = Database<Uint8Array, Uint8Array>
-export type Root = RootDatabase<Uint8Array, Uint8Array>
+type Binary = Database<Uint8Array, Uint8Array>
+
+/** What is used of one of lmdb's databases; its own types do not compile with every setting that a user may have. */
+export interface ByteDatabase {
+  getBinaryFast(key: Uint8Array): Uint8Array | undefined
+  doesExist(key: Uint8Array): boolean
+  put(key: Uint8Array, value: Uint8Array): Promise<boolean>
+  putSync(key: Uint8Array, value: Uint8Array): void
+  remove(key: Uint8Array): Promise<boolean>
+  removeSync(key: Uint8Array): boolean
+  clearAsync(): Promise<void>
+  clearSync(): void
+  getKeys(range: object): Iterable<Uint8Array>
+  getRange(range: object): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>
+  getStats(): object
+}
+
+/** The same of an environment. */
+export interface ByteEnvironment {
+  readonly committed: Promise<boolean>
+  /** Undefined where it is not there and can't be made. */
+  openTable(name: string): ByteDatabase | undefined
+  transactionSync<T>(action: () => T): T
+  resetReadTxn(): void
+  close(): Promise<void>
+}
 
 /** Any environment: tables of bytes that `lmdb-tables.ts` makes usable. Its directory is made where it is missing. */
-export async function openRoot(path: string, mode: 'write' | 'read', maxTables: number): Promise<Root> {
+export async function openBytes(path: string, mode: 'write' | 'read', maxTables: number): Promise<ByteEnvironment> {
   const { open } = await import('lmdb')
-  return open<Uint8Array, Uint8Array>(path, {
-    encoding: 'binary',
-    keyEncoding: 'binary',
+  const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
+  const root = open<Uint8Array, Uint8Array>(path, {
+    ...binary,
     mapSize: MAP_BYTES,
     noSubdir: false,
     overlappingSync: false,
     readOnly: mode === 'read',
     maxDbs: maxTables,
   })
+  return {
+    get committed() {
+      return root.committed
+    },
+    openTable: (name) => root.openDB<Uint8Array, Uint8Array>(name, binary),
+    transactionSync: (action) => root.transactionSync(action),
+    resetReadTxn: () => root.resetReadTxn(),
+    close: () => root.close(),
+  }
 }
 
 /** @throws SeqcastError E_STORE_IO where the files can't be opened */

@@ -3,7 +3,7 @@
  * Several processes may map one environment: readers see a snapshot, writers wait for each other.
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
-import { type Binary, openRoot, type Root } from './lmdb-environment.js'
+import { type ByteDatabase, type ByteEnvironment, openBytes } from './lmdb-environment.js'
 
 /** Part of a table, in the order of keys; `reverse` from the end. `start` is in it, `end` is not. */
 export interface KeyRange {
@@ -50,9 +50,9 @@ export interface TablesOptions {
 
 /** @throws SeqcastError E_STORE_IO where the files can't be opened, or lack a table that is only to be read */
 export async function openTables(path: string, { mode, tables }: TablesOptions): Promise<Tables> {
-  let root: Root | undefined
+  let root: ByteEnvironment | undefined
   try {
-    root = await openRoot(path, mode, tables.length)
+    root = await openBytes(path, mode, tables.length)
     return new LmdbTables(root, tables)
   } catch (cause) {
     await root?.close()
@@ -68,14 +68,14 @@ export async function openTables(path: string, { mode, tables }: TablesOptions):
 type Writing = 'no' | 'here' | Promise<boolean>[]
 
 class LmdbTables implements Tables {
-  readonly #root: Root
+  readonly #root: ByteEnvironment
   readonly #tables = new Map<string, LmdbTable>()
   #writing: Writing = 'no'
 
-  constructor(root: Root, names: readonly string[]) {
+  constructor(root: ByteEnvironment, names: readonly string[]) {
     this.#root = root
     for (const name of names) {
-      const db = root.openDB<Uint8Array, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' })
+      const db = root.openTable(name)
       if (db === undefined) throw new Error(`there is no table '${name}'`)
       this.#tables.set(name, new LmdbTable(db, () => this.#writing))
     }
@@ -124,10 +124,10 @@ class LmdbTables implements Tables {
 }
 
 class LmdbTable implements ByteTable {
-  readonly #db: Binary
+  readonly #db: ByteDatabase
   readonly #writing: () => Writing
 
-  constructor(db: Binary, writing: () => Writing) {
+  constructor(db: ByteDatabase, writing: () => Writing) {
     this.#db = db
     this.#writing = writing
   }
