@@ -49,6 +49,11 @@ export class ActivationTable {
     )
   }
 
+  /** Components that were made passive, and of which nobody is active. */
+  passive(): string[] {
+    return [...this.#activations].flatMap(([component, { active }]) => (active === undefined ? [component] : []))
+  }
+
   activated(event: Activated, sequence: number): void {
     const { component, instance, incarnation, term } = event
     this.#activations.set(component, { term, active: { instance, incarnation }, sequence })

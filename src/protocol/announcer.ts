@@ -88,6 +88,11 @@ export class Announcer {
     this.#endedAtUs = nowUs
   }
 
+  /** True where the end is announced. */
+  get isEnding(): boolean {
+    return !Number.isNaN(this.#endedAtUs)
+  }
+
   /** True where the end was announced long enough: when all is stable, or when that takes too long. */
   isEndHeard(nowUs: number, isAllStable: boolean): boolean {
     return nowUs - this.#endedAtUs >= (isAllStable ? END_FOR_US : END_UNSTABLE_FOR_US)

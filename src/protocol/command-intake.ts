@@ -6,7 +6,14 @@ import type { Counters } from '../core/counters.js'
 import { MAX_SOURCE_SEQUENCE } from '../core/limits.js'
 import { bytesEqualAt, readU16 } from '../wire/bytes.js'
 import { checkCommandPacket, commandCount, commandEpoch, commandFirst, commandSource } from '../wire/command.js'
-import { EVENT_HEADER_BYTES, eventFlags, eventType, FIRST_APPLICATION_TYPE, stampEvent } from '../wire/event.js'
+import {
+  EVENT_HEADER_BYTES,
+  eventFlags,
+  eventSourceSequence,
+  eventType,
+  FIRST_APPLICATION_TYPE,
+  stampEvent,
+} from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES, MOLD_HEADER_BYTES, skipBlocks } from '../wire/moldudp64.js'
 import { COMMANDABLE_RUNTIME_TYPES, SEED_DONE, SEED_RUNTIME_TYPES } from '../wire/runtime-events.js'
 import type { EventBatch } from './event-batch.js'
@@ -30,8 +37,8 @@ export class CommandIntake {
   readonly #batch: EventBatch
   /** The reign that new events are born in. */
   epoch = FIRST_EPOCH
-  /** Told of each component whose seed is complete with what was just taken. */
-  onSeeded: (component: string) => void = () => {}
+  /** Told of each `SeedDone` among what was just taken: its source, its number and its payload. */
+  onSeeded: (source: number, sourceSequence: number, payload: Uint8Array) => void = () => {}
 
   constructor(
     options: CommandIntakeOptions,
@@ -94,14 +101,14 @@ export class CommandIntake {
     const time = this.#time.read(nowUs, wallUs)
     const epoch = this.epoch
     let openType = this.#sources.openType(source)
-    let isSeeded = false
+    let seededAt = 0
     for (let at = start; at < packet.length; ) {
       const lengthBytes = readU16(packet, at)
       const event = at + BLOCK_LENGTH_BYTES
       const type = eventType(packet, event)
       if (type < FIRST_APPLICATION_TYPE) {
         if (!this.#isAllowed(type, source)) return this.#refuse('forbidden-type')
-        isSeeded ||= type === SEED_DONE
+        if (type === SEED_DONE) seededAt = at
       }
       if (lengthBytes - EVENT_HEADER_BYTES > this.#options.payloadBytes) return this.#refuse('oversize-command')
       openType = continueMessage(openType, type, eventFlags(packet, event))
@@ -109,8 +116,14 @@ export class CommandIntake {
       stampEvent(packet, event, time, epoch)
       at = event + lengthBytes
     }
-    if (isSeeded) this.onSeeded(this.#sources.seedOf(source) ?? '')
+    if (seededAt > 0) this.#tellSeeded(packet, seededAt, source)
     return openType
+  }
+
+  #tellSeeded(packet: Uint8Array, at: number, source: number): void {
+    const event = at + BLOCK_LENGTH_BYTES
+    const payload = packet.subarray(event + EVENT_HEADER_BYTES, event + readU16(packet, at))
+    this.onSeeded(source, eventSourceSequence(packet, event), payload)
   }
 
   /** The runtime's own types that a source may send; those of a seed, where it carries one. */

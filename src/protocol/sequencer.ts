@@ -18,6 +18,7 @@ import {
   type SessionEnded,
   type SessionStarted,
   SOURCE_REGISTERED,
+  seedDoneCodec,
   sessionEndedCodec,
   TICK,
 } from '../wire/runtime-events.js'
@@ -105,7 +106,7 @@ export class Sequencer {
     const { batch } = this.#publication
     const limits = { session, datagramBytes: options.datagramBytes, payloadBytes: this.#payloadBytes }
     this.#intake = new CommandIntake(limits, this.counters, this.#sources, time, batch)
-    this.#intake.onSeeded = (component) => this.#opening.seeded(component)
+    this.#intake.onSeeded = (source, number, payload) => this.#onSeeded(source, number, payload)
     this.#neighbours = new Neighbours(options.incarnation, this.#publication, this.counters, {
       stop: (reason, fields) => this.#stop(reason, fields),
       answer: () => this.#announcer.controlSoon(STABLE_NOTICE_US),
@@ -113,6 +114,7 @@ export class Sequencer {
       doubtSettled: () => this.#release('a majority of the voters has promised nothing newer'),
       stabilityAdvanced: () => {
         this.#announcer.controlSoon(STABLE_NOTICE_US)
+        if (this.#isEndStable) this.#announceEnd()
         this.#release('stability caught up')
       },
     })
@@ -167,7 +169,12 @@ export class Sequencer {
   /** What a session is told that goes on from this one, which has ended. */
   get predecessor(): Predecessor {
     const { session } = this.#options
-    return { session, sequence: this.sessionEnd?.sequence ?? 0, active: this.#activations.active() }
+    return {
+      session,
+      sequence: this.sessionEnd?.sequence ?? 0,
+      active: this.#activations.active(),
+      passive: this.#activations.passive(),
+    }
   }
 
   /** The session whose end has to be told by `goOnFrom` before `open`; '' where none is needed. */
@@ -332,6 +339,8 @@ export class Sequencer {
     const { session } = this.#options
     if (this.#state !== 'open' && this.#state !== 'held') return `session ${session} is ${this.#state}, not open`
     if (successor === session) return `session ${session} can't be its own successor`
+    const incomplete = this.#opening.incomplete((source) => this.#sources.next(source))
+    if (incomplete.length > 0) return `of ${incomplete.join(', ')} commands of the last session are still to come`
     try {
       // What the successor begins with has to fit it: later is too late.
       const first = this.#opening.firstEvent(this.predecessor, this.#options.seeders ?? [])
@@ -347,6 +356,11 @@ export class Sequencer {
     if (this.#state !== 'ending' || this.#isSucceeded) return
     this.#isSucceeded = true
     this.#announcer.end(nowUs)
+  }
+
+  #onSeeded(source: number, sourceSequence: number, payload: Uint8Array): void {
+    const component = this.#sources.seedOf(source) ?? ''
+    this.#opening.seeded(component, source, sourceSequence, seedDoneCodec.decode(payload)?.pending ?? 0)
   }
 
   #onRegistration(packet: Uint8Array, nowUs: number, wallUs: number): void {
@@ -435,9 +449,20 @@ export class Sequencer {
     const sequence = this.#sequenceOwn(SESSION_ENDED, payload, nowUs, wallUs)
     this.#ended = { reason, successor, sequence }
     this.flush(nowUs, wallUs)
-    this.#announcer.end(nowUs)
+    // Whoever hears of the end of one that goes on in another may go on at once: not before nobody can take it back.
+    if (successor === '' || this.#isEndStable) this.#announcer.end(nowUs)
     this.#announcer.controlSoon(0)
     return sequence
+  }
+
+  get #isEndStable(): boolean {
+    return this.#ended !== undefined && this.#publication.stability.stableSequence >= this.#ended.sequence
+  }
+
+  /** At once: who hears it goes on. */
+  #announceEnd(): void {
+    if (!this.#announcer.isEnding) this.#announcer.end(this.#nowUs)
+    this.#announcer.controlSoon(0)
   }
 
   #finish(nowUs: number): void {

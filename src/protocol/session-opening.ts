@@ -10,6 +10,8 @@ import { FIRST_FRAGMENT, LAST_FRAGMENT, WHOLE_MESSAGE } from '../wire/event.js'
 import {
   ACTIVATED,
   activatedCodec,
+  PASSIVATED,
+  passivatedCodec,
   SESSION_OPENED,
   type SessionStarted,
   sessionOpenedCodec,
@@ -37,6 +39,8 @@ export interface Predecessor {
   readonly sequence: number
   /** Who was active then. */
   readonly active: readonly Replica[]
+  /** Components that an operator had made passive: they have a state as well. */
+  readonly passive: readonly string[]
 }
 
 /** An event to sequence. */
@@ -54,11 +58,14 @@ export class SessionOpening {
   readonly #payloadBytes: number
   readonly #statics: readonly OpeningEvent[]
   readonly #staticHash: string
-  #active: readonly Replica[] | undefined
-  #predecessor = ''
+  #predecessor: Predecessor | undefined
+  /** As the first event names it. */
+  #predecessorSession = ''
   #staticsExpected = 0
   #staticsSeen = 0
   #awaited = new Set<string>()
+  /** Seeds that have come, up to which number of their source each of them goes. */
+  readonly #seeds = new Map<number, { readonly component: string; readonly through: number }>()
   #isSeeded = false
   #isOpened = false
 
@@ -73,10 +80,11 @@ export class SessionOpening {
   /** What the first event of a new session says of the opening. */
   firstEvent(predecessor: Predecessor | undefined, seeders: readonly string[]): OpeningFields {
     const active = predecessor?.active.map(({ component }) => component) ?? []
+    const passive = predecessor?.passive ?? []
     return {
       predecessor: predecessor?.session ?? '',
       predecessorSequence: predecessor?.sequence ?? 0,
-      seeders: [...new Set([...seeders, ...active])].sort(),
+      seeders: [...new Set([...seeders, ...active, ...passive])].sort(),
       staticEvents: this.#statics.length,
       staticHash: this.#staticHash,
     }
@@ -84,7 +92,7 @@ export class SessionOpening {
 
   /** The first event was read, or is about to be sequenced. */
   started({ predecessor, seeders, staticEvents }: SessionStarted): void {
-    this.#predecessor = predecessor
+    this.#predecessorSession = predecessor
     this.#awaited = new Set(seeders)
     this.#staticsExpected = staticEvents
     this.#isSeeded = seeders.length > 0 || staticEvents > 0
@@ -95,9 +103,19 @@ export class SessionOpening {
     this.#staticsSeen++
   }
 
-  /** A component's seed is complete. */
-  seeded(component: string): void {
+  /** A component's seed is there, but for the commands that follow when the session is open. */
+  seeded(component: string, source: number, sourceSequence: number, pending: number): void {
     this.#awaited.delete(component)
+    this.#seeds.set(source, { component, through: sourceSequence + pending })
+  }
+
+  /**
+   * Components of whose seed commands are still to come.
+   * @param next the next source sequence of a source
+   */
+  incomplete(next: (source: number) => number): string[] {
+    const open = [...this.#seeds].filter(([source, { through }]) => next(source) <= through)
+    return open.map(([, { component }]) => component)
   }
 
   opened(): void {
@@ -116,11 +134,11 @@ export class SessionOpening {
 
   /** The session whose end has to be known before the opening can go on; '' for none. */
   get missingPredecessor(): string {
-    return this.isOpen || this.#active !== undefined ? '' : this.#predecessor
+    return this.isOpen || this.#predecessor !== undefined ? '' : this.#predecessorSession
   }
 
   goOnFrom(predecessor: Predecessor): void {
-    this.#active = predecessor.active
+    this.#predecessor = predecessor
   }
 
   /** True while a component's seed is taken: what comes before it is sequenced, and its own is not complete. */
@@ -132,24 +150,32 @@ export class SessionOpening {
   next(): OpeningEvent | undefined {
     if (this.isOpen) return undefined
     if (this.#staticsSeen < this.#staticsExpected) return this.#statics[this.#staticsSeen]
-    const replica = this.#active?.find(({ component }) => this.#activations.of(component).term === 0)
-    if (replica === undefined) return undefined
-    const event = { ...replica, term: 1, reason: ROLLED_OVER }
-    return {
-      type: ACTIVATED,
-      payload: encodeWithReason(activatedCodec, event, this.#payloadBytes),
-      flags: WHOLE_MESSAGE,
+    return this.#nextRole()
+  }
+
+  /** Who was active is active, and what was passive is passive. */
+  #nextRole(): OpeningEvent | undefined {
+    const isNew = (component: string): boolean => this.#activations.of(component).term === 0
+    const { active = [], passive = [] } = this.#predecessor ?? {}
+    const said = { term: 1, reason: ROLLED_OVER }
+    const replica = active.find(({ component }) => isNew(component))
+    if (replica !== undefined) {
+      const payload = encodeWithReason(activatedCodec, { ...replica, ...said }, this.#payloadBytes)
+      return { type: ACTIVATED, payload, flags: WHOLE_MESSAGE }
     }
+    const component = passive.find(isNew)
+    if (component === undefined) return undefined
+    const payload = encodeWithReason(passivatedCodec, { component, ...said }, this.#payloadBytes)
+    return { type: PASSIVATED, payload, flags: WHOLE_MESSAGE }
   }
 
   /** The event that `next` gave is sequenced. */
   sequenced(event: OpeningEvent, sequence: number): void {
-    if (event.type !== ACTIVATED) {
-      this.readStatic()
-      return
-    }
-    const activated = activatedCodec.decode(event.payload)
+    const activated = event.type === ACTIVATED ? activatedCodec.decode(event.payload) : undefined
+    const passivated = event.type === PASSIVATED ? passivatedCodec.decode(event.payload) : undefined
     if (activated !== undefined) this.#activations.activated(activated, sequence)
+    else if (passivated !== undefined) this.#activations.passivated(passivated, sequence)
+    else this.readStatic()
   }
 
   /** The event that opens the session, where nothing is awaited any more; or, where an operator says so, all the same. */

@@ -31,6 +31,7 @@ import {
   type SessionEnded,
   type SessionStarted,
   SOURCE_REGISTERED,
+  seedDoneCodec,
   sessionEndedCodec,
   sessionStartedCodec,
   sourceRegisteredCodec,
@@ -144,8 +145,15 @@ export class SessionRebuild {
     this.#time.resume(readU32(bytes, timestampAt), readU32(bytes, timestampAt + 4), eventTimeUs(bytes, at))
     if (type >= FIRST_APPLICATION_TYPE) {
       if (source === OWN_SOURCE) this.#opening.readStatic()
-    } else if (type === SEED_DONE) this.#opening.seeded(this.#sources.seedOf(source) ?? '')
+    } else if (type === SEED_DONE)
+      this.#readSeedDone(source, sourceSequence, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes))
     else this.#readOwn(type, bytes.subarray(at + EVENT_HEADER_BYTES, at + lengthBytes))
+  }
+
+  #readSeedDone(source: number, sourceSequence: number, payload: Uint8Array): void {
+    const component = this.#sources.seedOf(source)
+    const { pending } = this.#decoded(seedDoneCodec.decode(payload))
+    if (component !== undefined) this.#opening.seeded(component, source, sourceSequence, pending)
   }
 
   /** An epoch begins with its opening event, and nowhere else. */

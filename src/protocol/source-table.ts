@@ -89,8 +89,8 @@ export class SourceTable {
     if (closes !== 0) this.#closed[closes] = 1
     this.#byName.set(registered.name, registered)
     this.#byNonce.set(registered.nonce, registered)
-    const seed = seedComponentOf(registered.name)
-    if (seed !== undefined) this.#seeds.set(source, seed)
+    const { component } = registered
+    if (component !== '' && seedComponentOf(registered.name) === component) this.#seeds.set(source, component)
     this.#last = Math.max(this.#last, source)
     return true
   }

@@ -6,6 +6,7 @@ import {
   ACTIVATED,
   activatedCodec,
   EFFECT_OWED,
+  PASSIVATED,
   SEED_DONE,
   SESSION_ENDED,
   SESSION_OPENED,
@@ -16,13 +17,13 @@ import {
   sessionOpenedCodec,
   sessionStartedCodec,
 } from '../../src/wire/runtime-events.js'
-import { Bench, bytes, commandPacket, SESSION } from './sequencer-kit.js'
+import { Bench, bytes, commandPacket, parse, SESSION } from './sequencer-kit.js'
 
 const ACTIVE = [
   { component: 'orders', instance: 'a', incarnation: 11 },
   { component: 'router', instance: 'b', incarnation: 12 },
 ]
-const PREDECESSOR = { session: 'TEST00', sequence: 900, active: ACTIVE }
+const PREDECESSOR = { session: 'TEST00', sequence: 900, active: ACTIVE, passive: [] }
 const STATICS: StaticEvents = {
   hash: 'cafe',
   events: [
@@ -53,8 +54,58 @@ test('the end names the session that goes on, and is the last event', (t) => {
   const body = { reason: 'the day is over', successor: 'TEST02' }
   t.strictSame(sessionEndedCodec.decode(last?.payload ?? bytes(0)), body)
   t.strictSame(bench.sequencer.sessionEnd, { ...body, sequence: 2 })
-  t.strictSame(bench.sequencer.predecessor, { session: SESSION, sequence: 2, active: [] })
+  t.strictSame(bench.sequencer.predecessor, { session: SESSION, sequence: 2, active: [], passive: [] })
   t.match(bench.sequencer.roll('TEST03', '', bench.nowUs, bench.wallUs), 'ending')
+  t.end()
+})
+
+test('what an operator has made passive stays so, and is awaited as well', (t) => {
+  const bench = new Bench()
+  bench.sequencer.goOnFrom({ ...PREDECESSOR, passive: ['archive'] })
+  bench.open()
+  t.strictSame(typesOf(bench), [SESSION_STARTED, ACTIVATED, ACTIVATED, PASSIVATED])
+  t.strictSame(bench.sequencer.awaited, ['archive', 'orders', 'router'])
+  t.end()
+})
+
+test('a session is not rolled while commands of the last one are still to come', (t) => {
+  const bench = new Bench({ seeders: ['orders'] }).open()
+  const source = bench.register('orders/seed', 1, { component: 'orders' })
+  const done = seedDoneCodec.encode({ component: 'orders', events: 0, pending: 2 })
+  bench.command(commandPacket(source, 1, [{ type: SEED_DONE, payload: done }]))
+  const roll = (): number | string => bench.sequencer.roll('TEST02', '', bench.nowUs, bench.wallUs)
+  t.match(roll(), 'of orders commands of the last session')
+  bench.command(commandPacket(source, 2, [{ type: 400, payload: bytes(1) }]))
+  t.match(roll(), 'of orders commands of the last session')
+  bench.command(commandPacket(source, 3, [{ type: 400, payload: bytes(1) }]))
+  t.type(roll(), 'number')
+  t.end()
+})
+
+test('the end of a session that goes on is not announced before it is stable', (t) => {
+  const bench = new Bench({ voters: ['a', 'b', 'c'] }).open()
+  const sequence = Number(bench.sequencer.roll('TEST02', '', bench.nowUs, bench.wallUs))
+  const marks = (): number => {
+    bench.tick()
+    return bench.sent.filter(({ bytes: packet }) => parse(packet).count === 0xffff).length
+  }
+  t.equal(marks(), 0)
+  bench.advance(200_000)
+  bench.acknowledge('a', sequence)
+  t.equal(marks(), 0, 'one voter is no majority')
+  bench.acknowledge('b', sequence)
+  t.equal(marks(), 1)
+  for (let i = 0; i < 100; i++) {
+    bench.advance(100_000)
+    bench.tick()
+  }
+  t.equal(bench.sequencer.state, 'ending', 'it is said until the successor runs')
+  bench.sequencer.succeeded(bench.nowUs)
+  for (let i = 0; i < 12; i++) {
+    bench.advance(100_000)
+    bench.tick()
+  }
+  t.equal(bench.sequencer.state, 'ended')
   t.end()
 })
 
@@ -103,9 +154,9 @@ test('a successor begins with the static events, who is active, and the seeds; t
   t.match(beat?.body, { state: 'seeding', awaited: ['facilities', 'orders', 'router'] })
 
   const outside = bench.register('clients', 1)
-  const orders = bench.register('orders/seed', 2)
-  const router = bench.register('router/seed', 3)
-  const facilities = bench.register('facilities/seed', 4)
+  const orders = bench.register('orders/seed', 2, { component: 'orders' })
+  const router = bench.register('router/seed', 3, { component: 'router' })
+  const facilities = bench.register('facilities/seed', 4, { component: 'facilities' })
   bench.command(commandPacket(outside, 1, [{ type: 400, payload: bytes(1) }]))
   t.equal(bench.sequencer.counters['seeding-packets'], 1, 'a command of others waits')
   bench.command(commandPacket(orders, 1, [{ type: 400, payload: bytes(1) }, seedDone('orders', 1)]))
@@ -138,9 +189,9 @@ test('a first session with static events only is open when they are sequenced', 
 test('who restarts or takes over goes on where the opening stands', (t) => {
   const options = { staticEvents: STATICS, voters: ['a'] }
   const whole = successor(options)
-  whole.register('orders/seed', 2)
+  whole.register('orders/seed', 2, { component: 'orders' })
   whole.command(commandPacket(1, 1, [seedDone('orders')]))
-  whole.register('router/seed', 3)
+  whole.register('router/seed', 3, { component: 'router' })
   whole.command(commandPacket(2, 1, [seedDone('router')]))
   whole.flush()
   const all = whole.events()
@@ -162,7 +213,7 @@ test('who restarts or takes over goes on where the opening stands', (t) => {
     if (!isOpen) bench.sequencer.goOnFrom(PREDECESSOR)
     bench.open(2)
     const seedSource = (name: string, nonce: number): number => {
-      bench.register(name, nonce)
+      bench.register(name, nonce, { component: name.replace('/seed', '') })
       return [1, 2].find((source) => source === (name === 'orders/seed' ? 1 : 2)) ?? 0
     }
     bench.command(commandPacket(seedSource('orders/seed', 2), 1, [seedDone('orders')]))
@@ -205,7 +256,7 @@ test('an operator opens a session whose seed does not come, and that is recorded
     bench.sequencer.onControl({ session: SESSION, sender: 5, kind: 'adminRequest', body }, bench.nowUs, bench.wallUs)
     bench.flush()
   }
-  bench.register('orders/seed', 2)
+  bench.register('orders/seed', 2, { component: 'orders' })
   bench.command(commandPacket(1, 1, [seedDone('orders')]))
   ask(70)
   const last = bench.events().at(-1)
