@@ -56,6 +56,7 @@ export function createParts(owner: PartsOwner): HostParts {
     guard: options.guard ?? true,
     issue: (type, payload) => owner.issued(type, payload),
     ...(restored === undefined ? {} : { restored }),
+    ...(options.large === undefined ? {} : { large: options.large }),
   })
   const returned = (latencyUs: number): void => {
     if (output.commandReturned === undefined) return
@@ -63,7 +64,7 @@ export function createParts(owner: PartsOwner): HostParts {
     output.commandReturned(latencyUs)
   }
   const commands = createCommands(owner, returned)
-  const seeding = createSeeding(owner, () => role)
+  const seeding = createSeeding(owner, application, () => role)
   const outside = createOutside(owner, seeding, returned)
   const effects = createEffects(owner, outside, () => role)
   const messages = new Messages(component, application, effects)
@@ -96,11 +97,20 @@ function createCommands({ component, options, output, logger }: PartsOwner, retu
   )
 }
 
-function createSeeding({ component, options, output, logger }: PartsOwner, role: () => Role): Seeding {
+function createSeeding(
+  { component, options, output, logger }: PartsOwner,
+  application: Application,
+  role: () => Role,
+): Seeding {
   const { session, tagBytes = AUTH_TAG_BYTES } = options
+  const ready = (nowUs: number): void => {
+    // It comes with an event of the component's own, after handlers of those before it.
+    application.rest()
+    role().onSeeded(nowUs)
+  }
   return new Seeding(
     { component, session, tagBytes, logger, nonce: () => role().nextNonce() },
-    { sendCommands: (packet) => output.sendCommands(packet), ready: (nowUs) => role().onSeeded(nowUs) },
+    { sendCommands: (packet) => output.sendCommands(packet), ready },
   )
 }
 

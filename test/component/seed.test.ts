@@ -105,6 +105,35 @@ test('what a component commands in the new session comes after what it had comma
   t.end()
 })
 
+test('what waits for the last of the seed is sent outside of the watch over handlers', (t) => {
+  const component = defineComponent(
+    deskDefinition({
+      seed: (_state, seed) => seed.send('Order', { id: 2, shares: 1 }),
+      on: {
+        Order: (_state, { payload }, ctx) => ctx.send('Foreign', { id: payload.id }),
+        Foreign: (state, { payload }) => void state.accepted.push(payload.id),
+      },
+    }),
+  )
+  const session = new TestSession()
+  const a = session.addReplica(component, { guard: true })
+  session.settle()
+  session.activate(component.name, a)
+  session.settle()
+  for (const id of [3, 4]) session.publish(256, order(id))
+  session.deliver(a)
+  const next = session.roll()
+  const { commandsUnderWay } = next
+  // As a socket does.
+  commandsUnderWay.push = (...packets) => {
+    process.nextTick(() => {})
+    return Array.prototype.push.apply(commandsUnderWay, packets)
+  }
+  next.settle()
+  t.strictSame([a.errors, stateOf(a).accepted], [[], [3, 4, 2]])
+  t.end()
+})
+
 test('a command of many fragments of which some were sequenced goes over whole', (t) => {
   const data = Uint8Array.from({ length: 5_000 }, (_, i) => i)
   const component = defineComponent(

@@ -1,6 +1,7 @@
 /** The processes of a run, each with a trap in it. Whoever is killed is started again after a moment, with the first session's name. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createWriteStream, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SmsPlan } from '../../src/cli/bench/rollover/plan.js'
 import type { Prng } from '../../src/core/prng.js'
@@ -53,6 +54,8 @@ export class Fleet {
       env: { ...env, SEQCAST_TRAPS: this.#directory },
     })
     const running = new Running(child)
+    // Of all its lives, one behind the other.
+    child.stderr.pipe(createWriteStream(join(this.#directory, `${plan.name.replace('/', '-')}.log`), { flags: 'a' }))
     this.#members.set(plan.name, { plan, child, process: running })
     child.once('close', (_code, signal) => this.#onClosed(plan, running, signal))
     await running.says(plan.ready)

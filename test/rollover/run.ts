@@ -71,7 +71,7 @@ for (let i = 0; i < (runs ?? 0); i++) {
   say(`run ${i + 1}, seed ${own}: ${topology.voters.length} voters`)
   try {
     const outcome = await runDays(
-      { teardown: (tear) => teardowns.push(tear) },
+      { teardown: (tear: () => unknown) => teardowns.push(tear) },
       { ...topology, sessions: sessions ?? 0, kills: kills ?? 0, rate: rate ?? 0, seed: own, onDeath: sayDeath },
     )
     const verdict = await judge(outcome)
