@@ -28,7 +28,8 @@ export interface LoadReport extends ProjectorReport {
   readonly swapped: boolean
 }
 
-const SWAP_RETRY_MS = 500
+const FIRST_WAIT_MS = 10
+const LONGEST_WAIT_MS = 2_000
 
 /** @throws SeqcastError E_PROJECTION, E_DATABASE, E_HANDLER, E_PAYLOAD, and what the source fails of */
 export async function loadProjection(options: LoadOptions): Promise<LoadReport> {
@@ -60,7 +61,7 @@ export async function loadProjection(options: LoadOptions): Promise<LoadReport> 
 
 /** Until it is done: the rows are there, and only the server has to be. */
 async function swap(beside: BesideTarget, { projection, logger }: LoadOptions): Promise<void> {
-  for (;;) {
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
     try {
       await beside.swap()
       return
@@ -70,7 +71,7 @@ async function swap(beside: BesideTarget, { projection, logger }: LoadOptions): 
         { projection: projection.name, error: messageOf(thrown) },
         'projection: the swap was interrupted, trying again',
       )
-      await sleep(SWAP_RETRY_MS)
+      await sleep(waitMs)
     } finally {
       await beside.close()
     }

@@ -161,17 +161,22 @@ function fromText(type: ColumnType, text: string): Value {
   }
 }
 
-/** What `build` has more, less or otherwise is brought into `live`: nobody has to wait for a table, and equal rows are not touched. */
+/**
+ * What `build` has more, less or otherwise is brought into `live`: nobody has to wait for a table, and equal rows are not touched. Rows are
+ * matched by key alone, so that the database can do it with a join.
+ */
 export function swapRowsSql(live: string, build: string, table: Table): string[] {
   const { sqlName, columns, key } = table
   const sameKey = key.map(({ sqlName: name }) => `l.${quoted(name)} = b.${quoted(name)}`).join(' and ')
-  const same = columns
-    .map(({ sqlName: name }) => `l.${quoted(name)} is not distinct from b.${quoted(name)}`)
-    .join(' and ')
+  const differs = [
+    `l.${quoted(key[0]?.sqlName ?? '')} is null`,
+    ...columns.map(({ sqlName: name }) => `l.${quoted(name)} is distinct from b.${quoted(name)}`),
+  ]
   const [from, into] = [nameOf(build, sqlName), nameOf(live, sqlName)]
   return [
+    `analyze ${from}`,
     `delete from ${into} l where not exists (select 1 from ${from} b where ${sameKey})`,
     `insert into ${into} (${namesOf(columns)}) select ${namesOf(columns, 'b.')} from ${from} b
-      where not exists (select 1 from ${into} l where ${same}) on conflict (${namesOf(key)}) do ${updateOf(table)}`,
+      left join ${into} l on ${sameKey} where ${differs.join(' or ')} on conflict (${namesOf(key)}) do ${updateOf(table)}`,
   ]
 }

@@ -29,7 +29,8 @@ import { notThere, refuseDefinition, type TableChanges, type Target, TargetLost 
 
 /** A projector that was killed may hold its lock until the server has noticed. */
 const LOCK_WAIT_MS = 10_000
-const LOCK_POLL_MS = 100
+const FIRST_LOCK_POLL_MS = 5
+const LONGEST_LOCK_POLL_MS = 200
 const ROWS_AT_ONCE = 1_000
 
 export interface PostgresOptions {
@@ -159,12 +160,14 @@ export class PostgresTarget implements Target {
     const { schema, logger } = this.options
     const { name } = this.projection
     const key = `seqcast projection ${schema}.${name}`
-    for (let waitedMs = 0; waitedMs < LOCK_WAIT_MS; waitedMs += LOCK_POLL_MS) {
+    let pollMs = FIRST_LOCK_POLL_MS
+    for (let waitedMs = 0; waitedMs < LOCK_WAIT_MS; waitedMs += pollMs) {
       const [row] = await connection.query('select pg_try_advisory_lock(hashtextextended($1, 0))::text', [key])
       if (row?.[0] === 'true') return
-      if (waitedMs === 0)
+      if (pollMs === FIRST_LOCK_POLL_MS)
         logger.info({ projection: name, schema }, 'projection: another process writes it, waiting for it to end')
-      await sleep(LOCK_POLL_MS)
+      pollMs = Math.min(pollMs * 2, LONGEST_LOCK_POLL_MS)
+      await sleep(pollMs)
     }
     throw new SeqcastError('E_PROJECTION', `another process writes projection ${name} into schema ${schema}`, {
       hint: 'stop it, or give this one another --schema; --reset alone builds beside it',

@@ -39,7 +39,7 @@ export interface ProjectorReport {
   readonly reconnects: number
 }
 
-const FIRST_WAIT_MS = 50
+const FIRST_WAIT_MS = 10
 const LONGEST_WAIT_MS = 2_000
 
 /** Runs until the source ends. @throws SeqcastError what a handler, the database or the stream failed of */
@@ -89,6 +89,8 @@ class Projector {
       const position = await target.open()
       this.#position = position
       this.#waitMs = FIRST_WAIT_MS
+      const { session = '', sequence = 0 } = position ?? {}
+      logger.info({ projection: projection.name, target: target.title, session, sequence }, 'projection: begins')
       source = await openSource(position)
       return await this.#pump(source, position)
     } catch (thrown) {

@@ -8,7 +8,7 @@ import { type Batch, EventDecoder } from './event-decoder.js'
 import { beginningOf, type Position, successorOf } from './position.js'
 import type { BatchSource } from './projector.js'
 
-/** Events of one transaction, about: long against what a commit costs, short against what a failure repeats. */
+/** Of one transaction: long against what a commit costs, short against what a failure repeats. */
 const BATCH_EVENTS = 1_000
 const BATCH_PACKETS = 1_000
 
@@ -26,6 +26,8 @@ export interface RecordedSourceOptions {
   readonly from?: number
   /** The last one; undefined: to the end, and on to the sessions that follow. */
   readonly to?: number | undefined
+  /** Events of one transaction, about. */
+  readonly batchEvents?: number
   /** @returns undefined where the session is not recorded */
   readonly openLog: (session: string) => Promise<RecordedSession | undefined>
   /** @throws SeqcastError where not all of what is recorded of a session that has not ended is stable */
@@ -79,7 +81,7 @@ export class RecordedSource implements BatchSource {
   #read(): Batch | undefined {
     const log = this.#log
     const before = this.#decoder.position
-    const { to = Number.POSITIVE_INFINITY } = this.#options
+    const { to = Number.POSITIVE_INFINITY, batchEvents = BATCH_EVENTS } = this.#options
     const events: ProjectionEvent[] = []
     // What is read again, up to the position, moves nothing.
     while (
@@ -91,7 +93,7 @@ export class RecordedSource implements BatchSource {
         const taken = Math.min(count, to - sequence + 1)
         for (const event of this.#decoder.take(sequence, taken, bytes, start).events) events.push(event)
         this.#next = sequence + taken
-        return events.length < BATCH_EVENTS && this.#next <= to
+        return events.length < batchEvents && this.#next <= to
       })
     }
     const { position } = this.#decoder
