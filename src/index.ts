@@ -33,7 +33,6 @@ export { type ErrorCode, SeqcastError } from './core/errors.js'
 export { type LogFields, type Logger, silentLogger } from './core/log.js'
 export { Prng } from './core/prng.js'
 export type { GroupAddress } from './net/interfaces.js'
-export type { EventLog, EventLogReader, RunVisitor } from './protocol/event-log.js'
 export {
   defineProjection,
   type KeyOf,
@@ -46,7 +45,18 @@ export {
   type TableDefinitions,
   type TablesOf,
 } from './projection/definition.js'
-export { type ReplayOptions, type ReplayReport, replayComponent } from './replay/replay.js'
+export type { EventLog, EventLogReader, RunVisitor } from './protocol/event-log.js'
+export type { PlayedComponent } from './replay/player.js'
+export {
+  type ReplayBounds,
+  type ReplayOptions,
+  type ReplayReport,
+  replayComponent,
+  replaySystem,
+  type SystemReplayOptions,
+} from './replay/replay.js'
+export { type Change, type Difference, diffValues } from './replay/state-diff.js'
+export { type PathStep, pathText, type StatePath } from './replay/state-path.js'
 export { type ComponentRole, type ComponentRoleOptions, startComponent } from './runtime/component-role.js'
 export {
   DEFAULT_COMMAND_GROUP,

@@ -1,19 +1,21 @@
 /** `inspect`, and `replay` by hand: what a state was, what changed it, and why. */
-import { test } from 'tap'
+import { t as root, test } from 'tap'
 import { type Stage, stage } from '../fixtures/processes.js'
 import { ORDER_MANAGER, ORDER_ROUTER, recordOrders } from '../fixtures/recorded-orders.js'
 
 const json = (lines: readonly string[]): Record<string, unknown>[] => lines.map((line) => JSON.parse(line))
 
-async function recorded(t: Parameters<typeof stage>[0]) {
-  const s: Stage = await stage(t)
+async function record() {
+  const s: Stage = await stage(root)
   const orders = await recordOrders(s.path('store'))
   const of = ['--dir', s.path('store'), '--session', orders.session, '--run', ORDER_MANAGER]
   return { ...s, ...orders, inspect: ['inspect', ...of], replay: ['replay', ...of] }
 }
 
+const recording = record()
+
 test('the state at a moment', async (t) => {
-  const s = await recorded(t)
+  const s = await recording
   const at = s.sequences.get(103) ?? 0
   const end = json((await s.run([...s.inspect, '--json'])).lines)
   t.match(end, [
@@ -38,7 +40,7 @@ test('the state at a moment', async (t) => {
 })
 
 test('what changed between two moments', async (t) => {
-  const s = await recorded(t)
+  const s = await recording
   const [from, to] = [s.sequences.get(102) ?? 0, s.sequences.get(104) ?? 0]
   const diff = json((await s.run([...s.inspect, '--diff', String(from), String(to), '--json'])).lines)
   t.match(diff, [{ component: 'order-manager', from, to, total: 5 }])
@@ -55,7 +57,7 @@ test('what changed between two moments', async (t) => {
 })
 
 test('why an order is as it is', async (t) => {
-  const s = await recorded(t)
+  const s = await recording
   const why = json((await s.run([...s.inspect, '--run', ORDER_ROUTER, '--why', 'orderId=104', '--json'])).lines)
   t.match(why, [
     {
@@ -86,7 +88,7 @@ test('why an order is as it is', async (t) => {
 })
 
 test('step by step', async (t) => {
-  const s = await recorded(t)
+  const s = await recording
   const at = s.sequences.get(102) ?? 0
   const orders = `g ${at - 1}\n\np open\nu\nn 2\nb payload.orderId === 104\nc\nw open[105]\nc\nc\nt\nq\nn\n`
   const stepped = await s.run([...s.replay, '--step', '--json'], orders)
@@ -117,7 +119,7 @@ test('step by step', async (t) => {
 })
 
 test('up to a breakpoint', async (t) => {
-  const s = await recorded(t)
+  const s = await recording
   const stop = await s.run([...s.replay, '--break', 'state.open.size === 3', '--path', 'open'])
   t.equal(stop.status, 0, stop.stderr)
   t.match(stop.lines[0], 'stopped: state.open.size === 3')
@@ -139,7 +141,7 @@ test('up to a breakpoint', async (t) => {
 })
 
 test('from a checkpoint', async (t) => {
-  const s = await recorded(t)
+  const s = await recording
   const report = json((await s.run([...s.replay, '--from-checkpoint', '--json'])).lines)
   t.match(report, [{ after: s.checkpointAt, sequence: s.lastSequence, digest: s.digest, digestsVerified: 1 }])
   const two = await s.run([...s.replay, '--run', ORDER_ROUTER, '--from-checkpoint'])
@@ -156,7 +158,7 @@ test('from a checkpoint', async (t) => {
 })
 
 test('wrong usage', async (t) => {
-  const s = await recorded(t)
+  const s = await recording
   const wrong: [string[], number, string][] = [
     [[...s.inspect, '--at', '1', '--why', '1'], 2, 'E_USAGE'],
     [[...s.inspect, '--at', 'noon'], 2, 'E_CONFIG'],
