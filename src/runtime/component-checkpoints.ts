@@ -9,6 +9,7 @@
 import { hashOf } from '../component/context.js'
 import type { Component } from '../component/definition.js'
 import type { ComponentHost } from '../component/host.js'
+import { LargeTables } from '../component/large/large-tables.js'
 import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import { CheckpointStore } from '../store/checkpoint-store.js'
@@ -16,6 +17,7 @@ import type { Checkpoint } from '../wire/checkpoint.js'
 import { type CheckpointSource, fetchCheckpoint } from './checkpoint-fetch.js'
 import { CheckpointPort } from './checkpoint-port.js'
 import type { DutyCycle } from './duty-cycle.js'
+import { type CheckpointKeeper, hasLargeMaps, LargeCheckpoints } from './large-checkpoints.js'
 import type { Platform } from './platform.js'
 
 export interface CheckpointOptions {
@@ -56,7 +58,8 @@ export class ComponentCheckpoints {
   /** Spreads the replicas of a component, so that they do not pause at the same event. */
   readonly #phaseEvents: number
   #session: string
-  #store: CheckpointStore | undefined
+  #store: CheckpointKeeper | undefined
+  readonly #instance: string
   #port: CheckpointPort | undefined
   /** What a replica gave. */
   #fetched: Checkpoint | undefined
@@ -65,6 +68,8 @@ export class ComponentCheckpoints {
   #writing: Promise<void> | undefined
   #restUntilUs = Number.NEGATIVE_INFINITY
   #passiveHeardUs = Number.NEGATIVE_INFINITY
+  /** Of a session whose files are not open yet. */
+  #awaited: LargeTables | undefined
   /** A state that can't be kept: it is said once. */
   #isUnable = false
   /** At the end of the first run that reaches it, `onDue` is to be called. */
@@ -79,8 +84,9 @@ export class ComponentCheckpoints {
   ): Promise<ComponentCheckpoints> {
     const { directory, from } = options
     const { session, logger } = replica
-    const store = directory === undefined ? undefined : await CheckpointStore.open(directory, session, 'write')
-    const checkpoints = new ComponentCheckpoints(component, replica, options, store, platform)
+    const isLarge = hasLargeMaps(component)
+    const keeper = directory === undefined ? undefined : await openKeeper(directory, component, replica, isLarge)
+    const checkpoints = new ComponentCheckpoints(component, replica, options, keeper, platform)
     if (from === undefined) return checkpoints
     const newerThan = checkpoints.newestSequence
     const wanted = { from, session, component: component.name, newerThan, logger }
@@ -92,16 +98,22 @@ export class ComponentCheckpoints {
     component: Component,
     { session, instance, logger }: Replica,
     options: CheckpointOptions,
-    store: CheckpointStore | undefined,
+    store: CheckpointKeeper | undefined,
     platform: Platform,
   ) {
     this.#component = component
     this.#session = session
+    this.#instance = instance
     this.#options = options
     this.#store = store
     this.#logger = logger
     this.#platform = platform
     this.#phaseEvents = hashOf(instance) % options.every
+  }
+
+  /** Files behind the large maps of the state; undefined where it has none, or nowhere to put them. */
+  get large(): LargeTables | undefined {
+    return this.#store instanceof LargeCheckpoints ? this.#store.tables : this.#awaited
   }
 
   /** Of those that are written; 0 where there is none. */
@@ -134,6 +146,7 @@ export class ComponentCheckpoints {
     for (const candidate of this.#candidates(below)) {
       try {
         const checkpoint = candidate.read()
+        if (this.#store instanceof LargeCheckpoints) this.#store.begin(candidate.sequence)
         const host = make(checkpoint)
         this.#schedule(host.nextSequence)
         return [host, checkpoint]
@@ -142,6 +155,7 @@ export class ComponentCheckpoints {
         this.#refused(candidate.sequence, thrown.message)
       }
     }
+    if (this.#store instanceof LargeCheckpoints) this.#store.begin(undefined)
     const host = make()
     this.#schedule(host.nextSequence)
     return [host, undefined]
@@ -178,6 +192,7 @@ export class ComponentCheckpoints {
     this.#schedule(host.nextSequence)
     try {
       this.#pending = host.checkpoint(event)
+      this.large?.seal()
     } catch (thrown) {
       this.#unable(thrown)
       return
@@ -206,6 +221,8 @@ export class ComponentCheckpoints {
     this.#fetched = undefined
     this.dueSequence = Number.POSITIVE_INFINITY
     const { directory } = this.#options
+    // The host of the new session is made at once, its files take a while; until they are there, all is in memory.
+    this.#awaited = this.#store instanceof LargeCheckpoints ? new LargeTables() : undefined
     this.#move(directory, session).catch((error: unknown) => this.#failed(error))
   }
 
@@ -225,18 +242,22 @@ export class ComponentCheckpoints {
   async #move(directory: string | undefined, session: string): Promise<void> {
     await this.#leave()
     if (directory === undefined || this.#session !== session) return
-    const store = await CheckpointStore.open(directory, session, 'write')
+    const replica = { session, instance: this.#instance, logger: this.#logger }
+    const awaited = this.#awaited
+    const store = await openKeeper(directory, this.#component, replica, awaited !== undefined, awaited)
     if (this.#session !== session) {
       await store.close()
       return
     }
     this.#store = store
+    this.#awaited = undefined
     this.#schedule(1)
   }
 
   /** The newest one that is written and sound. */
   #newest(): Checkpoint | undefined {
     const { name } = this.#component
+    if (this.large !== undefined) return undefined // Its rows would be missing.
     for (const { sequence } of this.#store?.list(name).reverse() ?? []) {
       try {
         return this.#store?.read(name, sequence)
@@ -262,17 +283,19 @@ export class ComponentCheckpoints {
     if (this.#store === undefined || this.#isUnable) return
     const { every } = this.#options
     const periods = Math.floor((nextSequence - this.#phaseEvents) / every) + 1
-    this.dueSequence = this.#phaseEvents + periods * every
+    const due = this.#phaseEvents + periods * every
+    this.dueSequence = due - nextSequence < every / 2 ? due + every : due
   }
 
   #mayTake(host: ComponentHost, nowUs: number): boolean {
-    if (this.#pending !== undefined || this.#writing !== undefined || nowUs < this.#restUntilUs || !host.isSeeded)
-      return false
+    if (this.#pending !== undefined || this.#writing !== undefined || !host.isSeeded) return false
+    // What changed in large maps is in memory until then.
+    if (nowUs < this.#restUntilUs && this.large === undefined) return false
     if (host.state === 'active') return nowUs - this.#passiveHeardUs > COMPANY_US
     return host.state === 'standby' || host.state === 'rewinding'
   }
 
-  async #write(store: CheckpointStore, checkpoint: Checkpoint): Promise<void> {
+  async #write(store: CheckpointKeeper, checkpoint: Checkpoint): Promise<void> {
     const { component, sequence, bodyBytes: bytes } = checkpoint.header
     try {
       await store.write(checkpoint)
@@ -303,4 +326,15 @@ export class ComponentCheckpoints {
     const fields = { component: this.#component.name, error: messageOf(thrown), hint }
     this.#logger.warn(fields, 'checkpoint: none can be taken, the component goes on without')
   }
+}
+
+function openKeeper(
+  directory: string,
+  component: Component,
+  { session, instance, logger }: Replica,
+  isLarge: boolean,
+  awaited?: LargeTables,
+): Promise<CheckpointKeeper> {
+  if (!isLarge) return CheckpointStore.open(directory, session, 'write')
+  return LargeCheckpoints.open(directory, { session, component: component.name, instance }, logger, awaited)
 }

@@ -58,7 +58,7 @@ export async function benchCheckpoint(options: CheckpointBenchOptions): Promise<
     const ports = ['--request-port', '0', '--rewind-port', '0']
     children.push(await BenchChild.role(['store', '--dir', directory, ...ports, ...common], 'recording'))
     const requestPort = String(await freeUdpPort())
-    children.push(await BenchChild.role(['sequencer', '--request-port', requestPort, ...common], 'active'))
+    children.push(await BenchChild.role(['sequencer', '--request-port', requestPort, ...common], 'settled'))
     onStep()
     const restart = async (flags: readonly string[]): Promise<number> => {
       const startMs = performance.now()
