@@ -15,6 +15,11 @@ export function noteDropped(directory: string, session: string, successor: strin
   writeFileSynced(join(directory, FILE), `${JSON.stringify({ ...readDropped(directory), [session]: successor })}\n`)
 }
 
+/** True where the session is noted: it was complete, and another one went on from it. */
+export function wasDropped(directory: string, session: string): boolean {
+  return readDropped(directory)[session] !== undefined
+}
+
 /** @throws SeqcastError E_SESSION_EXISTS where the session was recorded here, went on in another one, and was dropped */
 export function refuseDropped(directory: string, session: string): void {
   const dropped = readDropped(directory)

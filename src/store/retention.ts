@@ -7,15 +7,17 @@ import { join } from 'node:path'
 import { systemCodeOf } from '../core/errors.js'
 import { IMPORT_PREFIX } from './archive/import-place.js'
 import type { SessionSummary, UnreadableSession } from './catalogue.js'
-import { noteDropped } from './dropped-sessions.js'
+import { noteDropped, wasDropped } from './dropped-sessions.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
-import { directoryNameOf, sessionPath } from './session-directory.js'
+import { directoryNameOf, isSessionDirectory, sessionOfDirectory, sessionPath } from './session-directory.js'
 import { acquireLock, holderPid } from './session-lock.js'
 import { type SeedState, seedStateOf } from './session-seed.js'
 import { syncDirectory } from './synced-file.js'
 
 /** A file of this name in a session's directory keeps the session; what is in it is shown as the reason. */
 export const PIN_FILE = 'keep'
+/** The directory of a session's checkpoints, see checkpoint-store.ts. */
+const CHECKPOINTS = 'checkpoints'
 const DROPPED_PREFIX = '.dropped-'
 /** An import that has not begun to record is younger than this. */
 const LEFT_BEHIND_MS = 3_600_000
@@ -48,24 +50,34 @@ export interface Recordings {
   readonly unreadable: readonly UnreadableSession[]
 }
 
+/** What may go, or not. */
+interface Candidate extends Pick<Decision, 'session' | 'successor' | 'bytes' | 'lastTimeUs'> {
+  /** Why it has to stay; undefined where it may go. */
+  needed(): Promise<string | undefined>
+}
+
 /** Decides for each session of a directory. Nothing is changed. */
 export async function planRetention(
   directory: string,
   { sessions, unreadable }: Recordings,
   limits: RetentionLimits,
 ): Promise<Decision[]> {
-  const oldestFirst = [...sessions].sort((a, b) => a.lastTimeUs - b.lastTimeUs || (a.session < b.session ? -1 : 1))
   const decisions: Decision[] = unreadable.map(({ session, problem }) => ({
     ...{ session, successor: '', drop: false, reason: `it can't be read: ${problem}`, lastTimeUs: 0 },
     bytes: bytesOf(sessionPath(directory, session)),
   }))
-  let leftBytes = decisions.reduce((sum, { bytes }) => sum + bytes, 0)
-  const sized = oldestFirst.map((summary) => ({ summary, bytes: bytesOf(sessionPath(directory, summary.session)) }))
-  for (const { bytes } of sized) leftBytes += bytes
-  for (const { summary, bytes } of sized) {
-    const { session, successor, lastTimeUs } = summary
-    const wish = wishOf(summary, leftBytes, limits)
-    const need = wish.drop ? await needOf(directory, summary, oldestFirst, limits) : undefined
+  const recorded = [...sessions].sort(oldestFirst)
+  const candidates: Candidate[] = recorded.map((summary) => ({
+    ...{ session: summary.session, successor: summary.successor, lastTimeUs: summary.lastTimeUs },
+    bytes: bytesOf(sessionPath(directory, summary.session)),
+    needed: () => needOf(directory, summary, recorded, limits),
+  }))
+  candidates.push(...checkpointsAlone(directory))
+  let leftBytes = [...decisions, ...candidates].reduce((sum, { bytes }) => sum + bytes, 0)
+  for (const candidate of candidates.sort(oldestFirst)) {
+    const { session, successor, bytes, lastTimeUs } = candidate
+    const wish = wishOf(lastTimeUs, leftBytes, limits)
+    const need = wish.drop ? await candidate.needed() : undefined
     const drop = wish.drop && need === undefined
     if (drop) leftBytes -= bytes
     decisions.push({ session, successor, drop, reason: need ?? wish.reason, bytes, lastTimeUs })
@@ -73,8 +85,34 @@ export async function planRetention(
   return decisions
 }
 
+function oldestFirst(
+  a: Pick<Candidate, 'session' | 'lastTimeUs'>,
+  b: Pick<Candidate, 'session' | 'lastTimeUs'>,
+): number {
+  return a.lastTimeUs - b.lastTimeUs || (a.session < b.session ? -1 : 1)
+}
+
+/** Of replicas on machines without a store. The newest are where a restart begins. */
+function checkpointsAlone(directory: string): Candidate[] {
+  const found = readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name)
+    const session = entry.isDirectory() ? sessionOfDirectory(entry.name) : undefined
+    if (session === undefined || isSessionDirectory(path)) return []
+    const data = statSync(join(path, CHECKPOINTS, 'data.mdb'), { throwIfNoEntry: false })
+    return data === undefined ? [] : [{ session, lastTimeUs: Math.floor(data.mtimeMs * 1000), path }]
+  })
+  const newest = found.sort(oldestFirst).at(-1)
+  return found.map(({ session, lastTimeUs, path }) => ({
+    ...{ session, successor: '', lastTimeUs, bytes: bytesOf(path) },
+    needed: async () => {
+      const pin = pinOf(path)
+      return pin !== undefined ? `pinned: ${pin}` : session === newest?.session ? 'the newest checkpoints' : undefined
+    },
+  }))
+}
+
 function wishOf(
-  { lastTimeUs }: SessionSummary,
+  lastTimeUs: number,
   allBytes: number,
   { olderThanUs = 0, largerThanBytes = Number.POSITIVE_INFINITY }: RetentionLimits,
 ): { drop: boolean; reason: string } {
@@ -87,17 +125,17 @@ function wishOf(
 async function needOf(
   directory: string,
   summary: SessionSummary,
-  oldestFirst: readonly SessionSummary[],
+  recorded: readonly SessionSummary[],
   { includeOpen = false }: RetentionLimits,
 ): Promise<string | undefined> {
   const { session, heldByPid, ended, successor } = summary
   const pin = pinOf(sessionPath(directory, session))
   if (pin !== undefined) return `pinned: ${pin}`
   if (heldByPid !== undefined) return `process ${heldByPid} has it open for writing`
-  if (summary === oldestFirst.at(-1)) return 'the newest session'
+  if (summary === recorded.at(-1)) return 'the newest session'
   if (!ended && !includeOpen) return 'it has not ended, so it may be gone on with (--include-open)'
-  if (successor === '') return undefined
-  const next = oldestFirst.find((other) => other.session === successor)
+  if (successor === '' || wasDropped(directory, successor)) return undefined
+  const next = recorded.find((other) => other.session === successor)
   if (next === undefined) return `its successor ${successor} is not recorded here, and may have to read it`
   const seed = await seedOf(directory, successor)
   return seed.isComplete ? undefined : `its successor ${successor} still needs it: ${seed.reason}`

@@ -1,8 +1,9 @@
 /** What retention drops, what it keeps, and why; and how sessions that go on from each other are checked. */
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { Catalogue } from '../../src/store/catalogue.js'
+import { CheckpointStore } from '../../src/store/checkpoint-store.js'
 import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
 import { clearLeftBehind, dropSession, planRetention, type RetentionLimits } from '../../src/store/retention.js'
 import { type ChainLink, chainProblems } from '../../src/store/session-chain.js'
@@ -210,4 +211,31 @@ test('a log that was retired is read on, and its session can be dropped', async 
   await again.retire()
   await again.close()
   t.equal((await LmdbEventLog.open({ directory, session: 'S3' })).lastHolder, 'clean')
+})
+
+test('a pinned session may go when the one after it has gone; checkpoints without a recording go by age', async (t) => {
+  const directory = place(t)
+  await threeSessions(directory)
+  const pin = join(sessionPath(directory, 'S1'), 'keep')
+  writeFileSync(pin, '')
+  t.match(await plan(directory, everything), { S1: 'pinned: the file keep is in its directory', S2: 'dropped' })
+  dropSession(directory, { session: 'S2', successor: 'S3' })
+  rmSync(pin)
+  t.match(await plan(directory, everything), { S1: 'dropped' })
+
+  const elsewhere = place(t)
+  for (const [session, day] of [
+    ['S1', 1],
+    ['S2', 2],
+    ['S3', 3],
+  ] as const) {
+    const store = await CheckpointStore.open(elsewhere, session, 'write')
+    await store.close()
+    const seconds = dayUs(day) / 1e6
+    utimesSync(join(sessionPath(elsewhere, session), 'checkpoints', 'data.mdb'), seconds, seconds)
+  }
+  t.strictSame(await plan(elsewhere, everything), { S1: 'dropped', S2: 'dropped', S3: 'the newest checkpoints' })
+  t.match(await plan(elsewhere, { olderThanUs: dayUs(2) }), { S1: 'dropped', S2: 'within the limits' })
+  dropSession(elsewhere, { session: 'S1', successor: '' })
+  t.strictSame(readdirSync(elsewhere).sort(), ['S2', 'S3'])
 })
