@@ -5,18 +5,49 @@ import { Player } from '../replay/player.js'
 import { stateToJson } from '../replay/state-json.js'
 import { pathText } from '../replay/state-path.js'
 import { lineText } from '../replay/state-text.js'
+import { linksOf } from '../store/session-chain.js'
+import { readAbout, sessionPath } from '../store/session-directory.js'
 import type { InspectJob } from './inspect-job.js'
 import { eventLine, eventToJson, LONG_LINE, partLines, partToJson, timeText } from './moment-text.js'
 import { bold, count, dim, plural, print } from './output.js'
 import { startProgress } from './progress-bar.js'
-import { type RangeFlags, rangeOf } from './range.js'
-import { beginAt } from './recording.js'
+import { type Range, type RangeFlags, rangeOf } from './range.js'
+import { beginAt, openEvents } from './recording.js'
 
-/** @throws SeqcastError */
-export async function inspectWhy(job: InspectJob, keys: readonly string[], flags: RangeFlags): Promise<void> {
+/**
+ * @param isChain the sessions before it, too, as far as they are recorded; a range is of the session that was named
+ * @throws SeqcastError
+ */
+export async function inspectWhy(
+  job: InspectJob,
+  keys: readonly string[],
+  flags: RangeFlags,
+  isChain: boolean,
+): Promise<void> {
+  if (isChain) await inspectBefore(job, keys, linksOf(job.log).predecessor)
+  await inspectOne(job, keys, rangeOf(job.log, flags))
+}
+
+/** The oldest session first: that is the order in which things happened. */
+async function inspectBefore(job: InspectJob, keys: readonly string[], session: string): Promise<void> {
+  if (session === '') return
+  if (readAbout(sessionPath(job.dir, session)) === undefined) {
+    job.logger.warn({ session, dir: job.dir }, `session ${session}, from which it goes on, is not recorded here`)
+    return
+  }
+  const log = await openEvents(job.dir, session)
+  try {
+    await inspectBefore(job, keys, linksOf(log).predecessor)
+    await inspectOne({ ...job, session, log }, keys, rangeOf(log, {}))
+    if (!job.json) process.stdout.write('\n')
+  } finally {
+    await log.close()
+  }
+}
+
+async function inspectOne(job: InspectJob, keys: readonly string[], { from, to }: Range): Promise<void> {
   const { session, log, guard, logger, json, limit } = job
   const entities = keys.map(parseEntity)
-  const { from, to } = rangeOf(log, flags)
   // What had changed it before would not be told, so it is played from the first event on.
   const components = await beginAt(log, job.components, { ...job, fromCheckpoint: undefined, atMost: to }, logger)
   // Each event is played twice; see `auditTrail`.
@@ -40,20 +71,20 @@ export async function inspectWhy(job: InspectJob, keys: readonly string[], flags
     maxEntries: limit,
     progress: (sequence) => bar.update((pass - 1) * to + sequence),
   }).finally(() => bar.stop())
-  if (json) printJson(trail)
+  if (json) printJson(session, trail)
   else process.stdout.write(`${textOf(job, keys.join(', '), trail, from, to)}\n`)
 }
 
-function printJson({ entries, states, total, sequence }: Trail): void {
+function printJson(session: string, { entries, states, total, sequence }: Trail): void {
   for (const { event, isNamed, parts } of entries) {
-    print(true, { ...eventToJson(event), isNamed, parts: parts.map(partToJson) }, () => '')
+    print(true, { session, ...eventToJson(event), isNamed, parts: parts.map(partToJson) }, () => '')
   }
   const now = states.map(({ component, found, timers }) => ({
     component,
     found: found.map(({ path, value }) => ({ path: pathText(path), value: stateToJson(value) })),
     timers,
   }))
-  print(true, { sequence, total, left: total - entries.length, now }, () => '')
+  print(true, { session, sequence, total, left: total - entries.length, now }, () => '')
 }
 
 function textOf(job: InspectJob, keys: string, trail: Trail, from: number, to: number): string {

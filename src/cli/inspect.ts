@@ -14,6 +14,7 @@ export const inspectCommand = new Command('inspect')
   .option('--at <moment>', 'after this event, or the last one at or before this time (default: the end)')
   .option('--diff <moment...>', 'twice: what is different at the second from the first')
   .option('--why <key...>', 'each event that names this entity, or changed it: 42, or orderId=42')
+  .option('--chain', 'with --why: also in the sessions before this one, as far as they are recorded')
   .option('--path <path>', 'only this part of the state, as orders[42].shares')
   .option('--from-seq <sequence>', 'with --why: first event that is told')
   .option('--to-seq <sequence>', 'with --why: last event')
@@ -30,7 +31,7 @@ export const inspectCommand = new Command('inspect')
   .addOption(new Option('--log-level <level>', 'on stderr (default: warn)').choices([...LOG_LEVELS]))
   .option('--json', 'one JSON object a component, or an event with --why, for machines')
   .action(async (flags: Record<string, unknown>) => {
-    const { run, diff, why, fromCheckpoint, ...others } = flags
+    const { run, diff, why, chain, fromCheckpoint, ...others } = flags
     const configuration = readConfiguration(others, TOOL_DEFAULTS)
     const { dir = '', session, json, at, path, limit, option = [], guard = true, checkpoints } = configuration
     const asked = [at, diff, why].filter((flag) => flag !== undefined)
@@ -47,7 +48,7 @@ export const inspectCommand = new Command('inspect')
       }
       if (why !== undefined) {
         const { inspectWhy } = await import('./inspect-why.js')
-        await inspectWhy({ ...job, limit: limit ?? 1_000 }, textsOf(why), configuration)
+        await inspectWhy({ ...job, limit: limit ?? 1_000 }, textsOf(why), configuration, chain === true)
       } else if (diff !== undefined) {
         const { inspectDifference } = await import('./inspect-diff.js')
         const [first, second, ...more] = textsOf(diff)
