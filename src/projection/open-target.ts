@@ -10,7 +10,7 @@ import { PostgresTarget } from './postgres-target.js'
 import type { BesideTarget, Target } from './target.js'
 
 export interface TargetAddress {
-  readonly kind: 'postgres' | 'lmdb'
+  readonly kind: 'postgres' | 'local'
   /** The address of a server, or a directory. */
   readonly at: string
   /** Of PostgreSQL: the schema; default: the projection's name. */
@@ -29,27 +29,27 @@ export function parseTarget(text: string, schema?: string): TargetAddress {
     })
   }
   if (/^postgres(ql)?:\/\//.test(text)) return { kind: 'postgres', at: text, schema }
-  if (/^lmdb:./.test(text)) return { kind: 'lmdb', at: text.slice('lmdb:'.length) }
+  if (/^lmdb:./.test(text)) return { kind: 'local', at: text.slice('lmdb:'.length) }
   throw new SeqcastError('E_CONFIG', `--to '${text.replace(/:[^:@/]*@/, ':***@')}' is no place for a projection`, {
     hint: 'give postgres://USER@HOST/DATABASE, or lmdb:DIR',
   })
 }
 
 export function openTarget(projection: Projection, address: TargetAddress, logger: Logger): Target {
-  if (address.kind === 'lmdb') return new LmdbTarget(projection, address.at, 'write')
+  if (address.kind === 'local') return new LmdbTarget(projection, address.at, 'write')
   return new PostgresTarget(projection, { url: address.at, schema: schemaOf(projection, address), logger })
 }
 
 /** Only to read rows: it changes nothing, and waits for nobody. */
 export function openReader(projection: Projection, address: TargetAddress, logger: Logger): Target {
-  if (address.kind === 'lmdb') return new LmdbTarget(projection, address.at, 'read')
+  if (address.kind === 'local') return new LmdbTarget(projection, address.at, 'read')
   const schema = schemaOf(projection, address)
   return new PostgresTarget(projection, { url: address.at, schema, logger, readOnly: true })
 }
 
 /** What readers do not see before it is swapped. */
 export function openBeside(projection: Projection, address: TargetAddress, logger: Logger): BesideTarget {
-  if (address.kind === 'lmdb') return new LmdbTarget(projection, address.at, 'beside')
+  if (address.kind === 'local') return new LmdbTarget(projection, address.at, 'beside')
   return new PostgresBeside(projection, { url: address.at, schema: schemaOf(projection, address), logger })
 }
 
