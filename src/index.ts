@@ -20,6 +20,8 @@ export {
 } from './component/definition.js'
 export type { FieldDescriptor, MessageDescriptor, SchemaDescriptor } from './component/descriptor.js'
 export { digestHex, digestOf } from './component/digest.js'
+export type { LargeKey } from './component/large/large-key.js'
+export { LargeMap, largeMap } from './component/large/large-map.js'
 export { defineSchema, type EventName, type Schema, type UntypedSchema } from './component/schema.js'
 export {
   ComponentTest,

@@ -15,6 +15,7 @@ import { describePayload } from './describe.js'
 import { digestOf } from './digest.js'
 import { EventView } from './event-view.js'
 import { guard, refusePromise } from './guard.js'
+import { type LargeTables, requireNoFiles } from './large/large-tables.js'
 import { type Timer, Timers } from './timers.js'
 
 export interface ApplicationOptions {
@@ -22,6 +23,8 @@ export interface ApplicationOptions {
   readonly session: string
   /** Catch the machine's clock, randomness and timers inside handlers. */
   readonly guard: boolean
+  /** Files behind the large maps of the state. */
+  readonly large?: LargeTables
   /** Takes a command that a handler issued, under the event that is handled. @throws SeqcastError */
   readonly issue: (type: number, payload: Uint8Array) => void
   /** What `capture` of another one had returned: it goes on there. */
@@ -66,6 +69,8 @@ export class Application {
       },
     })
     this.state = restored === undefined ? component.state() : component.checkpoint.load(restored.value('state'))
+    if (options.large !== undefined) options.large.attach(this.state)
+    else if (restored !== undefined) requireNoFiles(this.state)
     if (restored !== undefined) this.#restore(restored)
   }
 

@@ -8,24 +8,27 @@
  * path to it, because two replicas could not be compared.
  */
 import { SeqcastError } from '../core/errors.js'
+import {
+  ARRAY,
+  ASCII,
+  BYTES,
+  DOUBLE,
+  FALSE,
+  INTEGER,
+  MAP,
+  NULL,
+  OBJECT,
+  OWN_FORM,
+  SET,
+  TRUE,
+  UNDEFINED,
+  UTF16,
+} from './canonical-tags.js'
+import { DIGESTED, hasOwnForm } from './large/own-form.js'
 
 /** Deeper nesting is refused: it would exhaust the stack. */
 const MAX_DEPTH = 500
 const CHUNK_BYTES = 64 * 1024
-
-const NULL = 0
-const UNDEFINED = 1
-const FALSE = 2
-const TRUE = 3
-const INTEGER = 4
-const DOUBLE = 5
-const ASCII = 6
-const UTF16 = 7
-const BYTES = 8
-const ARRAY = 9
-const OBJECT = 10
-const MAP = 11
-const SET = 12
 
 /** Takes the encoding piece by piece; a piece is valid during the call. */
 export type ChunkSink = (chunk: Uint8Array) => void
@@ -47,7 +50,8 @@ export function canonicalBytes(value: unknown): Uint8Array {
   return new Uint8Array(Buffer.concat(chunks))
 }
 
-class CanonicalEncoder {
+/** Encodes values one after the other. After an error it must not be used again. */
+export class CanonicalEncoder {
   readonly #sink: ChunkSink
   readonly #buffer = new Uint8Array(CHUNK_BYTES)
   readonly #view = new DataView(this.#buffer.buffer)
@@ -157,7 +161,12 @@ class CanonicalEncoder {
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): void {
-    if (Object.getPrototypeOf(map) !== Map.prototype) this.#refuseInstance(map)
+    if (Object.getPrototypeOf(map) !== Map.prototype) {
+      if (!hasOwnForm(map)) this.#refuseInstance(map)
+      this.#tag(OWN_FORM)
+      this.#bytes(map[DIGESTED]())
+      return
+    }
     this.#tagAndLength(MAP, map.size)
     for (const [key, value] of map) {
       this.#child('(key)', key)

@@ -7,6 +7,7 @@ import type { Checkpoint } from '../wire/checkpoint.js'
 import type { Carry } from './carry.js'
 import type { RevokedEffect } from './effects.js'
 import type { KeptOutside } from './kept-outside.js'
+import type { LargeTables } from './large/large-tables.js'
 import type { ComponentState } from './lifecycle.js'
 
 /** `replica`: follows a live session, and may become active. `replay`: computes and verifies, and says nothing. */
@@ -38,6 +39,8 @@ export interface HostOptions {
   readonly clock?: Clock
   /** Where to begin, instead of before the first event: the next event that it takes is the one after it. */
   readonly checkpoint?: Checkpoint
+  /** Files behind the large maps of the state. With a checkpoint, as they were when it was taken. */
+  readonly large?: LargeTables
   /** What `revoked` of the process's host before returned. */
   readonly survivors?: Survivors
   /** What `carryOver` of the process's host of the session before returned. Also for the hosts after a revocation. */

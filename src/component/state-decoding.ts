@@ -2,6 +2,8 @@
  * Reads what `encodeState` wrote. The bytes may be damaged, or a stranger's: whatever they say, nothing is read outside of them, what is
  * built is no larger than they are, and what is wrong is an exception that the caller of `decodeState` turns into a reason.
  */
+import type { LargeKey } from './large/large-key.js'
+import { type LargeMap, restoreLargeMap } from './large/large-map.js'
 import * as tag from './state-tags.js'
 
 /** The bytes are not an encoded state. */
@@ -81,6 +83,8 @@ class StateDecoder {
         return this.#named(kind === tag.BARE_OBJECT)
       case tag.SHAPED:
         return this.#shaped()
+      case tag.LARGE_MAP:
+        return this.#largeMap()
       default:
         throw new StateDamage(`tag ${kind} at ${this.#at - 1}`)
     }
@@ -108,6 +112,15 @@ class StateDecoder {
     const count = this.#count(2)
     for (let i = 0; i < count; i++) map.set(this.value(), this.value())
     if (map.size !== count) throw new StateDamage('a Map with one key twice')
+    return map
+  }
+
+  #largeMap(): LargeMap<LargeKey, unknown> {
+    const number = this.#objects.length
+    this.#objects.push(this) // Its place; nothing within refers to it.
+    const map = restoreLargeMap(this.value())
+    if (map === undefined) throw new StateDamage('a large map that is none')
+    this.#objects[number] = map
     return map
   }
 

@@ -5,6 +5,7 @@
  */
 import { SeqcastError } from '../core/errors.js'
 import { pathText } from './canonical.js'
+import { hasOwnForm, KEPT } from './large/own-form.js'
 import * as tag from './state-tags.js'
 
 const FIRST_BYTES = 64 * 1024
@@ -140,7 +141,12 @@ class StateEncoder {
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): void {
-    if (Object.getPrototypeOf(map) !== Map.prototype) this.#refuseInstance(map)
+    if (Object.getPrototypeOf(map) !== Map.prototype) {
+      if (!hasOwnForm(map)) this.#refuseInstance(map)
+      this.#tag(tag.LARGE_MAP)
+      this.encode(map[KEPT]())
+      return
+    }
     this.#tagAndLength(tag.MAP, map.size)
     for (const [key, value] of map) {
       this.#child('(key)', key)

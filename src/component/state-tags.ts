@@ -12,6 +12,7 @@
  * | 14, 15 | object, object without a prototype: number of properties u32, their names, their values |
  * | 16 | object of a known shape: its number u32, the values |
  * | 17 | an object that came before: its number u32, in the order of coming |
+ * | 18 | a large map: what it keeps, as a value |
  */
 
 export const NULL = 0
@@ -32,6 +33,7 @@ export const OBJECT = 14
 export const BARE_OBJECT = 15
 export const SHAPED = 16
 export const REFERENCE = 17
+export const LARGE_MAP = 18
 
 /** Deeper nesting is refused: it would exhaust the stack. */
 export const MAX_DEPTH = 500

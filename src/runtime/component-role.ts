@@ -21,6 +21,7 @@ import { type CheckpointOptions, ComponentCheckpoints } from './component-checkp
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink, type EventListener } from './event-link.js'
+import { hasLargeMaps } from './large-checkpoints.js'
 import { type Role, type RoleOptions, SILENCE_US, STATUS_EVERY_US } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
@@ -58,6 +59,10 @@ export async function startComponent(component: Component, options: ComponentRol
   const { checkpoints: wanted, platform = systemPlatform() } = options
   const checkpoints =
     wanted === undefined ? undefined : await ComponentCheckpoints.open(component, options, wanted, platform)
+  if (wanted?.directory === undefined && hasLargeMaps(component)) {
+    const message = 'large maps: all of them are kept in memory; checkpoints would give them files (--checkpoints DIR)'
+    options.logger.warn({ component: component.name }, message)
+  }
   const process = new ComponentProcess(component, { ...options, platform }, checkpoints)
   try {
     await process.open()
@@ -395,6 +400,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   #hostFrom(survivors: Survivors | undefined, checkpoint: Checkpoint | undefined): ComponentHost {
     const { instance, guard, datagramBytes, logger, observer } = this.#options
     const carry = this.#carry
+    const large = this.#checkpoints?.large
     return new ComponentHost(
       this.#component,
       {
@@ -413,6 +419,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
         ...(survivors === undefined ? {} : { survivors }),
         ...(checkpoint === undefined ? {} : { checkpoint }),
         ...(carry === undefined ? {} : { carry }),
+        ...(large === undefined ? {} : { large }),
       },
       {
         sendCommands: (packet) => this.#sendCommands(packet),
