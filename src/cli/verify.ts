@@ -8,12 +8,21 @@ import { startProgress } from './progress-bar.js'
 /** Of each session; the rest is counted. With `--json` all are there. */
 const SHOWN_PROBLEMS = 20
 
+interface Flags {
+  readonly dir: string
+  readonly session?: string
+  readonly checkpoints?: string
+  readonly json?: boolean
+}
+
 export const verifyCommand = new Command('verify')
   .description('check recorded sessions: checksums, holes, order, the time index, checkpoints, chains of sessions')
   .requiredOption('--dir <dir>', 'directory of the recorded sessions')
   .option('--session <id>', 'only this one (default: all)')
+  .option('--checkpoints <dir>', 'directory of the checkpoints (default: beside the recordings)')
   .option('--json', 'one JSON object a session, for machines')
-  .action(async ({ dir, session, json = false }: { dir: string; session?: string; json?: boolean }) => {
+  .action(async (flags: Flags) => {
+    const { dir, session } = flags
     const { Catalogue } = await import('../store/catalogue.js')
     const { withProblems } = await import('../store/verify.js')
     const { chainProblems } = await import('../store/session-chain.js')
@@ -24,11 +33,11 @@ export const verifyCommand = new Command('verify')
     let problems = 0
     for (const name of names) {
       const result = withProblems(
-        session === undefined ? await verifyAny(dir, name, json) : await verifyOne(dir, name, json),
+        session === undefined ? await verifyAny(flags, name) : await verifyOne(flags, name),
         chains.filter((problem) => problem.session === name),
       )
       problems += result.problemCount
-      print(json, result, () => resultText(result))
+      print(flags.json === true, result, () => resultText(result))
     }
     if (problems === 0) return
     throw new SeqcastError('E_VERIFY', `${plural(problems, 'problem')} in ${dir}`, {
@@ -38,9 +47,9 @@ export const verifyCommand = new Command('verify')
   })
 
 /** A session that can't be opened is a problem of that session: the walk goes on at the next. */
-async function verifyAny(dir: string, session: string, json: boolean): Promise<VerifyResult> {
+async function verifyAny(flags: Flags, session: string): Promise<VerifyResult> {
   try {
-    return await verifyOne(dir, session, json)
+    return await verifyOne(flags, session)
   } catch (error) {
     const unread = { firstSequence: 1, lastSequence: 0, packets: 0, events: 0, bytes: 0 }
     const detail = messageOf(error)
@@ -49,11 +58,12 @@ async function verifyAny(dir: string, session: string, json: boolean): Promise<V
   }
 }
 
-async function verifyOne(dir: string, session: string, json: boolean): Promise<VerifyResult> {
+async function verifyOne({ dir, checkpoints, json = false }: Flags, session: string): Promise<VerifyResult> {
   const { verifySession } = await import('../store/verify.js')
   let bar: ReturnType<typeof startProgress> | undefined
   try {
     return await verifySession(dir, session, {
+      ...(checkpoints === undefined ? {} : { checkpoints }),
       onProgress: ({ sequence, lastSequence }) => {
         bar ??= startProgress(`verifying ${session}`, 'events', lastSequence, json)
         bar.update(sequence)

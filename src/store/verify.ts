@@ -43,6 +43,8 @@ export interface VerifyResult {
 }
 
 export interface VerifyOptions {
+  /** Where the checkpoints are; default beside the recording. */
+  readonly checkpoints?: string
   readonly onProgress?: (progress: VerifyProgress) => void
   readonly signal?: AbortSignal
 }
@@ -65,7 +67,7 @@ export async function verifySession(
       await nextTurn()
     }
     options.onProgress?.({ sequence: reader.committedSequence, lastSequence: reader.committedSequence })
-    const problems = await checkpointProblems(directory, reader)
+    const problems = await checkpointProblems(options.checkpoints ?? directory, reader)
     return withProblems(walk.result(reader.statistics().packets), problems)
   } finally {
     await reader.close()
