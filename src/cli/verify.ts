@@ -31,17 +31,21 @@ export const verifyCommand = new Command('verify')
     if (names.length === 0) throw nothingThere(dir)
     const chains = chainProblems(sessions)
     let problems = 0
+    let isOnlyCheckpoints = true
     for (const name of names) {
       const result = withProblems(
         session === undefined ? await verifyAny(flags, name) : await verifyOne(flags, name),
         chains.filter((problem) => problem.session === name),
       )
       problems += result.problemCount
+      isOnlyCheckpoints &&= result.problems.every(({ reason }) => reason === 'checkpoint')
       print(flags.json === true, result, () => resultText(result))
     }
     if (problems === 0) return
     throw new SeqcastError('E_VERIFY', `${plural(problems, 'problem')} in ${dir}`, {
-      hint: 'move a damaged session away and let its store fill itself from another one',
+      hint: isOnlyCheckpoints
+        ? 'a start passes over them; remove the directory of the session’s checkpoints to be rid of them'
+        : 'move a damaged session away and let its store fill itself from another one',
       fields: { dir, problems },
     })
   })
