@@ -52,7 +52,15 @@ export async function playTo(job: InspectJob, player: Player, sequence: number):
   } finally {
     bar.stop()
   }
-  for (const { failure } of player.parts) if (failure !== undefined) throw failure
+  for (const { failure } of player.parts) if (failure !== undefined) throw withMoment(failure)
+}
+
+/** The last state that there is to look at is the one before the failure. */
+function withMoment(failure: SeqcastError): SeqcastError {
+  const { code, message, hint, fields, cause } = failure
+  if (typeof fields.sequence !== 'number') return failure
+  const before = `--at ${fields.sequence - 1} shows the state before it`
+  return new SeqcastError(code, message, { hint: hint === undefined ? before : `${before}; ${hint}`, fields, cause })
 }
 
 /** A recorded event; undefined before the first. */

@@ -25,3 +25,15 @@ export function startProgress(what: string, unit: string, total: number, quiet: 
   bar.start(total, 0)
   return { update: (done) => bar.update(Math.min(done, total)), stop: () => bar.stop() }
 }
+
+/** A bar that comes with the first word of progress: for work that is mostly short. */
+export function lazyProgress(what: string, unit: string, total: number, quiet: boolean): ProgressBar {
+  let bar: ProgressBar | undefined
+  return {
+    update: (done) => {
+      bar ??= startProgress(what, unit, total, quiet)
+      bar.update(done)
+    },
+    stop: () => bar?.stop(),
+  }
+}

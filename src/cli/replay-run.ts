@@ -72,7 +72,7 @@ async function playThrough(
   })
   const seconds = (performance.now() - startedMs) / 1000
   const played = reports.map((report, i): Played => ({ report, ...identityOf(components[i]) }))
-  if (json) for (const each of played) print(true, jsonOf(session, each, seconds, pacer?.report()), () => '')
+  if (json) for (const each of played) print(true, jsonOf(session, range, each, seconds, pacer?.report()), () => '')
   else process.stdout.write(`${textOf(session, played, seconds, pacer?.report())}\n`)
   if (aborter.signal.aborted) process.exitCode = 130
   const failure = failureOf(played)
@@ -96,13 +96,14 @@ function failureOf(played: readonly Played[]): SeqcastError | undefined {
 
 function jsonOf(
   session: string,
+  { from, to }: Range,
   { name, after, report }: Played,
   seconds: number,
   pace: PaceReport | undefined,
 ): object {
   const { sequence, timeUs, digest, commandsVerified, digestsVerified, commandsLeft, ended, counters } = report
   return {
-    ...{ session, component: name, ended, after, sequence, timeUs, digest },
+    ...{ session, component: name, ended, from, to, after, sequence, timeUs, digest },
     ...{ commandsVerified, digestsVerified, commandsLeft, seconds },
     ...(pace === undefined ? {} : { paceSeconds: pace.seconds, paceDueSeconds: pace.dueSeconds }),
     counters,

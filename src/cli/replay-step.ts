@@ -9,6 +9,7 @@ import { type PlayedComponent, Player } from '../replay/player.js'
 import { Stepper } from '../replay/stepper.js'
 import type { LmdbLogReader } from '../store/lmdb-log-reader.js'
 import type { Configuration } from './configuration.js'
+import { lazyProgress, type ProgressBar } from './progress-bar.js'
 import type { Range } from './range.js'
 import { breakpointsOf, type Stops } from './replay-stops.js'
 import { StepConsole } from './step-console.js'
@@ -29,9 +30,11 @@ const MAX_CHANGES = 50
 export async function stepThrough(job: StepJob): Promise<void> {
   const { range, stops, configuration, log } = job
   const isAsking = process.stdin.isTTY === true
-  const open = (sequence: number): Promise<Stepper> => openStepper(job, sequence)
   const { json, session, path } = configuration
-  const console = new StepConsole({ log, range, json, session, path, open, isAsking }, await open(range.from - 1))
+  const bar = repeatedBar(`replaying ${session}`, range.to, json)
+  const open = (sequence: number): Promise<Stepper> => openStepper(job, sequence, bar)
+  const options = { log, range, json, session, path, open, isAsking, barOver: () => bar.stop() }
+  const console = new StepConsole(options, await open(range.from - 1))
   if (!stops.step) await console.toBreakpoint()
   if (!stops.step && !isAsking) {
     console.close()
@@ -53,6 +56,18 @@ export async function stepThrough(job: StepJob): Promise<void> {
   console.close()
 }
 
+/** A bar for each piece of work that takes long enough. */
+function repeatedBar(what: string, total: number, quiet: boolean): ProgressBar {
+  let bar = lazyProgress(what, 'events', total, quiet)
+  return {
+    update: (done) => bar.update(done),
+    stop: () => {
+      bar.stop()
+      bar = lazyProgress(what, 'events', total, quiet)
+    },
+  }
+}
+
 /** On a terminal a word that is wrong, and a component that fails, are told and do not end it. @returns false at the end */
 async function obey(console: StepConsole, line: string, isAsking: boolean): Promise<boolean> {
   try {
@@ -65,7 +80,8 @@ async function obey(console: StepConsole, line: string, isAsking: boolean): Prom
 }
 
 /** A stepper that has played up to an event. */
-async function openStepper({ log, begin, range, stops, configuration, logger }: StepJob, at: number): Promise<Stepper> {
+async function openStepper(job: StepJob, at: number, bar: ProgressBar): Promise<Stepper> {
+  const { log, begin, range, stops, configuration, logger } = job
   const { session, guard = true } = configuration
   const components = await begin(at)
   const stepper = new Stepper({
@@ -83,6 +99,7 @@ async function openStepper({ log, begin, range, stops, configuration, logger }: 
       components.map(({ component }) => component.schema),
     ),
     maxChanges: MAX_CHANGES,
+    progress: (sequence) => bar.update(sequence),
   })
   if (stepper.player.next <= at) await stepper.goTo(at)
   return stepper

@@ -20,6 +20,8 @@ export interface StepConsoleOptions {
   readonly path: string | undefined
   /** A stepper that has played up to an event. */
   readonly open: (sequence: number) => Promise<Stepper>
+  /** Called before anything is shown: the work for it is done. */
+  readonly barOver: () => void
   /** Somebody sits at a terminal. */
   readonly isAsking: boolean
 }
@@ -60,6 +62,7 @@ export class StepConsole {
   }
 
   begin(): void {
+    this.#options.barOver()
     const { range, session, isAsking, json } = this.#options
     if (json || !isAsking) return
     const names = this.#stepper.player.parts.map(({ name }) => bold(name)).join(', ')
@@ -68,6 +71,14 @@ export class StepConsole {
 
   /** @returns false where it is over. @throws SeqcastError E_USAGE for what it does not understand; what a component failed of */
   async obey(line: string): Promise<boolean> {
+    try {
+      return await this.#obey(line)
+    } finally {
+      this.#options.barOver()
+    }
+  }
+
+  async #obey(line: string): Promise<boolean> {
     const [, word = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(line) ?? []
     switch (word) {
       case '':
@@ -140,6 +151,7 @@ export class StepConsole {
   }
 
   #show(stop: Stop): void {
+    this.#options.barOver()
     const { event, why, breakpoint, parts } = stop
     if (this.#options.json) {
       const what = event === undefined ? { sequence: this.#at } : eventToJson(event)

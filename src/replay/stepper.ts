@@ -33,6 +33,8 @@ export interface StepperOptions {
   readonly breakpoints: readonly Breakpoint[]
   /** Changes that are told of each component. */
   readonly maxChanges: number
+  /** Called now and then while it plays, with the last event that was played. */
+  readonly progress?: (sequence: number) => void
 }
 
 const SLICE_RUNS = 256
@@ -105,6 +107,7 @@ export class Stepper {
     this.#pass()
     const before = this.player.next
     while (!isStopped && this.player.playEvents(last, SLICE_RUNS, visit)) {
+      if (!isStopped) this.#options.progress?.(this.player.next - 1)
       await new Promise((resolve) => setImmediate(resolve))
     }
     for (const { failure } of this.player.parts) if (failure !== undefined) throw failure
@@ -153,6 +156,7 @@ export class Stepper {
   /** Brings the second player to the event before the one at hand. */
   async #catchUp(): Promise<void> {
     while (this.#behind.playRuns(this.player.next - 2, SLICE_RUNS)) {
+      this.#options.progress?.(this.#behind.next - 1)
       await new Promise((resolve) => setImmediate(resolve))
     }
   }

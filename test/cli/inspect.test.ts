@@ -1,8 +1,10 @@
 /** `inspect`, and `replay` by hand: what a state was, what changed it, and why. */
+import { fileURLToPath } from 'node:url'
 import { t as root, test } from 'tap'
 import { type Stage, stage } from '../fixtures/processes.js'
 import { ORDER_MANAGER, ORDER_ROUTER, recordOrders } from '../fixtures/recorded-orders.js'
 
+const FAILING = fileURLToPath(new URL('../fixtures/failing-component.js', import.meta.url))
 const json = (lines: readonly string[]): Record<string, unknown>[] => lines.map((line) => JSON.parse(line))
 
 async function record() {
@@ -169,6 +171,9 @@ test('wrong usage', async (t) => {
     [[...s.replay, '--break', 'state.x = 1'], 2, 'E_USAGE'],
     [[...s.replay, '--from-time', '10:00', '--to-time', '09:00'], 2, 'E_USAGE'],
   ]
+  const failing = await s.run([...s.inspect.slice(0, 5), '--run', FAILING])
+  t.strictSame([failing.status, failing.code], [1, 'E_HANDLER'])
+  t.match(failing.stderr, `--at ${(s.sequences.get(103) ?? 0) - 1} shows the state before it`)
   const results = await Promise.all(wrong.map(([args]) => s.run(args)))
   for (const [i, [args, status, code]] of wrong.entries()) {
     t.strictSame([results[i]?.status, results[i]?.code], [status, code], args.slice(7).join(' '))
