@@ -3,22 +3,27 @@
  * stable and names a successor, the process that it belongs to is told.
  */
 import { SeqcastError } from '../core/errors.js'
+import { delay } from '../core/timers.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import type { SequencerState } from '../protocol/sequencer-types.js'
 import type { Predecessor } from '../protocol/session-opening.js'
+import type { StoreStatus } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { Outcome } from './outcome.js'
-import { readPredecessor } from './predecessor.js'
+import { readPredecessor, readSuccessor } from './predecessor.js'
 import { Reigning } from './reigning.js'
 import { RollDesk } from './roll-desk.js'
 import { SequencerCandidate } from './sequencer-candidate.js'
 import type { SequencerRoleOptions } from './sequencer-role.js'
 import type { SessionPort } from './session-port.js'
-import { type HeardStore, rebuildFrom } from './session-start.js'
+import { type HeardStore, type RewindSource, rebuildFrom } from './session-start.js'
 import { StoreWatch } from './store-watch.js'
+
+const HEAR_STORES_MS = 3_000
+const POLL_MS = 10
 
 export interface RunOptions {
   /** Those of the process, with this session's id. */
@@ -53,6 +58,7 @@ export class SequencerRun implements Agent {
   #alone: Sequencer | undefined
   #predecessor: Predecessor | undefined
   #isRolled = false
+  #isChecking = false
 
   static async open(run: RunOptions, output: RunOutput): Promise<SequencerRun> {
     const outcome = new Outcome()
@@ -85,7 +91,10 @@ export class SequencerRun implements Agent {
       () => sockets.close(),
       control.listen((message, address, nowUs) => {
         this.#directory.onControl(message, address, nowUs)
-        if (message.kind === 'store') this.#stores.onStore(message.body, nowUs)
+        if (message.kind === 'store') {
+          this.#stores.onStore(message.body, nowUs)
+          this.#requireNewest(message.body, address)
+        }
         this.#desk.onControl(message)
         this.#lookForEnd()
       }),
@@ -166,6 +175,20 @@ export class SequencerRun implements Agent {
     return Number.POSITIVE_INFINITY
   }
 
+  /**
+   * Without voters a start that hears no store begins anew, and one that comes later may say that the session had gone on. It is believed
+   * when its record says so.
+   */
+  #requireNewest({ name, successor = '', rewindPort }: StoreStatus, address: string): void {
+    const { options, cycle } = this.#run
+    if (successor === '' || this.#isChecking || !this.isActive || this.machine.sessionEnd !== undefined) return
+    this.#isChecking = true
+    void readSuccessor(this.session, { name, address, rewindPort }, options, cycle).then((found) => {
+      this.#isChecking = false
+      if (found === successor) this.outcome.failed(hasGoneOn(this.session, successor, name))
+    })
+  }
+
   #createAlone(): Sequencer {
     const { session } = this.#run.options
     const machine = this.#sockets.create((state, reason) => {
@@ -195,11 +218,15 @@ export class SequencerRun implements Agent {
     const { predecessor, options, cycle } = this.#run
     const session = machine.nextSequence === 1 ? predecessor : machine.missingPredecessor
     if (session === '') return
-    this.#predecessor ??= await readPredecessor(session, options.session, this.#sources(), options, cycle)
+    this.#predecessor ??= await readPredecessor(session, options.session, await this.#sources(), options, cycle)
     machine.goOnFrom(this.#predecessor)
   }
 
-  #sources(): { name: string; address: string; rewindPort: number }[] {
+  /** Stores speak ten times a second. */
+  async #sources(): Promise<RewindSource[]> {
+    const { timers } = this.#run.cycle.platform
+    for (let ms = 0; ms < HEAR_STORES_MS && this.#directory.stores().length === 0; ms += POLL_MS)
+      await delay(timers, POLL_MS)
     return this.#directory
       .stores()
       .map(({ address, rewindPort }) => ({ name: `${address}:${rewindPort}`, address, rewindPort }))
@@ -240,6 +267,17 @@ export class SequencerRun implements Agent {
     this.#isRolled = true
     this.#output.rolled(successor, this.isActive || this.#alone !== undefined)
   }
+}
+
+function hasGoneOn(session: string, successor: string, store: string): SeqcastError {
+  return new SeqcastError(
+    'E_SESSION_EXISTS',
+    `store ${store} has session ${session} to its end, and it goes on in ${successor}`,
+    {
+      hint: 'start the sequencer again, after its store: it follows to that session',
+      fields: { session, successor, store },
+    },
+  )
 }
 
 function mustStop(session: string, reason: string): SeqcastError {

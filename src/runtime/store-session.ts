@@ -31,6 +31,8 @@ import { type PromiseKeeper, StoreVoter } from './store-voter.js'
  * few milliseconds share one.
  */
 const ACKNOWLEDGE_EVERY_US = 1_500
+/** A store that hears no sequencer for so long asks others that have more. */
+const CATCH_UP_AFTER_US = 500_000
 /** An acknowledgement that comes this shortly before a status is due is one. */
 const STATUS_EARLY_US = 25_000
 
@@ -87,6 +89,9 @@ export class StoreSession implements Agent {
   #lastStatusUs = 0
   #lastAckUs = 0
   #isRolled = false
+  /** When a sequencer was heard, and when it was last tried to do without. */
+  #sequencerUs: number
+  #caughtUpUs: number
   /** The nonce of the request that is worked on, or 0. */
   #preparing = 0
   #isStopped = false
@@ -111,6 +116,8 @@ export class StoreSession implements Agent {
     this.#recorder = this.#createRecorder()
     this.#voter = options.voter === '' ? undefined : this.#createVoter(promises)
     this.#end = new StableEnd(log)
+    this.#sequencerUs = parts.cycle.enter()
+    this.#caughtUpUs = this.#sequencerUs
   }
 
   #createRecorder(): StoreRecorder {
@@ -230,12 +237,24 @@ export class StoreSession implements Agent {
     const believed = this.#believed(message, nowUs)
     if (believed === undefined) return
     if (believed.kind === 'sequencer') {
+      if (isSequencing(believed.body.state)) this.#sequencerUs = nowUs
       this.#recorder.onSequencer(believed.body)
       this.#end.onSequencer(believed.body)
-    } else if (believed.kind === 'store') this.#end.onStore(believed.body)
-    else if (believed.kind === 'adminRequest') this.#onPreparation(believed.body)
+    } else if (believed.kind === 'store') {
+      this.#end.onStore(believed.body)
+      this.#catchUp(believed.body, nowUs)
+    } else if (believed.kind === 'adminRequest') this.#onPreparation(believed.body)
     this.#voter?.onControl(believed, nowUs)
     this.#lookForEnd()
+  }
+
+  /** Where no sequencer speaks any more, nobody but a store tells that there is more of a session than is recorded here. */
+  #catchUp({ committedSequence }: StoreStatus, nowUs: number): void {
+    const { nextSequence } = this.log
+    if (committedSequence < nextSequence || this.#events?.receiver.state === 'rewinding') return
+    if (nowUs - Math.max(this.#sequencerUs, this.#caughtUpUs) < CATCH_UP_AFTER_US) return
+    this.#caughtUpUs = nowUs
+    this.#events?.reopen(nextSequence, true, 'another store has more, and no sequencer is heard')
   }
 
   #onPreparation({ action, instance, nonce }: AdminRequest): void {
