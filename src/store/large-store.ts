@@ -22,6 +22,7 @@ import {
   decodeCheckpointHeader,
   encodeCheckpointHeader,
 } from '../wire/checkpoint.js'
+import { problemOfEnvironment } from './lmdb-file-check.js'
 import { openTables, type Tables } from './lmdb-tables.js'
 import { checkOwner, sessionPath } from './session-directory.js'
 import { makeDirectorySynced } from './synced-file.js'
@@ -165,6 +166,8 @@ export class LargeStore {
 }
 
 async function openAt(path: string): Promise<LargeStore> {
+  const problem = problemOfEnvironment(path)
+  if (problem !== undefined) throw new Error(problem)
   makeDirectorySynced(path)
   return new LargeStore(path, await openTables(path, { mode: 'write', tables: ['rows', 'checkpoint'] }))
 }

@@ -1,0 +1,59 @@
+/**
+ * A component whose large map lies in files: killed at any time it goes on where its files are, and what it has come to is what a replay
+ * comes to that has all of it in memory.
+ */
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { test } from 'tap'
+import { cancels, OMS_PROTO, startSystem } from '../fixtures/processes.js'
+
+const ARCHIVE = fileURLToPath(new URL('../fixtures/large-component.js', import.meta.url))
+
+test('a large state outlives its process', async (t) => {
+  const s = await startSystem(t)
+  const checkpoints = ['--checkpoints', s.path('kept'), '--checkpoint-every', '300']
+  const startReplica = () => s.start('run', ARCHIVE, ...s.streams, ...checkpoints, '--json')
+  const send = async (first: number, count: number): Promise<void> => {
+    const sent = await s.run(['send', ...s.streams, '--proto', OMS_PROTO, '--json'], cancels(first, count))
+    t.equal(sent.status, 0, sent.stderr)
+  }
+
+  let replica = startReplica()
+  await replica.says('"state":"active"')
+  await send(1, 2_000)
+  await replica.says('checkpoint: written at event')
+  replica.child.kill('SIGKILL')
+  await replica.result()
+  replica = startReplica()
+  await replica.says('component: begins after event')
+  await replica.says('"state":"active"')
+  await send(1_801, 700) // Some of the keys come again.
+  t.equal((await s.run(['admin', 'digest', ...s.streams])).status, 0)
+  t.notOk(replica.stderr.includes('E_NONDETERMINISM'))
+
+  await t.test('files that are damaged are not used', async (t) => {
+    replica.child.kill('SIGKILL')
+    await replica.result()
+    const file = s.path(`kept/${s.session}/large/archive-a/data.mdb`)
+    t.ok(existsSync(file))
+    const handle = openSync(file, 'r+')
+    writeSync(handle, Buffer.alloc(16_384, 0x5a), 0, 16_384, 0)
+    closeSync(handle)
+    replica = startReplica()
+    await replica.says('"state":"active"')
+    t.match(replica.stderr, 'the files can’t be read and are dropped')
+    t.notMatch(replica.stderr, 'begins after event')
+    await send(4_000, 100)
+  })
+
+  t.equal((await replica.stop()).status, 0)
+  t.equal((await s.run(['admin', 'end-session', ...s.streams])).status, 0)
+  await s.sequencer.result()
+  t.equal((await s.store.stop()).status, 0)
+  const played = await s.run(['replay', '--dir', s.stored, '--session', s.session, '--run', ARCHIVE, '--json'])
+  t.equal(played.status, 0, played.stderr)
+  const said = JSON.parse(played.lines[0] ?? '')
+  t.match(said, { ended: 'complete', commandsLeft: 0 })
+  t.ok(said.digestsVerified > 4, `${said.digestsVerified} digests are those of a replay in memory`)
+  t.ok(said.commandsVerified > 250)
+})
