@@ -2,6 +2,7 @@ import { equal } from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { canonicalBytes } from '../../src/component/canonical.js'
+import { largeMap } from '../../src/component/large/large-map.js'
 import { areSame, copyState, diffValues } from '../../src/replay/state-diff.js'
 import { parsePath, pathText, valueAt } from '../../src/replay/state-path.js'
 
@@ -59,6 +60,23 @@ test('a queue that moves on is told as what left and what came', (t) => {
   t.strictSame(changes([1, 2, 3], [1, 2, 3, 4]), [['added', '[3]', 4]])
   t.strictSame(changes([1, 2, 3], [1, 9, 3]), [['changed', '[1]', 2, 9]])
   t.strictSame(changes([{ id: 1 }, { id: 2 }], [{ id: 2 }]), [['removed', '[0]', { id: 1 }]])
+  t.end()
+})
+
+test('a large map is compared as a Map', (t) => {
+  const large = largeMap<number, { shares: number }>('orders')
+  large.set(2, { shares: 20 })
+  large.set(1, { shares: 10 })
+  const before = copyState({ orders: large })
+  large.set(1, { shares: 11 })
+  large.delete(2)
+  large.set(3, { shares: 30 })
+  t.strictSame(changes(before, { orders: large }), [
+    ['changed', 'orders[1].shares', 10, 11],
+    ['removed', 'orders[2]', { shares: 20 }],
+    ['added', 'orders[3]', { shares: 30 }],
+  ])
+  t.equal(valueAt({ orders: large }, 'orders[3].shares').value, 30)
   t.end()
 })
 
