@@ -53,7 +53,6 @@ class LiveSource implements BatchSource {
   #control: ControlLink | undefined
   #events: EventLink | undefined
   #failure: SeqcastError | undefined
-  #hasEnded = false
   /** The stream's last event when it was first caught up with. */
   #caughtUpAt: number | undefined
   /** What was handed on; delivered again after a revocation, it is not. */
@@ -83,7 +82,7 @@ class LiveSource implements BatchSource {
       const batch = this.#take()
       if (batch !== undefined) return batch
       if (this.#isThrough()) {
-        if (this.#decoder.position.successor === '') return undefined
+        if (this.#handed.successor === '') return undefined
         await this.#follow()
       } else await this.#news()
     }
@@ -110,9 +109,9 @@ class LiveSource implements BatchSource {
     return untilCaughtUp && this.#caughtUpAt !== undefined && this.#handed.sequence >= this.#caughtUpAt
   }
 
-  /** All of the session was handed on. */
+  /** All of the session was handed on: its end is stable, for nothing else is. */
   #isThrough(): boolean {
-    return this.#hasEnded && this.#queue.size === 0
+    return this.#handed.successor !== undefined
   }
 
   async #follow(): Promise<void> {
@@ -130,7 +129,6 @@ class LiveSource implements BatchSource {
   async #join(position: Position): Promise<void> {
     this.#decoder = new EventDecoder(this.#options.projection, position)
     this.#queue = new StableQueue()
-    this.#hasEnded = false
     const { localStore, ...options } = this.#options
     const session = position.session
     const incarnation = this.#cycle.platform.random()
@@ -163,6 +161,7 @@ class LiveSource implements BatchSource {
       fail,
     )
     if (this.#reopenAt !== undefined) this.#reopen(this.#reopenAt)
+    else this.#onEnd()
   }
 
   #leave(): void {
@@ -178,6 +177,7 @@ class LiveSource implements BatchSource {
       const before = this.#decoder.position
       const batch = this.#decoder.take(sequence, count, bytes, start)
       if (batch.position !== before) this.#queue.push(batch)
+      if (before.successor === undefined) this.#onEnd()
     } catch (error) {
       if (!(error instanceof SeqcastError)) throw error
       this.#fail(error)
@@ -189,10 +189,20 @@ class LiveSource implements BatchSource {
     this.#wake()
   }
 
+  /** The session has ended, with another one to go on: whether its end is stable, that one's sequencer tells, too. */
+  #onEnd(): void {
+    const { successor = '', sequence } = this.#decoder.position
+    if (successor === '') return
+    const queue = this.#queue
+    this.#events?.expect(successor, sequence, () => {
+      queue.onAllStable()
+      this.#wake()
+    })
+  }
+
   #onState(state: string): void {
     if (state === 'live') this.#caughtUpAt ??= this.#decoder.position.sequence
     if (state === 'ended') {
-      this.#hasEnded = true
       this.#caughtUpAt ??= this.#decoder.position.sequence
       // The end of a session that names another one is told when it is stable.
       if ((this.#decoder.position.successor ?? '') !== '') this.#queue.onAllStable()
@@ -218,7 +228,6 @@ class LiveSource implements BatchSource {
     if (this.#events === undefined) return
     this.#reopenAt = undefined
     this.#queue.forget()
-    this.#hasEnded = false
     this.#decoder = new EventDecoder(this.#options.projection, this.#handed)
     this.#events.reopen(this.#decoder.readFrom, true, reason)
     this.#wake()

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
 import { type Running, type Stage, stage, startSequencer, startStore } from '../fixtures/processes.js'
-import { modelOf } from './tables.js'
+import { modelOf, textOf } from './tables.js'
 
 const example = (file: string): string => fileURLToPath(new URL(`../../src/examples/ledger/${file}`, import.meta.url))
 const source = (file: string): string => fileURLToPath(new URL(`../../../src/examples/ledger/${file}`, import.meta.url))
@@ -33,9 +33,9 @@ async function send(place: Stage, t: Test, ...input: string[]): Promise<void> {
 }
 
 /** Waits for the rows to say so. */
-async function balanceIs(place: Stage, balance: number): Promise<boolean> {
+async function balanceIs(place: Stage, balance: number, tables = 'tables'): Promise<boolean> {
   for (let turn = 0; turn < 150; turn++) {
-    const model = await modelOf(`lmdb:${place.path('tables')}`).catch(() => undefined)
+    const model = await modelOf(`lmdb:${place.path(tables)}`).catch(() => undefined)
     if ([...(model?.accounts.values() ?? [])].reduce((sum, each) => sum + each.balance, 0) === balance) return true
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
@@ -63,8 +63,8 @@ test('live', { timeout: 120_000 }, async (t) => {
   })
 
   await t.test('killed while events come, it goes on where its rows are', async (t) => {
-    writeFileSync(place.path('more.jsonl'), deposits(1, 3_000))
-    const sending = send(place, t, 'more.jsonl', '--rate', '1500')
+    writeFileSync(place.path('more.jsonl'), deposits(1, 1_000))
+    const sending = send(place, t, 'more.jsonl', '--rate', '800')
     for (let kill = 0; kill < 2; kill++) {
       const projector = project(place)
       await projector.says('projection: begins')
@@ -73,18 +73,45 @@ test('live', { timeout: 120_000 }, async (t) => {
     }
     const last = project(place)
     await sending
-    t.ok(await balanceIs(place, 8_654 + 3_000))
+    t.ok(await balanceIs(place, 8_654 + 1_000))
     await last.stop()
   })
 
   await t.test('built anew beside, it is swapped when it has caught up, and goes on live', async (t) => {
     const projector = project(place, '--reset')
     await projector.says('projection: swapped')
-    t.ok(await balanceIs(place, 8_654 + 3_000))
+    t.ok(await balanceIs(place, 8_654 + 1_000))
     writeFileSync(place.path('last.jsonl'), deposits(9_000, 5))
     await send(place, t, 'last.jsonl')
-    t.ok(await balanceIs(place, 8_654 + 3_005))
+    t.ok(await balanceIs(place, 8_654 + 1_005))
     await projector.stop()
+  })
+
+  await t.test('it goes on with the next session, and finds it when it was not there at the change', async (t) => {
+    const before = project(place)
+    await before.says('projection: begins')
+    const rolled = await place.run(['admin', 'roll-session', ...place.streams])
+    t.equal(rolled.status, 0, rolled.stderr)
+    await before.says('projection: on to the next session')
+    writeFileSync(place.path('next.jsonl'), deposits(10_000, 7))
+    await send(place, t, 'next.jsonl')
+    t.ok(await balanceIs(place, 8_654 + 1_012))
+    await before.stop('SIGKILL')
+    const again = await place.run(['admin', 'roll-session', ...place.streams])
+    t.equal(again.status, 0, again.stderr)
+    writeFileSync(place.path('third.jsonl'), deposits(20_000, 9))
+    await send(place, t, 'third.jsonl')
+    const after = project(place)
+    t.ok(await balanceIs(place, 8_654 + 1_021), after.stderr)
+    await after.stop()
+    const fresh = place.start('project', example('balances.js'), '--to', 'lmdb:fresh', ...place.streams)
+    t.ok(await balanceIs(place, 8_654 + 1_021, 'fresh'), fresh.stderr)
+    await fresh.stop()
+    const [rows, loaded] = await Promise.all([
+      modelOf(`lmdb:${place.path('tables')}`),
+      modelOf(`lmdb:${place.path('fresh')}`),
+    ])
+    t.equal(textOf(loaded), textOf(rows), 'a fresh load of all three sessions gives the same')
   })
   for (const process of place.all) t.equal(process.isOver, false, process.stderr)
 })
