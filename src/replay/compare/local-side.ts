@@ -90,7 +90,9 @@ export class LocalSide implements Side {
     const hashBefore = player.stateHash()
     if (player.failure === undefined) await this.#run(player, sequence)
     const hashAfter = player.stateHash()
-    const { failure, timeUs, state } = player
+    const { failure, timeUs } = player
+    // A copy that can go to another process: a large map becomes a plain one.
+    const state = copyState(player.state)
     return {
       ...{ sequence, timeUs, state, commands, hashBefore, hashAfter },
       event: sequence === 0 ? undefined : describe(this.#options, sequence, session),

@@ -5,6 +5,7 @@
  *
  * It finds what differs; it does not stand against somebody who looks for collisions, as a digest does.
  */
+import { DIGESTED, hasOwnForm } from '../../component/large/own-form.js'
 import { SeqcastError } from '../../core/errors.js'
 import type { IgnoredPaths } from './ignored-paths.js'
 
@@ -141,6 +142,10 @@ export class ValueHash {
   #object(value: object, ignored: IgnoredPaths | undefined): void {
     if (this.#visit?.(value) === false) this.#isStopped = true
     if (this.#isStopped) return
+    if (value instanceof Map && hasOwnForm(value)) {
+      this.#bytes(value[DIGESTED]()) // What changed is hashed, and the rest is not read.
+      return
+    }
     if (++this.#depth > MAX_DEPTH) throw circular()
     const kind = collectionKind(value)
     const sums = new EntrySums(kind)

@@ -6,6 +6,7 @@
  * touched. An object that can be reached in two ways is hashed again in both. What can't be watched clears `isTrusted`; what
  * escapes shows when the hash is compared with one over all of the state.
  */
+import { hasOwnForm } from '../../component/large/own-form.js'
 import type { IgnoredPaths } from './ignored-paths.js'
 import { circular, collectionKind, entriesOf, ValueHash } from './value-hash.js'
 import { mapMethods, setMethods } from './watched-methods.js'
@@ -33,7 +34,7 @@ export class WatchedState {
 
   constructor(state: unknown, ignored?: IgnoredPaths) {
     this.#state = state
-    const isRoot = typeof state === 'object' && state !== null && !(state instanceof Uint8Array)
+    const isRoot = typeof state === 'object' && state !== null && !isWhole(state)
     this.#root = isRoot ? this.#attach(state, ignored) : undefined
     this.view = this.#root?.view ?? state
     this.settle()
@@ -114,7 +115,7 @@ export class WatchedState {
   #touchOwners(value: object): void {
     const owners = this.#owners.get(value)
     for (const owner of owners instanceof Slot ? [owners] : (owners ?? [])) this.#touch(owner)
-    if (value instanceof Uint8Array || this.#nodes.has(value)) return
+    if (isWhole(value) || this.#nodes.has(value)) return
     for (const [, item] of entriesOf(value)) {
       if (typeof item === 'object' && item !== null) this.#touchOwners(item)
     }
@@ -244,8 +245,13 @@ export class WatchedState {
   }
 }
 
+/** Nothing that could be handed out is in it. */
+function isWhole(value: object): boolean {
+  return value instanceof Uint8Array || (value instanceof Map && hasOwnForm(value))
+}
+
 function mustBeWatched(value: object): boolean {
-  if (value instanceof Uint8Array) return false
+  if (isWhole(value)) return false
   if (value instanceof Map || value instanceof Set) return true
   return (Array.isArray(value) ? value.length : Object.keys(value).length) > LARGE
 }

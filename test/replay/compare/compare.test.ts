@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { canonicalBytes } from '../../../src/component/canonical.js'
 import { type Component, defineComponent } from '../../../src/component/definition.js'
+import { type LargeMap, largeMap } from '../../../src/component/large/large-map.js'
 import { defineSchema } from '../../../src/component/schema.js'
 import { TestSession } from '../../../src/component/test-session.js'
 import { type Comparison, compareSides } from '../../../src/replay/compare/compare.js'
@@ -312,6 +313,50 @@ test('what the versions carry over into the next session', async (t) => {
   t.match(difference, { commandsDiffer: true, state: { total: 0 }, fresh: { event: { name: 'SessionEnded' } } })
   t.match(difference?.fresh.commands, [{ name: 'Order', payload: { id: 5 } }])
   t.equal(difference?.old.commands.length, 5)
+  t.end()
+})
+
+test('large maps', async (t) => {
+  interface Large {
+    orders: LargeMap<number, { shares: number }>
+    nested: Map<string, { book: LargeMap<number, number> }>
+  }
+  const large = (change: (state: Large, id: number) => void): Component =>
+    defineComponent<Large, DeskMessages>({
+      name: 'large',
+      schema: deskSchema,
+      state: () => ({ orders: largeMap('orders'), nested: new Map([['a', { book: largeMap('book') }]]) }),
+      on: {
+        Order(state, { payload: { id, shares } }) {
+          state.orders.set(id, { shares })
+          state.nested.get('a')?.book.set(-id, shares)
+          change(state, id)
+        },
+      },
+    })
+  const plain = large(() => {})
+  t.match(
+    await compare(
+      plain,
+      large(() => {}),
+    ),
+    { outcome: 'same', again: 0 },
+  )
+  const once = large((state, id) => {
+    if (id === 21) state.orders.update(7, (order) => void order.shares++)
+    if (id === 22) state.orders.update(7, (order) => void order.shares--)
+  })
+  const { difference, again } = await compare(plain, once)
+  t.match(difference, { sequence: orderEvent(21), state: { total: 1 } })
+  t.equal(again, 0)
+  t.strictSame(
+    difference?.state.changes.map(({ path }) => pathText(path)),
+    ['orders[7].shares'],
+  )
+  const nested = large((state, id) => {
+    if (id === 8) state.nested.get('a')?.book.delete(-5)
+  })
+  t.match(await compare(plain, nested), { again: 0, difference: { sequence: orderEvent(8) } })
   t.end()
 })
 
