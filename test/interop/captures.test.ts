@@ -125,7 +125,7 @@ test('captures of text2pcap, editcap and mergecap', { skip }, async (t) => {
   t.strictSame(rowsOf(both.log), wanted, 'merged')
   t.ok(both.ended)
   run('editcap', ['-s', '200', path('v4.ns'), path('cut.pcapng')])
-  await t.rejects(importedFrom(path('cut.pcapng')), { code: 'E_FILE_FORMAT', hint: /cut short/ })
+  await t.rejects(importedFrom(path('cut.pcapng')), { code: 'E_FILE_FORMAT', hint: /[0-9]+ frames were cut short/ })
 })
 
 const skipReal = skip || existsSync(REAL) ? skip : 'the recording of the exchange is not here'

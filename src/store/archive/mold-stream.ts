@@ -9,7 +9,7 @@ import {
   moldSequence,
 } from '../../wire/moldudp64.js'
 import type { CapturedFrame } from './captured-frame.js'
-import { type Datagram, datagramOf, type Endpoint, type FrameSkip } from './frames.js'
+import { type Datagram, DatagramReader, type Endpoint, type FrameSkip } from './frames.js'
 
 /**
  * Why a frame or a packet was not taken. `before-start`: it comes before the first event that is imported. `lost-branch`: a failover took
@@ -46,6 +46,7 @@ export class MoldStream {
   /** The id in the packets, without padding; that of the first one, where none was asked for. */
   session: string | undefined
   readonly #group: Partial<Endpoint>
+  readonly #datagrams = new DatagramReader()
   readonly #onCut: (nextSequence: number, frame: CapturedFrame) => void
 
   /** @param onCut hears of packets whose header is there and whose messages are not: of the sequence that comes after them */
@@ -59,9 +60,10 @@ export class MoldStream {
   }
 
   packetOf(frame: CapturedFrame): Uint8Array | undefined {
-    const datagram = datagramOf(frame.link, frame.bytes)
+    const datagram = this.#datagrams.read(frame.link, frame.bytes)
     const reason = typeof datagram === 'string' ? datagram : this.#refuse(datagram)
     if (reason !== undefined) this.skipped[reason]++
+    this.skipped['ip-fragment'] = this.#datagrams.leftFragments
     if (reason === 'cut-short' && typeof datagram !== 'string') this.#tellCut(datagram.payload, frame)
     return typeof datagram === 'string' || reason !== undefined ? undefined : datagram.payload
   }

@@ -138,5 +138,5 @@ export async function importPcap(
 function hintOf(skipped: Readonly<Skipped>): string | undefined {
   const { 'ip-fragment': fragments, 'cut-short': cut } = skipped
   if (fragments + cut === 0) return undefined
-  return `${fragments} IP fragments and ${cut} frames that the capture cut short were left out: capture whole datagrams`
+  return `the capture lacks parts of datagrams: ${fragments} IP fragments are without their others, ${cut} frames were cut short`
 }

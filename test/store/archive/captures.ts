@@ -14,13 +14,17 @@ export interface CaptureStyle {
   readonly littleEndian: boolean
   readonly link: 'ethernet' | 'vlan' | 'qinq' | 'raw' | 'loopback' | 'cooked' | 'cooked-2'
   readonly ip: 4 | 6
+  /** Datagrams that carry more come in fragments, the last one first; a multiple of 8. */
+  readonly fragmentBytes?: number | undefined
 }
 
 const LINK_NUMBER = { ethernet: 1, vlan: 1, qinq: 1, raw: 101, loopback: 0, cooked: 113, 'cooked-2': 276 } as const
 export const PORT = 26_400
 
 export function captureFile(style: CaptureStyle, packets: readonly Captured[]): Buffer {
-  const frames = packets.map(({ payload, timeNs, port = PORT }) => ({ timeNs, frame: frameOf(style, payload, port) }))
+  const frames = packets.flatMap(({ payload, timeNs, port = PORT }, i) =>
+    fragmentsOf(style, udp(payload, port), i).map((packet) => ({ timeNs, frame: frameOf(style, packet) })),
+  )
   return style.file.startsWith('pcapng') ? pcapng(style, frames) : pcap(style, frames)
 }
 
@@ -31,8 +35,36 @@ export function resolved(style: CaptureStyle, timeNs: bigint): bigint {
   return (timeNs / 1000n) * 1000n
 }
 
-function frameOf({ link, ip }: CaptureStyle, payload: Uint8Array, port: number): Buffer {
-  const packet = ip === 4 ? ipv4(udp(payload, port)) : ipv6(udp(payload, port))
+/** The IP packets of a datagram. */
+function fragmentsOf(
+  { ip, fragmentBytes = Number.POSITIVE_INFINITY }: CaptureStyle,
+  body: Buffer,
+  id: number,
+): Buffer[] {
+  if (body.length <= fragmentBytes) return [ip === 4 ? ipv4(body) : ipv6(body)]
+  const packets: Buffer[] = []
+  for (let at = 0; at < body.length; at += fragmentBytes) {
+    const isLast = at + fragmentBytes >= body.length
+    const part = body.subarray(at, at + fragmentBytes)
+    if (ip === 4) {
+      const packet = ipv4(part)
+      packet.writeUInt16BE(id, 4)
+      packet.writeUInt16BE((isLast ? 0 : 0x2000) | (at >> 3), 6)
+      packets.unshift(packet)
+    } else {
+      const header = Buffer.alloc(8)
+      header[0] = 17
+      header.writeUInt16BE(at | (isLast ? 0 : 1), 2)
+      header.writeUInt32BE(id, 4)
+      const packet = ipv6(Buffer.concat([header, part]))
+      packet[40] = 44
+      packets.unshift(packet)
+    }
+  }
+  return packets
+}
+
+function frameOf({ link, ip }: CaptureStyle, packet: Buffer): Buffer {
   const type = ip === 4 ? [0x08, 0x00] : [0x86, 0xdd]
   const macs = [1, 0, 0x5e, 1, 1, 1, 2, 0, 0, 0, 0, 1]
   const header: Record<CaptureStyle['link'], number[]> = {
