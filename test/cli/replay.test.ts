@@ -85,6 +85,36 @@ test('a recorded session is replayed', async (t) => {
     t.ok(original.stdout.length > 5_000 && original.stdout.equals(copy.stdout), 'the same bytes')
   })
 
+  await t.test(
+    'a part of it onto the network: exactly these events, also where packets begin before and end after',
+    async (t) => {
+      const record = s.start(
+        'record',
+        '--group',
+        s.groups.event,
+        '--dir',
+        s.path('part'),
+        '--json',
+        '--log-level',
+        'info',
+      )
+      await record.says('record: listening')
+      const range = ['--from-seq', '51', '--to-seq', '61']
+      const to = ['--publish', '--event-group', s.groups.event, '--as', 'PART', '--speed', 'max', '--json']
+      const published = await s.run([...replay, ...range, ...to])
+      t.match(JSON.parse(published.lines[0] ?? ''), { from: 51, to: 61, events: 11 }, published.stderr)
+      const recorded = await record.result()
+      t.match(JSON.parse(recorded.lines[0] ?? ''), { session: 'PART', firstSequence: 51, events: 11, ended: true })
+      const bytes = ['--format', 'binaryfile']
+      const original = await s.run(['export', '--dir', s.stored, '--session', s.session, ...range, ...bytes])
+      const copy = await s.run(['export', '--dir', 'part', '--session', 'PART', ...bytes])
+      // The copy ends with the mark of an ended session.
+      t.ok(original.stdout.length > 300 && copy.stdout.subarray(0, original.stdout.length).equals(original.stdout))
+      const none = await s.run([...replay, '--from-time', '2120-01-01', ...to])
+      t.match(JSON.parse(none.lines[0] ?? ''), { events: 0, packets: 0 }, none.stderr)
+    },
+  )
+
   await t.test('wrong usage', async (t) => {
     const wrong: [string[], number, string][] = [
       [[], 2, 'E_USAGE'],
