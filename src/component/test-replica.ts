@@ -1,5 +1,6 @@
 /** One replica of a component in a test session, as a process would hold it. */
 import type { SeqcastError } from '../core/errors.js'
+import type { Checkpoint } from '../wire/checkpoint.js'
 import type { Carry } from './carry.js'
 import type { Component } from './definition.js'
 import { ComponentHost } from './host.js'
@@ -46,7 +47,16 @@ export class ReplicaProcess implements TestReplica {
   /** From here on events were revoked, and it does not know yet. */
   #revokedFrom = Number.POSITIVE_INFINITY
 
-  constructor(component: Component, options: HostOptions, send: (packet: Uint8Array) => void) {
+  /** Newest last; undefined where none are taken. */
+  readonly #checkpoints: Checkpoint[] | undefined
+
+  constructor(
+    component: Component,
+    options: HostOptions,
+    send: (packet: Uint8Array) => void,
+    takesCheckpoints = false,
+  ) {
+    this.#checkpoints = takesCheckpoints ? [] : undefined
     this.#component = component
     this.#options = options
     this.#send = send
@@ -67,6 +77,7 @@ export class ReplicaProcess implements TestReplica {
     this.#send = send
     this.#revokedFrom = Number.POSITIVE_INFINITY
     this.cursor = 0
+    this.#checkpoints?.splice(0)
     this.host = this.#createHost()
   }
 
@@ -78,12 +89,26 @@ export class ReplicaProcess implements TestReplica {
     const from = this.#revokedFrom
     this.#revokedFrom = Number.POSITIVE_INFINITY
     if (this.host.nextSequence <= from) return
-    this.host = this.#createHost(this.host.revoked(from, 'another branch'))
+    const stable = this.host.stableSequence
+    const survivors = this.host.revoked(from, 'another branch')
+    const checkpoint = this.#checkpoints?.findLast(({ header }) => header.sequence < from && header.sequence <= stable)
+    this.#checkpoints?.splice(0, this.#checkpoints.length, ...(checkpoint === undefined ? [] : [checkpoint]))
+    this.host = this.#createHost(survivors, checkpoint)
     this.cursor = 0
   }
 
-  #createHost(survivors?: Survivors): ComponentHost {
-    const options = survivors === undefined ? this.#options : { ...this.#options, survivors }
+  /** The host has handled a run. @param event the bytes of its last event */
+  handled(event: Uint8Array): void {
+    if (this.#checkpoints === undefined || this.host.status().state === 'stopped' || !this.host.isSeeded) return
+    this.#checkpoints.push(this.host.checkpoint(event))
+  }
+
+  #createHost(survivors?: Survivors, checkpoint?: Checkpoint): ComponentHost {
+    const options = {
+      ...this.#options,
+      ...(survivors === undefined ? {} : { survivors }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    }
     return new ComponentHost(this.#component, options, {
       sendCommands: (packet) => {
         this.sentPackets++

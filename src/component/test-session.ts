@@ -10,6 +10,7 @@ import type { EventLogReader, RunVisitor } from '../protocol/event-log.js'
 import { Sequencer } from '../protocol/sequencer.js'
 import type { AdminRequest, ControlBodies, ControlKind } from '../wire/control.js'
 import {
+  BLOCK_LENGTH_BYTES,
   MOLD_END_OF_SESSION,
   MOLD_HEADER_BYTES,
   MOLD_HEARTBEAT,
@@ -29,6 +30,8 @@ export interface TestSessionOptions {
   readonly startUs?: number
   /** True: events become stable when `stable` is called. False (default): at once. */
   readonly manualStability?: boolean
+  /** True: replicas take a checkpoint whenever they can, and begin at one after a revocation. */
+  readonly checkpoints?: boolean
   /** Components whose seed the session awaits, besides those that were active in the one before. */
   readonly seeders?: readonly string[]
 }
@@ -55,6 +58,7 @@ export class TestSession {
   /** Packets on their way to the sequencer; a test may drop, repeat or reorder them. */
   readonly commandsUnderWay: Uint8Array[] = []
   readonly #manualStability: boolean
+  readonly #checkpoints: boolean
   readonly #processes: ReplicaProcess[] = []
   readonly #runs: Run[] = []
   readonly #publisher: TestPublisher
@@ -83,6 +87,7 @@ export class TestSession {
     }
     this.#startUs = startUs
     this.#manualStability = options.manualStability ?? false
+    this.#checkpoints = options.checkpoints ?? false
     this.log = { read: (from, maxPackets, visit) => this.#read(from, maxPackets, visit), sequenceAtTime: () => 1 }
     this.#datagramBytes = datagramBytes
     this.#publisher = new TestPublisher(session, datagramBytes)
@@ -121,7 +126,8 @@ export class TestSession {
     const instance = options.instance ?? `replica-${incarnation}`
     const { session } = this
     const hostOptions: HostOptions = { ...options, session, instance, incarnation, mode: 'replica' }
-    const replica = new ReplicaProcess(component, hostOptions, (packet) => this.commandsUnderWay.push(packet))
+    const send = (packet: Uint8Array): void => void this.commandsUnderWay.push(packet)
+    const replica = new ReplicaProcess(component, hostOptions, send, this.#checkpoints)
     this.#processes.push(replica)
     return replica
   }
@@ -267,7 +273,12 @@ export class TestSession {
     while (known.cursor < this.#runs.length && known.cursor - from < maxPackets) {
       const { sequence, count, bytes } = this.#runs[known.cursor]!
       known.cursor++
-      known.host.onRun(sequence, count, bytes, 0, bytes.length, this.nowUs)
+      // A host that has begun at a checkpoint has the events before.
+      const skipped = Math.max(0, known.host.nextSequence - sequence)
+      if (skipped >= count) continue
+      const start = skipBlocks(bytes, 0, skipped)
+      known.host.onRun(sequence + skipped, count - skipped, bytes, start, bytes.length, this.nowUs)
+      known.handled(bytes.subarray(skipBlocks(bytes, 0, count - 1) + BLOCK_LENGTH_BYTES))
     }
     known.host.onStable(this.sequencer.stableSequence, this.nowUs)
     if (known.cursor === this.#runs.length) known.host.onCaughtUp(this.nowUs)

@@ -15,8 +15,18 @@ import { type DeskMessages, type DeskState, deskDefinition, deskSchema } from '.
 
 /** Something of everything: commands, fragments, timers, effects, input, digests. */
 function deskWith(ports: Port<DeskMessages>[]): Component {
+  const { on, ...rest } = deskDefinition()
   return defineComponent(
     deskDefinition({
+      ...rest,
+      on: {
+        ...on,
+        // A command of several fragments.
+        Expired(state, { payload: { id } }, ctx) {
+          state.expired.push(id)
+          ctx.send('Blob', { data: new Uint8Array(600).fill(id) })
+        },
+      },
       digestEvery: 7,
       effects: {
         Order: { after: 'stable', run: () => new Promise(() => {}) },

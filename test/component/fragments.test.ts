@@ -1,6 +1,7 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
+import { Fields } from '../../src/component/checkpoint-fields.js'
 import { FragmentAssembler } from '../../src/component/fragments.js'
 import { FIRST_FRAGMENT, LAST_FRAGMENT } from '../../src/wire/event.js'
 
@@ -63,5 +64,22 @@ test('memory is bounded, in one message and in all', (t) => {
   t.equal(all.add(2, 300, FIRST_FRAGMENT, bytes, 0, 6_000), 'too-long')
   t.ok(all.heldBytes <= 15_000)
   t.equal(all.add(1, 300, LAST_FRAGMENT, bytes, 0, 10), 'complete', 'what was accepted is not touched')
+  t.end()
+})
+
+test('what was begun goes on elsewhere, with the room that it holds', (t) => {
+  const first = new FragmentAssembler()
+  first.add(1, 300, FIRST_FRAGMENT, new Uint8Array(5_000).fill(1), 0, 5_000)
+  first.add(2, 301, FIRST_FRAGMENT, new Uint8Array([2, 3]), 0, 2)
+  const second = new FragmentAssembler()
+  second.restore(new Fields(first.capture(), 'fragments'))
+  t.strictSame([second.partials, second.heldBytes], [first.partials, first.heldBytes])
+  t.strictSame(second.capture(), first.capture())
+  t.equal(second.add(2, 301, LAST_FRAGMENT, new Uint8Array([4]), 0, 1), 'complete')
+  t.strictSame([...second.message.subarray(0, second.messageBytes)], [2, 3, 4])
+  t.throws(
+    () => new FragmentAssembler(100, 1_000).restore(new Fields(first.capture(), 'fragments')),
+    /8192 bytes for a partial message/,
+  )
   t.end()
 })

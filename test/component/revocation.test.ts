@@ -13,8 +13,8 @@ const stateOf = (replica: TestReplica): DeskState => replica.host.applicationSta
 const last = (session: TestSession): number => session.sequencer.nextSequence - 1
 const stabilise = (session: TestSession): void => session.stable(last(session))
 
-function active(component: Component): [TestSession, TestReplica] {
-  const session = new TestSession({ manualStability: true })
+function active(component: Component, checkpoints = false): [TestSession, TestReplica] {
+  const session = new TestSession({ manualStability: true, checkpoints })
   const replica = session.addReplica(component)
   session.settle()
   session.activate(component.name, replica)
@@ -345,48 +345,52 @@ test('whatever is revoked: each command from outside is one event, and replicas 
   )
   let revocations = 0
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (steps) => {
-      const visitors = new Visitors()
-      const [session, a] = active(visitors.component)
-      const b = session.addReplica(visitors.component)
-      await session.settled()
-      stabilise(session)
-      const late: Uint8Array[] = []
-      let published = 0
-      const doStep = {
-        come: () => visitors.come(),
-        publish: () => session.publish(257, deskSchema.encode('Accepted', { id: ++published, draw: 0 })),
-        sequence: () => {
-          late.push(...session.commandsUnderWay.map((packet) => packet.slice()))
-          session.sequence()
-        },
-        deliverA: () => session.deliver(a, 2),
-        deliverB: () => session.deliver(b, 2),
-        settled: () => session.settled(),
-        stable: () => session.stable(Math.max(session.stableSequence, last(session) - 5)),
-        lose: () => session.commandsUnderWay.splice(0, 1),
-        repeat: () => session.commandsUnderWay.push(...late.splice(0, 2)),
-      }
-      for (const name of steps) {
-        if (typeof name === 'number') {
-          revocations++
-          session.failOver(Math.max(2, session.stableSequence, last(session) - name))
-        } else await doStep[name]()
-      }
-      for (let i = 0; i < 6; i++) {
+    fc.asyncProperty(
+      fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }),
+      fc.boolean(),
+      async (steps, checkpoints) => {
+        const visitors = new Visitors()
+        const [session, a] = active(visitors.component, checkpoints)
+        const b = session.addReplica(visitors.component)
         await session.settled()
-        session.resend(500_000)
-        // Whose activation was revoked is activated again, as a process asks for.
-        if (a.host.state === 'standby') session.activate('desk', a)
-      }
-      await session.settled()
-      for (const replica of [a, b]) {
-        deepStrictEqual(replica.errors, [])
-        deepStrictEqual(stateOf(replica).expired, visitors.sent)
-        deepStrictEqual(stateOf(replica).accepted.length, published)
-      }
-      deepStrictEqual(a.host.digest(), b.host.digest())
-    }),
+        stabilise(session)
+        const late: Uint8Array[] = []
+        let published = 0
+        const doStep = {
+          come: () => visitors.come(),
+          publish: () => session.publish(257, deskSchema.encode('Accepted', { id: ++published, draw: 0 })),
+          sequence: () => {
+            late.push(...session.commandsUnderWay.map((packet) => packet.slice()))
+            session.sequence()
+          },
+          deliverA: () => session.deliver(a, 2),
+          deliverB: () => session.deliver(b, 2),
+          settled: () => session.settled(),
+          stable: () => session.stable(Math.max(session.stableSequence, last(session) - 5)),
+          lose: () => session.commandsUnderWay.splice(0, 1),
+          repeat: () => session.commandsUnderWay.push(...late.splice(0, 2)),
+        }
+        for (const name of steps) {
+          if (typeof name === 'number') {
+            revocations++
+            session.failOver(Math.max(2, session.stableSequence, last(session) - name))
+          } else await doStep[name]()
+        }
+        for (let i = 0; i < 6; i++) {
+          await session.settled()
+          session.resend(500_000)
+          // Whose activation was revoked is activated again, as a process asks for.
+          if (a.host.state === 'standby') session.activate('desk', a)
+        }
+        await session.settled()
+        for (const replica of [a, b]) {
+          deepStrictEqual(replica.errors, [])
+          deepStrictEqual(stateOf(replica).expired, visitors.sent)
+          deepStrictEqual(stateOf(replica).accepted.length, published)
+        }
+        deepStrictEqual(a.host.digest(), b.host.digest())
+      },
+    ),
     { numRuns: 100 },
   )
   t.ok(revocations > 100, `${revocations} revocations`)
