@@ -7,6 +7,7 @@ import { systemTimers } from '../runtime/platform.js'
 import { type Recording, type StoreRoleOptions, startStore } from '../runtime/store-role.js'
 import { type PromiseKeeper, promiseInMemory } from '../runtime/store-voter.js'
 import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
+import { successorOfDropped } from '../store/dropped-sessions.js'
 import { claimIdentity } from '../store/identity.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import { MemoryEventLog } from '../store/memory-event-log.js'
@@ -30,7 +31,7 @@ export const storeCommand = new Command('store')
     const configuration = readConfiguration(flags)
     const voter = configuration.voter ?? ''
     const name = configuration.name ?? (voter === '' ? 'store' : voter)
-    const options = roleOptions(configuration, name)
+    const options = startingWith(configuration, roleOptions(configuration, name))
     const ports = {
       requestPort: configuration.requestPort ?? DEFAULT_STORE_REQUEST_PORT,
       rewindPort: configuration.rewindPort ?? DEFAULT_STORE_REWIND_PORT,
@@ -48,6 +49,16 @@ export const storeCommand = new Command('store')
   })
 addStreamOptions(storeCommand)
 addFaultOptions(storeCommand)
+
+/** The chain may be named by a session that is recorded no more, because it was dropped: then the store begins with the next one that is. */
+function startingWith({ dir, memory }: Configuration, options: RoleOptions): RoleOptions {
+  const { session: named, logger } = options
+  if (dir === undefined || memory === true || readAbout(sessionPath(dir, named)) !== undefined) return options
+  const session = successorOfDropped(dir, named)
+  if (session === undefined) return options
+  logger.info({ named, session }, 'store: the session was dropped, and its chain goes on')
+  return { ...options, session }
+}
 
 function requireDirectory({ dir, memory }: Configuration): void {
   if (dir !== undefined || memory === true) return

@@ -20,15 +20,27 @@ export function wasDropped(directory: string, session: string): boolean {
   return readDropped(directory)[session] !== undefined
 }
 
+/** Each session that was dropped here, and the one that went on from it. */
+export function droppedSessions(directory: string): ReadonlyMap<string, string> {
+  return new Map(Object.entries(readDropped(directory)))
+}
+
+/** The session in which the chain of a dropped one goes on here; undefined where the session was not dropped. */
+export function successorOfDropped(directory: string, session: string): string | undefined {
+  const dropped = droppedSessions(directory)
+  const seen = new Set<string>()
+  let at = session
+  for (let next = dropped.get(at); next !== undefined && !seen.has(next); next = dropped.get(at)) {
+    seen.add(next)
+    at = next
+  }
+  return at === session ? undefined : at
+}
+
 /** @throws SeqcastError E_SESSION_EXISTS where the session was recorded here, went on in another one, and was dropped */
 export function refuseDropped(directory: string, session: string): void {
-  const dropped = readDropped(directory)
-  let successor = dropped[session]
+  const successor = successorOfDropped(directory, session)
   if (successor === undefined) return
-  for (let next = dropped[successor]; next !== undefined; next = dropped[successor]) {
-    delete dropped[successor]
-    successor = next
-  }
   throw new SeqcastError('E_SESSION_EXISTS', `session ${session} has ended; it was dropped from ${directory}`, {
     hint: `its chain goes on in ${successor}: give --session ${successor}`,
     fields: { session, successor, directory },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { Catalogue } from '../../src/store/catalogue.js'
 import { CheckpointStore } from '../../src/store/checkpoint-store.js'
+import { droppedSessions, successorOfDropped } from '../../src/store/dropped-sessions.js'
 import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
 import { clearLeftBehind, dropSession, planRetention, type RetentionLimits } from '../../src/store/retention.js'
 import { type ChainLink, chainProblems } from '../../src/store/session-chain.js'
@@ -181,6 +182,17 @@ test('a session that went on and was dropped is not begun anew', async (t) => {
   dropSession(directory, { session: 'S2', successor: 'S3' })
   await t.rejects(LmdbEventLog.open({ directory, session: 'S1' }), { code: 'E_SESSION_EXISTS', hint: /--session S3$/ })
   t.strictSame(readdirSync(directory).sort(), ['S3', 'dropped.json'], 'nothing was made')
+  t.strictSame(
+    [...droppedSessions(directory)],
+    [
+      ['S1', 'S2'],
+      ['S2', 'S3'],
+    ],
+  )
+  t.strictSame(
+    ['S1', 'S2', 'S3', 'S9'].map((session) => successorOfDropped(directory, session)),
+    ['S3', 'S3', undefined, undefined],
+  )
   const log = await LmdbEventLog.open({ directory, session: 'S3' })
   await log.close()
   await recordSession(directory, { session: 'S1b', successor: '' })
