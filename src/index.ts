@@ -47,6 +47,8 @@ export {
   type TableDefinitions,
   type TablesOf,
 } from './projection/definition.js'
+export { ProjectionReader, readProjection } from './projection/reader.js'
+export { type GivenEvent, ProjectionTest, testProjection } from './projection/test-kit.js'
 export type { EventLog, EventLogReader, RunVisitor } from './protocol/event-log.js'
 export type { PlayedComponent } from './replay/player.js'
 export {

@@ -91,7 +91,7 @@ export interface UntypedTableAccess {
 export type UntypedProjectionHandler = (event: ProjectionEvent, tables: UntypedTables) => unknown
 
 /** A checked projection, in the form that the runtime drives. */
-export interface Projection<T extends TableDefinitions = TableDefinitions> {
+export interface Projection<T extends TableDefinitions = TableDefinitions, M extends object = object> {
   readonly name: string
   readonly schema: UntypedSchema
   readonly tables: readonly Table[]
@@ -100,13 +100,13 @@ export interface Projection<T extends TableDefinitions = TableDefinitions> {
   /** SHA-256, in hex, over version and tables: rows of another one are not gone on with. */
   readonly hash: string
   /** Never present; carries the types. */
-  readonly types?: T
+  readonly types?: { readonly tables: T; readonly messages: M }
 }
 
 /** Defines a projection. @throws Error where the definition is wrong in a way that the compiler could not see */
 export function defineProjection<M extends object, const T extends TableDefinitions>(
   definition: ProjectionDefinition<M, T>,
-): Projection<T> {
+): Projection<T, M> {
   const { name, schema, version = 1, tables, on } = definition
   if (!/^[a-z][a-z0-9_-]*$/.test(name) || name.length > 40 || name.length > MAX_NAME_BYTES) {
     throw new Error(
