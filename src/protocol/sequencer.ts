@@ -5,7 +5,6 @@
  * Each turn of the event loop: any number of `onCommandPacket`, `onRequest` and `onControl`, then `flush`, then `tick`.
  */
 import { createCounters, nonZero } from '../core/counters.js'
-import { messageOf } from '../core/errors.js'
 import { AUTH_TAG_BYTES, MIN_DATAGRAM_BYTES } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import { sessionBytes } from '../core/session.js'
@@ -13,16 +12,7 @@ import { commandSource } from '../wire/command.js'
 import type { AdminRequest, ControlMessage, EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import { fragmentBytes, WHOLE_MESSAGE } from '../wire/event.js'
 import { MOLD_END_OF_SESSION, MOLD_HEADER_BYTES, MOLD_HEARTBEAT } from '../wire/moldudp64.js'
-import {
-  SESSION_ENDED,
-  type SessionEnded,
-  type SessionStarted,
-  SOURCE_REGISTERED,
-  seedDoneCodec,
-  sessionEndedCodec,
-  TICK,
-} from '../wire/runtime-events.js'
-import { ActivationTable } from './activation-table.js'
+import { SESSION_ENDED, type SessionEnded, SOURCE_REGISTERED, sessionEndedCodec, TICK } from '../wire/runtime-events.js'
 import { AdminDesk, encodeWithReason } from './admin-desk.js'
 import { Announcer, STABLE_NOTICE_US } from './announcer.js'
 import { CommandIntake } from './command-intake.js'
@@ -44,9 +34,11 @@ import {
   type SequencerOutput,
   type SequencerState,
 } from './sequencer-types.js'
-import { type Predecessor, SessionOpening } from './session-opening.js'
-import { firstEvent, type SessionEnd, SessionRebuild } from './session-rebuild.js'
-import { OWN_SOURCE, SourceTable } from './source-table.js'
+import { SessionBooks } from './session-books.js'
+import { SessionClose } from './session-close.js'
+import type { Predecessor } from './session-opening.js'
+import type { SessionEnd } from './session-rebuild.js'
+import { OWN_SOURCE } from './source-table.js'
 import { Timestamper } from './timestamper.js'
 
 /** What an operator decides about a standby, about a voter, and about more than one session. */
@@ -58,14 +50,10 @@ export class Sequencer {
   readonly #options: SequencerOptions
   readonly #output: SequencerOutput
   readonly #logger: Logger
-  readonly #opening: SessionOpening
+  readonly #books: SessionBooks
   readonly #opener: Opener
   readonly #payloadBytes: number
-  readonly #sources = new SourceTable()
-  readonly #activations = new ActivationTable()
-  readonly #epochs: EpochTableEntry[] = []
-  readonly #notice = new EpochNotice(this.#epochs)
-  readonly #rebuild: SessionRebuild
+  readonly #notice: EpochNotice
   readonly #admin: AdminDesk
   readonly #intake: CommandIntake
   readonly #registrar: Registrar
@@ -74,11 +62,9 @@ export class Sequencer {
   readonly #neighbours: Neighbours
   readonly #lifeGuard = new LifeGuard(() => this.#publication.stability.lives)
   readonly #announcer: Announcer
+  readonly #close: SessionClose
   readonly #tickUs: number
   #state: SequencerState = 'rebuilding'
-  #predecessor: Predecessor | undefined
-  #ended: SessionEnd | undefined
-  #isSucceeded = false
   #epoch = 0
   #nextSequence = 1
   #sequencedAtUs = 0
@@ -92,10 +78,10 @@ export class Sequencer {
     this.#logger = options.logger ?? silentLogger
     this.#payloadBytes = fragmentBytes(options.datagramBytes, MOLD_HEADER_BYTES, AUTH_TAG_BYTES)
     this.#tickUs = options.tickUs ?? 100_000
-    this.#opening = new SessionOpening(this.#activations, options.staticEvents, this.#payloadBytes)
-    const expected = this.#firstEvent()
     const time = new Timestamper(this.counters, this.#logger)
-    this.#rebuild = new SessionRebuild(expected, this.#sources, this.#activations, time, this.#epochs, this.#opening)
+    this.#books = new SessionBooks(options, this.#payloadBytes, time)
+    const { sources, activations, epochs, opening } = this.#books
+    this.#notice = new EpochNotice(epochs)
     const session = sessionBytes(options.session)
     const packetBytes = options.datagramBytes - (options.tagBytes ?? AUTH_TAG_BYTES)
     this.#publication = new Publication(options, session, packetBytes, this.counters, {
@@ -105,8 +91,8 @@ export class Sequencer {
     })
     const { batch } = this.#publication
     const limits = { session, datagramBytes: options.datagramBytes, payloadBytes: this.#payloadBytes }
-    this.#intake = new CommandIntake(limits, this.counters, this.#sources, time, batch)
-    this.#intake.onSeeded = (source, number, payload) => this.#onSeeded(source, number, payload)
+    this.#intake = new CommandIntake(limits, this.counters, sources, time, batch)
+    this.#intake.onSeeded = (source, number, payload) => this.#books.seeded(source, number, payload)
     this.#neighbours = new Neighbours(options.incarnation, this.#publication, this.counters, {
       stop: (reason, fields) => this.#stop(reason, fields),
       answer: () => this.#announcer.controlSoon(STABLE_NOTICE_US),
@@ -114,18 +100,18 @@ export class Sequencer {
       doubtSettled: () => this.#release('a majority of the voters has promised nothing newer'),
       stabilityAdvanced: () => {
         this.#announcer.controlSoon(STABLE_NOTICE_US)
-        if (this.#isEndStable) this.#announceEnd()
+        this.#close.onStable(this.stableSequence, this.#nowUs)
         this.#release('stability caught up')
       },
     })
-    this.#registrar = new Registrar(this.#sources, this.counters, this.#payloadBytes)
-    this.#own = new OwnEvents(this.#sources, time, batch, this.#payloadBytes)
-    this.#opener = new Opener(this.#opening, {
+    this.#registrar = new Registrar(sources, this.counters, this.#payloadBytes)
+    this.#own = new OwnEvents(sources, time, batch, this.#payloadBytes)
+    this.#opener = new Opener(opening, {
       state: () => this.#state,
       sequence: ({ type, payload, flags }, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs, flags),
       opened: (reason) => this.#opened(reason),
     })
-    this.#admin = new AdminDesk(this.#activations, this.#payloadBytes, {
+    this.#admin = new AdminDesk(activations, this.#payloadBytes, {
       sequence: (type, payload, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs),
       endSession: (reason, nowUs, wallUs) => this.#end({ reason, successor: '' }, nowUs, wallUs),
       openSession: (reason, nowUs, wallUs) => this.#opener.openAnyway(reason, nowUs, wallUs),
@@ -135,6 +121,7 @@ export class Sequencer {
       endOfSession: () => this.#publication.sendMark(MOLD_END_OF_SESSION),
       control: (isFull) => this.#output.sendControl('sequencer', this.#heartbeat(isFull)),
     })
+    this.#close = new SessionClose(this.#announcer)
   }
 
   get state(): SequencerState {
@@ -148,7 +135,7 @@ export class Sequencer {
 
   /** Where each epoch of the session begins, as far as it was read or opened. The last one is that of the last event. */
   get epochTable(): readonly EpochTableEntry[] {
-    return this.#epochs
+    return this.#books.epochs
   }
 
   /** The sequence of the next event; what is batched is numbered already. */
@@ -163,28 +150,22 @@ export class Sequencer {
 
   /** How the session ended, as it was read or as this sequencer said; undefined where it goes on. */
   get sessionEnd(): SessionEnd | undefined {
-    return this.#ended ?? this.#rebuild.end
+    return this.#close.end ?? this.#books.rebuild.end
   }
 
   /** What a session is told that goes on from this one, which has ended. */
   get predecessor(): Predecessor {
-    const { session } = this.#options
-    return {
-      session,
-      sequence: this.sessionEnd?.sequence ?? 0,
-      active: this.#activations.active(),
-      passive: this.#activations.passive(),
-    }
+    return this.#books.predecessorOf(this.sessionEnd)
   }
 
   /** The session whose end has to be told by `goOnFrom` before `open`; '' where none is needed. */
   get missingPredecessor(): string {
-    return this.#opening.missingPredecessor
+    return this.#books.opening.missingPredecessor
   }
 
   /** Of a session that has seeders: those whose seed has not come. */
   get awaited(): readonly string[] {
-    return this.#opening.awaited
+    return this.#books.opening.awaited
   }
 
   /** What became of requests for retransmission. */
@@ -198,15 +179,14 @@ export class Sequencer {
    */
   rebuild(sequence: number, count: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.#state !== 'rebuilding') throw new Error(`a sequencer that is ${this.#state} cannot be rebuilt`)
-    this.#rebuild.read(sequence, count, bytes, start, end)
+    this.#books.rebuild.read(sequence, count, bytes, start, end)
     this.#publication.keep(count, bytes, start, end)
-    this.#nextSequence = this.#rebuild.nextSequence
+    this.#nextSequence = this.#books.rebuild.nextSequence
   }
 
   /** The session begins where another one has ended. Before `open`. */
   goOnFrom(predecessor: Predecessor): void {
-    this.#predecessor = predecessor
-    this.#opening.goOnFrom(predecessor)
+    this.#books.goOnFrom(predecessor)
   }
 
   /**
@@ -220,15 +200,15 @@ export class Sequencer {
    */
   open(nowUs: number, wallUs: number, epoch = FIRST_EPOCH, reason = '', lives: LifeEntries = {}): void {
     requireRebuilding(this.#state, this.#options.session)
-    const ended = this.#rebuild.ended()
+    const ended = this.#books.rebuild.ended()
     const nextSequence = this.#nextSequence
-    const lastEpoch = this.#epochs.at(-1)?.epoch ?? 0
+    const lastEpoch = this.#books.epochs.at(-1)?.epoch ?? 0
     const { incarnation, settleUs } = this.#options
-    if (this.#opening.missingPredecessor !== '') throw new Error('the end of the predecessor was not told')
-    const started = this.#rebuild.started ?? this.#firstEvent()
-    if (ended === undefined) this.#opening.requireSame(started)
+    if (this.#books.opening.missingPredecessor !== '') throw new Error('the end of the predecessor was not told')
+    const { started } = this.#books
+    if (ended === undefined) this.#books.opening.requireSame(started)
     const opening = openingOf({ started, incarnation, epoch, lastEpoch, nextSequence, reason })
-    if (nextSequence === 1) this.#opening.started(started)
+    if (nextSequence === 1) this.#books.opening.started(started)
     this.#nowUs = nowUs
     this.#sequencedAtUs = nowUs
     this.#beginReign(epoch, lives)
@@ -236,7 +216,7 @@ export class Sequencer {
     if (opening.event === undefined) this.#announcer.settle(nowUs + (settleUs ?? 0))
     this.#transition(this.#isReady() ? this.#readyState : 'held', opening.reason)
     if (opening.event !== undefined) {
-      this.#epochs.push({ epoch, sequence: nextSequence })
+      this.#books.epochs.push({ epoch, sequence: nextSequence })
       this.#sequenceOwn(opening.event.type, opening.event.payload, nowUs, wallUs)
     }
     // The end stays the last event; with the opening before it, it can become stable.
@@ -258,7 +238,7 @@ export class Sequencer {
     const source = commandSource(packet)
     if (source === OWN_SOURCE) this.#onRegistration(packet, nowUs, wallUs)
     else if (this.#state === 'open') this.#sequenced(this.#intake.take(packet, nowUs, wallUs), nowUs)
-    else if (this.#opening.admits(this.#sources.seedOf(source))) {
+    else if (this.#books.opening.admits(this.#books.sources.seedOf(source))) {
       this.#sequenced(this.#intake.take(packet, nowUs, wallUs), nowUs)
       this.#opener.goOn(nowUs, wallUs)
     } else counters['seeding-packets']++
@@ -283,7 +263,7 @@ export class Sequencer {
         else this.counters['unbelieved-lives']++
         break
       case 'component':
-        this.#activations.heard(message.body, message.sender, nowUs)
+        this.#books.activations.heard(message.body, message.sender, nowUs)
         break
       case 'adminRequest':
         // That is asked of one that waits.
@@ -336,31 +316,14 @@ export class Sequencer {
    * @returns the sequence of the event, or why the session does not end
    */
   roll(successor: string, reason: string, nowUs: number, wallUs: number): number | string {
-    const { session } = this.#options
-    if (this.#state !== 'open' && this.#state !== 'held') return `session ${session} is ${this.#state}, not open`
-    if (successor === session) return `session ${session} can't be its own successor`
-    const incomplete = this.#opening.incomplete((source) => this.#sources.next(source))
-    if (incomplete.length > 0) return `of ${incomplete.join(', ')} commands of the last session are still to come`
-    try {
-      // What the successor begins with has to fit it: later is too late.
-      const first = this.#opening.firstEvent(this.predecessor, this.#options.seeders ?? [])
-      firstEvent(this.#options, this.#payloadBytes, first)
-    } catch (error) {
-      return messageOf(error)
-    }
+    const problem = this.#books.rollProblem(successor, this.#state)
+    if (problem !== '') return problem
     return this.#end({ reason, successor }, nowUs, wallUs)
   }
 
-  /** The session that goes on from here runs: the end is said as long as any other one, and not longer. */
+  /** The session that goes on from here runs. */
   succeeded(nowUs: number): void {
-    if (this.#state !== 'ending' || this.#isSucceeded) return
-    this.#isSucceeded = true
-    this.#announcer.end(nowUs)
-  }
-
-  #onSeeded(source: number, sourceSequence: number, payload: Uint8Array): void {
-    const component = this.#sources.seedOf(source) ?? ''
-    this.#opening.seeded(component, source, sourceSequence, seedDoneCodec.decode(payload)?.pending ?? 0)
+    if (this.#state === 'ending') this.#close.succeeded(nowUs)
   }
 
   #onRegistration(packet: Uint8Array, nowUs: number, wallUs: number): void {
@@ -377,14 +340,9 @@ export class Sequencer {
     else this.#output.sendControl('adminReply', outcome)
   }
 
-  #firstEvent(): SessionStarted {
-    const opening = this.#opening.firstEvent(this.#predecessor, this.#options.seeders ?? [])
-    return firstEvent(this.#options, this.#payloadBytes, opening)
-  }
-
   /** What a sequencer that is not held is. */
   get #readyState(): 'open' | 'seeding' {
-    return this.#opening.isOpen ? 'open' : 'seeding'
+    return this.#books.opening.isOpen ? 'open' : 'seeding'
   }
 
   #opened(reason: string): void {
@@ -447,29 +405,14 @@ export class Sequencer {
     this.#transition('ending', reason)
     const payload = encodeWithReason(sessionEndedCodec, { reason, successor }, this.#payloadBytes)
     const sequence = this.#sequenceOwn(SESSION_ENDED, payload, nowUs, wallUs)
-    this.#ended = { reason, successor, sequence }
     this.flush(nowUs, wallUs)
-    // Whoever hears of the end of one that goes on in another may go on at once: not before nobody can take it back.
-    if (successor === '' || this.#isEndStable) this.#announcer.end(nowUs)
-    this.#announcer.controlSoon(0)
+    this.#close.begin({ reason, successor, sequence }, this.stableSequence, nowUs)
     return sequence
   }
 
-  get #isEndStable(): boolean {
-    return this.#ended !== undefined && this.#publication.stability.stableSequence >= this.#ended.sequence
-  }
-
-  /** At once: who hears it goes on. */
-  #announceEnd(): void {
-    if (!this.#announcer.isEnding) this.#announcer.end(this.#nowUs)
-    this.#announcer.controlSoon(0)
-  }
-
   #finish(nowUs: number): void {
-    // Nobody else could tell who is late, before there is a successor, that its end is stable.
-    if (this.#ended?.successor !== '' && !this.#isSucceeded) return
     const unstable = this.#nextSequence - 1 - this.#publication.stability.stableSequence
-    if (!this.#announcer.isEndHeard(nowUs, unstable === 0)) return
+    if (!this.#close.isHeard(nowUs, unstable === 0)) return
     this.#transition('ended', unstable === 0 ? 'all events are stable' : `${unstable} events are not stable`)
     this.#output.sendControl('sequencer', this.#heartbeat(true))
   }
@@ -502,7 +445,7 @@ export class Sequencer {
       held: this.#state === 'held',
       requestPort: this.#options.requestPort,
       lives: this.#publication.stability.lives,
-      awaited: this.#opening.awaited,
+      awaited: this.#books.opening.awaited,
       counters: withCounters ? { ...nonZero(this.counters), ...nonZero(this.#publication.retransmitter.counters) } : {},
     }
   }
