@@ -79,8 +79,8 @@ function printJson(session: string, { entries, states, total, sequence }: Trail)
   for (const { event, isNamed, parts } of entries) {
     print(true, { session, ...eventToJson(event), isNamed, parts: parts.map(partToJson) }, () => '')
   }
-  const now = states.map(({ component, found, timers }) => ({
-    component,
+  const now = states.map(({ component, found, placesLeft, timers }) => ({
+    ...{ component, placesLeft },
     found: found.map(({ path, value }) => ({ path: pathText(path), value: stateToJson(value) })),
     timers,
   }))
@@ -100,12 +100,15 @@ function textOf(job: InspectJob, keys: string, trail: Trail, from: number, to: n
   return [...lines, `after event ${sequence}:`, ...states.flatMap((state) => stateLines(state, isNamed))].join('\n')
 }
 
-function stateLines({ component, found, timers }: TrailState, isNamed: boolean): string[] {
+function stateLines({ component, found, placesLeft, timers }: TrailState, isNamed: boolean): string[] {
   const prefix = isNamed ? `${component}: ` : ''
   const lines = [
     ...found.map(({ path, value }) =>
       path.at(-1)?.kind === 'member' ? pathText(path) : `${pathText(path)}  ${lineText(value, LONG_LINE)}`,
     ),
+    ...(placesLeft > 0
+      ? [`it was in ${plural(placesLeft, 'more place')}, too many to watch: --path says where to look`]
+      : []),
     ...timers.map(({ name, key, dueUs }) => `timer ${name}(${key}) is due at ${timeText(dueUs)}`),
   ]
   return (lines.length === 0 ? [dim('nothing of it is in the state')] : lines).map((line) => `  ${prefix}${line}`)

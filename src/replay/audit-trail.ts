@@ -7,7 +7,7 @@
 
 import { type Entity, type Found, isNamedIn, lookAt, type Place } from './entity.js'
 import { EventReader, keepEvent, type RecordedEvent } from './event-reader.js'
-import { PlaceFinder } from './place-finder.js'
+import { type FoundPlaces, PlaceFinder } from './place-finder.js'
 import type { Part, Player } from './player.js'
 import { type Change, copyState, diffValues } from './state-diff.js'
 import type { StatePath } from './state-path.js'
@@ -38,6 +38,8 @@ export interface TrailEntry {
 export interface TrailState {
   readonly component: string
   readonly found: readonly Found[]
+  /** Places where it is or was, and that were not watched, because there are so many. */
+  readonly placesLeft: number
   readonly timers: readonly { readonly name: string; readonly key: string; readonly dueUs: number }[]
 }
 
@@ -73,7 +75,7 @@ export async function auditTrail(options: TrailOptions): Promise<Trail> {
 }
 
 /** Where each component's state holds the entity, at some time. */
-type PlacesByComponent = ReadonlyMap<string, readonly Place[]>
+type PlacesByComponent = ReadonlyMap<string, FoundPlaces>
 
 async function findPlaces(options: TrailOptions): Promise<PlacesByComponent> {
   const { entities, below, createPlayer } = options
@@ -85,7 +87,7 @@ async function findPlaces(options: TrailOptions): Promise<PlacesByComponent> {
   })
   for (const finder of finders) finder.end()
   player.stop()
-  return new Map(finders.map(({ part, places }) => [part.name, places]))
+  return new Map(finders.map(({ part, found }) => [part.name, found]))
 }
 
 async function playAll(player: Player, options: TrailOptions, onEvent: (event: RecordedEvent) => void): Promise<void> {
@@ -121,7 +123,7 @@ class Telling {
     this.#player = options.createPlayer((component, type, payload) => {
       this.#watches.find((watch) => watch.part.name === component)?.onCommand(type, payload)
     })
-    this.#watches = this.#player.parts.map((part) => new Watch(part, places.get(part.name) ?? [], options.entities))
+    this.#watches = this.#player.parts.map((part) => new Watch(part, places.get(part.name), options.entities))
   }
 
   async run(): Promise<Trail> {
@@ -136,7 +138,7 @@ class Telling {
     const isNamed = isNamedBy(event, entities)
     const parts: TrailPart[] = []
     for (const watch of this.#watches) {
-      const told = watch.after(isNamed)
+      const told = watch.after(event, isNamed)
       if (told !== undefined) parts.push(told)
     }
     if ((!isNamed && parts.length === 0) || event.sequence < fromSequence) return
@@ -149,15 +151,18 @@ class Telling {
 class Watch {
   readonly part: Part
   readonly #places: readonly Place[]
+  readonly #placesLeft: number
   readonly #entities: readonly Entity[]
   /** What lay at each place after the event before. */
   readonly #before: (readonly Found[])[]
   #commands: CausedCommand[] = []
   #timersFired = 0
 
-  constructor(part: Part, places: readonly Place[], entities: readonly Entity[]) {
+  constructor(part: Part, found: FoundPlaces | undefined, entities: readonly Entity[]) {
+    const { places, left } = found ?? { places: [], left: 0 }
     this.part = part
     this.#places = places
+    this.#placesLeft = left
     this.#entities = entities
     this.#before = places.map((place) => copyFound(lookAt(part.state, place, entities)))
   }
@@ -169,15 +174,17 @@ class Watch {
   }
 
   /** Looks at the state after an event. @returns what the event did to the entity, or undefined */
-  after(isNamed: boolean): TrailPart | undefined {
+  after({ type }: RecordedEvent, isNamed: boolean): TrailPart | undefined {
+    const { component, host } = this.part
+    const fired = host.timersFired - this.#timersFired
+    this.#timersFired = host.timersFired
+    // Only handlers change a state.
+    if (component.handlers[type] === undefined && fired === 0) return undefined
     const commands = this.#commands.filter(
       ({ payload }) => isNamed || this.#entities.some((entity) => isNamedIn(payload, entity)),
     )
     if (this.#commands.length > 0) this.#commands = []
     const changes = this.#changes()
-    const { timersFired } = this.part.host
-    const fired = timersFired - this.#timersFired
-    this.#timersFired = timersFired
     if (changes.length === 0 && commands.length === 0) return undefined
     return { component: this.part.name, changes, commands, timersFired: fired }
   }
@@ -187,6 +194,7 @@ class Watch {
     return {
       component: this.part.name,
       found: this.#places.flatMap((place) => lookAt(this.part.state, place, this.#entities)),
+      placesLeft: this.#placesLeft,
       timers: this.part.host.timers().filter(({ key }) => keys.has(key)),
     }
   }

@@ -6,14 +6,23 @@ import { type Entity, type Place, searchState } from './entity.js'
 import type { Part } from './player.js'
 import { pathText } from './state-path.js'
 
+export interface FoundPlaces {
+  readonly places: readonly Place[]
+  /** How many more there are. */
+  readonly left: number
+}
+
 /** Values of a state that may be looked at for each event that is played, on average. */
 const LOOKS_PER_EVENT = 40
 /** And so many before the first. */
 const SPARE_LOOKS = 2_000_000
 
+/** Places that are watched of each component: each is looked at after each event. */
+const MAX_PLACES = 200
+
 export class PlaceFinder {
   readonly part: Part
-  readonly places: Place[] = []
+  readonly #places: Place[] = []
   readonly #entities: readonly Entity[]
   readonly #below: string | undefined
   readonly #known = new Set<string>()
@@ -24,6 +33,12 @@ export class PlaceFinder {
     this.part = part
     this.#entities = entities
     this.#below = below
+  }
+
+  /** What has the entity for a key comes before records that only name it. */
+  get found(): FoundPlaces {
+    const sorted = this.#places.toSorted((a, b) => Number(b.kind === 'entry') - Number(a.kind === 'entry'))
+    return { places: sorted.slice(0, MAX_PLACES), left: Math.max(0, sorted.length - MAX_PLACES) }
   }
 
   /** After each event. */
@@ -46,7 +61,7 @@ export class PlaceFinder {
       const id = `${place.kind} ${pathText(place.path)}`
       if (this.#known.has(id)) continue
       this.#known.add(id)
-      this.places.push(place)
+      this.#places.push(place)
     }
   }
 }

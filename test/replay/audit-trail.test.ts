@@ -117,6 +117,35 @@ test('part of a trail', async (t) => {
   t.end()
 })
 
+test('an entity that is nearly everywhere is watched where it is the key, and in the first of its records', async (t) => {
+  const session = recordDesk(undefined, 250)
+  const everywhere = defineComponent({
+    name: 'everywhere',
+    schema: deskSchema,
+    state: () => ({ records: new Map<number, { symbol: string }>(), totals: new Map<string, number>() }),
+    on: {
+      Order(state, { payload: { id } }) {
+        state.records.set(id, { symbol: 'AAPL' })
+        state.totals.set('AAPL', id)
+      },
+    },
+  })
+  const trail = await auditTrail({
+    entities: [parseEntity('AAPL')],
+    createPlayer: (onCommand) => playerOf(session, onCommand, everywhere),
+    fromSequence: 1,
+    toSequence: lastOf(session),
+    maxEntries: 1_000,
+  })
+  t.equal(trail.states[1]?.placesLeft, 51)
+  t.equal(trail.total, 250, 'each order changes the total')
+  t.strictSame(
+    trail.entries.at(-1)?.parts[0]?.changes.map(({ path }) => pathText(path)),
+    ['totals["AAPL"]'],
+  )
+  t.end()
+})
+
 test('an entity', (t) => {
   t.strictSame(parseEntity('42'), { field: undefined, key: '42' })
   t.strictSame(parseEntity('orderId=42'), { field: 'orderId', key: '42' })
