@@ -32,7 +32,7 @@ export interface ApplicationOptions {
 }
 
 /** Errors that say all there is to say; anything else that a handler throws is the handler's. */
-const PASSED_ON: ReadonlySet<string> = new Set(['E_OUTBOX_FULL', 'E_SOURCE_EXHAUSTED'])
+const PASSED_ON: ReadonlySet<string> = new Set(['E_OUTBOX_FULL', 'E_SOURCE_EXHAUSTED', 'E_STORE_CORRUPT'])
 
 export class Application {
   readonly state: unknown
