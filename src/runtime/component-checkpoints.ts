@@ -11,6 +11,7 @@ import type { Component } from '../component/definition.js'
 import type { ComponentHost } from '../component/host.js'
 import { LargeTables } from '../component/large/large-tables.js'
 import { messageOf, SeqcastError } from '../core/errors.js'
+import { CHECKPOINT_BYTES } from '../core/limits.js'
 import type { Logger } from '../core/log.js'
 import { CheckpointStore } from '../store/checkpoint-store.js'
 import type { Checkpoint } from '../wire/checkpoint.js'
@@ -60,6 +61,7 @@ export class ComponentCheckpoints {
   #session: string
   #store: CheckpointKeeper | undefined
   readonly #instance: string
+  readonly #isLarge: boolean
   #port: CheckpointPort | undefined
   /** What a replica gave. */
   #fetched: Checkpoint | undefined
@@ -108,6 +110,7 @@ export class ComponentCheckpoints {
     this.#store = store
     this.#logger = logger
     this.#platform = platform
+    this.#isLarge = hasLargeMaps(component)
     this.#phaseEvents = hashOf(instance) % options.every
   }
 
@@ -201,6 +204,11 @@ export class ComponentCheckpoints {
     this.#restUntilUs = nowUs + tookUs * (1 + REST_FACTOR)
     this.counters.checkpointsTaken++
     const { header } = this.#pending
+    if (header.bodyBytes > CHECKPOINT_BYTES) {
+      this.#pending = undefined
+      this.#unable(new Error(`it would have ${header.bodyBytes} bytes, and at most ${CHECKPOINT_BYTES} can be used`))
+      return
+    }
     const fields = { component: header.component, sequence: header.sequence, bytes: header.bodyBytes, tookUs }
     this.#logger.debug(fields, 'checkpoint: taken, to be written when it is stable')
   }
@@ -222,7 +230,7 @@ export class ComponentCheckpoints {
     this.dueSequence = Number.POSITIVE_INFINITY
     const { directory } = this.#options
     // The host of the new session is made at once, its files take a while; until they are there, all is in memory.
-    this.#awaited = this.#store instanceof LargeCheckpoints ? new LargeTables() : undefined
+    this.#awaited = this.#isLarge && directory !== undefined ? new LargeTables() : undefined
     this.#move(directory, session).catch((error: unknown) => this.#failed(error))
   }
 
@@ -288,7 +296,7 @@ export class ComponentCheckpoints {
   }
 
   #mayTake(host: ComponentHost, nowUs: number): boolean {
-    if (this.#pending !== undefined || this.#writing !== undefined || !host.isSeeded) return false
+    if (this.#pending !== undefined || this.#writing !== undefined || !host.canBeCaptured) return false
     // What changed in large maps is in memory until then.
     if (nowUs < this.#restUntilUs && this.large === undefined) return false
     if (host.state === 'active') return nowUs - this.#passiveHeardUs > COMPANY_US

@@ -2,17 +2,19 @@
  * A hash of a set of entries that is kept up to date: the sum, modulo 2^256, of the SHA-256 of each. An entry that goes is subtracted, one that
  * comes is added, and the order does not count.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 export const SUM_BYTES = 32
 const WORDS = 8
 
 /** The hash of one entry. */
 export function hashOfEntry(key: Uint8Array, value: Uint8Array): Uint8Array {
-  const length = new Uint8Array(2)
-  length[0] = key.length >> 8
-  length[1] = key.length
-  return new Uint8Array(createHash('sha256').update(length).update(key).update(value).digest())
+  const bytes = new Uint8Array(2 + key.length + value.length)
+  bytes[0] = key.length >> 8
+  bytes[1] = key.length
+  bytes.set(key, 2)
+  bytes.set(value, 2 + key.length)
+  return hash('sha256', bytes, 'buffer')
 }
 
 export class ContentSum {

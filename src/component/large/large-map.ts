@@ -42,6 +42,8 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
   /** Taken for a checkpoint that is not written yet. */
   #sealed: Map<LargeKey, Change> | undefined
   #pending: LargeKey[] = []
+  #lastKey: LargeKey | undefined
+  #lastRow: Uint8Array | undefined
 
   constructor(name: string) {
     super()
@@ -172,6 +174,7 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
   /** What was sealed is in the base now. */
   written(): void {
     this.#sealed = undefined
+    this.#lastKey = undefined
   }
 
   /** What was sealed is not written after all. */
@@ -193,7 +196,7 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
     const normal = normalKey(key)
     const change = this.#changes.get(normal) ?? this.#sealed?.get(normal)
     if (change !== undefined) return change.bytes
-    return this.base?.get(this.name, encodeKey(normal))?.subarray(ROW_HASH_BYTES)
+    return this.#row(normal)?.subarray(ROW_HASH_BYTES)
   }
 
   #put(key: LargeKey, bytes: Uint8Array | undefined): void {
@@ -214,7 +217,16 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
   #countedBelow(key: LargeKey): Uint8Array | undefined {
     const sealed = this.#sealed?.get(key)
     if (sealed !== undefined) return sealed.counted
-    return this.base?.get(this.name, encodeKey(key))?.subarray(0, ROW_HASH_BYTES)
+    return this.#row(key)?.subarray(0, ROW_HASH_BYTES)
+  }
+
+  /** The row of the base. What is read is mostly what is written next. */
+  #row(key: LargeKey): Uint8Array | undefined {
+    if (key !== this.#lastKey) {
+      this.#lastRow = this.base?.get(this.name, encodeKey(key))
+      this.#lastKey = key
+    }
+    return this.#lastRow
   }
 
   /** Brings the sum up to date: an entry that was set many times is hashed once. */

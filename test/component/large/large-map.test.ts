@@ -184,6 +184,27 @@ test('while a loop goes on', (t) => {
   t.end()
 })
 
+test('files that come when the state has something in it', (t) => {
+  const [early, late] = [largeMap<number, number>('m'), largeMap<number, number>('m')]
+  const files = new MemoryFiles()
+  const tables = new LargeTables()
+  tables.attach({ late })
+  for (const map of [early, late]) map.set(1, 1).set(2, 2)
+  tables.use(files)
+  for (const map of [early, late]) {
+    map.delete(1)
+    map.set(3, 3)
+  }
+  t.equal(tables.changes, 3)
+  tables.seal()
+  files.commit(tables)
+  t.equal(tables.changes, 0)
+  for (const map of [early, late]) map.set(2, 22)
+  t.strictSame([...late], [...early])
+  t.equal(digest({ map: late }), digest({ map: early }))
+  t.end()
+})
+
 test('what it does not take', (t) => {
   const map = largeMap<LargeKey, unknown>('m')
   t.throws(() => map.set(1, new Date()), { code: 'E_NONDETERMINISM', message: /the value for a large map is .*Date/ })

@@ -1,0 +1,30 @@
+/** A state that is larger than the heap of its process: with files it fits, and a restart goes on where they are. */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { test } from 'tap'
+import { scratchDirectory } from '../store/recordings.js'
+
+const CHILD = fileURLToPath(new URL('../fixtures/large-heap-child.js', import.meta.url))
+const ACCOUNTS = '40000'
+
+test('a state larger than the heap', (t) => {
+  const scratch = scratchDirectory()
+  t.teardown(() => scratch.remove())
+  const play = (heapMB: string, directory: string, events: string): { status: number | null; said: string } => {
+    const { NODE_OPTIONS: _, ...env } = process.env
+    const args = [`--max-old-space-size=${heapMB}`, CHILD, directory, ACCOUNTS, events, '10000']
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env })
+    return { status, said: stdout }
+  }
+  const first = play('20', scratch.path, '45000')
+  t.equal(first.status, 0)
+  t.match(JSON.parse(first.said), { begun: 1, size: 40_000 })
+  const again = play('20', scratch.path, '52000')
+  t.equal(again.status, 0)
+
+  t.match(JSON.parse(again.said), { begun: 40_001, size: 40_000 })
+  t.not(play('20', '', '52000').status, 0, 'without files it does not fit')
+  const inMemory = play('400', '', '52000')
+  t.equal(JSON.parse(inMemory.said).digest, JSON.parse(again.said).digest)
+  t.end()
+})
