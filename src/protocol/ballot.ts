@@ -29,11 +29,6 @@ export class BallotBox {
     return this.#ballots.size
   }
 
-  /** True where the voter has granted. */
-  has(voter: string): boolean {
-    return this.#ballots.has(voter)
-  }
-
   /** No voter knows of any founding: the grants begin the session. */
   get isFounding(): boolean {
     return this.#lives.voters === 0

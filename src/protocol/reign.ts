@@ -30,7 +30,7 @@ import { Vigil } from './vigil.js'
 import { Witness } from './witness.js'
 
 const CLAIM_EVERY_US = 50_000
-/** A voter that speaks, and has not answered, is asked again no sooner than this. */
+/** For a voter that has just come it is claimed again, no sooner than this. */
 const CLAIM_AGAIN_US = 2_000
 const CLAIM_FOR_US = 500_000
 /** Who was told to take over tries again after so long, and up to twice that. */
@@ -89,6 +89,8 @@ export class Reign {
   readonly #witness = new Witness()
   /** For each voter that says it promised an epoch far above what is known: one datagram proves none. */
   readonly #leaps = new Map<string, Witness>()
+  /** Voters that were ever heard. */
+  readonly #present = new Set<string>()
   #state: ReignState = 'watching'
   /** The greatest epoch that is taken, by a reign or by a promise to somebody else. */
   #known: number
@@ -183,9 +185,9 @@ export class Reign {
     if (!this.#options.voters.includes(voter)) return
     this.#vigil.onVoter(status, nowUs)
     this.#witness.promised(promised)
-    // One that has just come is asked at once.
-    if (this.#state === 'claiming' && !this.#ballots.has(voter))
-      this.#claimUs = Math.min(this.#claimUs, this.#claimedUs + CLAIM_AGAIN_US)
+    // One that has just come is asked at once: it has not heard the claim.
+    if (!this.#present.has(voter)) this.#claimUs = Math.min(this.#claimUs, this.#claimedUs + CLAIM_AGAIN_US)
+    this.#present.add(voter)
     if (promised !== this.#claimed) this.#knowsPromise(voter, promised, nowUs)
   }
 
