@@ -46,14 +46,32 @@ test('a large state outlives its process', async (t) => {
     await send(4_000, 100)
   })
 
+  const next = `N${s.session.slice(1)}`
+  await t.test('the session goes on in another one', async (t) => {
+    const rolled = await s.run(['admin', 'roll-session', '--to', next, ...s.streams])
+    t.equal(rolled.status, 0, rolled.stderr)
+    await send(5_000, 700)
+    await replica.until(() => existsSync(s.path(`kept/${next}/large/archive-a/data.mdb`)), 'files of the next session')
+    replica.child.kill('SIGKILL')
+    await replica.result()
+    replica = startReplica()
+    await replica.says('"state":"active"')
+    await send(5_600, 200)
+  })
+
   t.equal((await replica.stop()).status, 0)
   t.equal((await s.run(['admin', 'end-session', ...s.streams])).status, 0)
   await s.sequencer.result()
   t.equal((await s.store.stop()).status, 0)
-  const played = await s.run(['replay', '--dir', s.stored, '--session', s.session, '--run', ARCHIVE, '--json'])
-  t.equal(played.status, 0, played.stderr)
-  const said = JSON.parse(played.lines[0] ?? '')
-  t.match(said, { ended: 'complete', commandsLeft: 0 })
-  t.ok(said.digestsVerified > 4, `${said.digestsVerified} digests are those of a replay in memory`)
-  t.ok(said.commandsVerified > 250)
+  for (const [session, digests, commands] of [
+    [s.session, 5, 250],
+    [next, 2, 60],
+  ] as const) {
+    const played = await s.run(['replay', '--dir', s.stored, '--session', session, '--run', ARCHIVE, '--json'])
+    t.equal(played.status, 0, played.stderr)
+    const said = JSON.parse(played.lines[0] ?? '')
+    t.match(said, { ended: 'complete' })
+    t.ok(said.digestsVerified >= digests, `${said.digestsVerified} digests are those of a replay in memory`)
+    t.ok(said.commandsVerified >= commands, `${said.commandsVerified} commands`)
+  }
 })
