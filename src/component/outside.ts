@@ -223,9 +223,16 @@ export class Outside {
     const { component } = this.#options
     const open = this.#open
     if (open === undefined || component.input === undefined) return
+    const last = this.#inputEnded
+    if (last === undefined) {
+      this.#runInput(open, component.input, state)
+      return
+    }
     // One that is about to return may hold what this one needs, a port for instance.
-    if (this.#inputEnded === undefined) this.#runInput(open, component.input, state)
-    else void this.#inputEnded.then(() => this.#open === open && this.startInput(state))
+    void last.then(() => {
+      if (this.#inputEnded === last) this.#inputEnded = undefined
+      if (this.#open === open) this.startInput(state)
+    })
   }
 
   #runInput(open: OpenOutside, input: NonNullable<Component['input']>, state: unknown): void {

@@ -171,11 +171,23 @@ class World {
 
   /** Who has the end goes over; who lags, or died, has to come back for it. */
   #roll(): void {
-    if (this.session.sequencer.state !== 'open' || this.#isPassive) return
+    if (this.session.sequencer.state !== 'open') return
+    const next = this.#rolled()
+    if (next === undefined) return
     this.rolls++
     this.before = this.session
-    this.session = this.before.roll()
+    this.session = next
     this.#port = undefined
+  }
+
+  /** Undefined where commands of the last session are still to come: those have to be there first. */
+  #rolled(): TestSession | undefined {
+    try {
+      return this.session.roll()
+    } catch (error) {
+      if (error instanceof Error && /still to come/.test(error.message)) return undefined
+      throw error
+    }
   }
 
   /** A process that was not there when the session before ended: it reads that to its end, and comes back. */
@@ -207,7 +219,7 @@ test('over any chain of sessions nothing is lost and nothing is doubled', async 
       met.rolls += world.rolls
       met.wentBack += world.wentBack
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   )
   t.ok(met.rolls > 20, `${met.rolls} sessions ended`)
   t.ok(met.wentBack > 3, `${met.wentBack} times a replica had to go back`)

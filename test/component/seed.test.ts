@@ -299,6 +299,33 @@ test('commands from outside that were not sequenced are entered first, and input
   t.end()
 })
 
+test('an input that takes its time to return is waited for, and nothing else is', async (t) => {
+  const said: string[] = []
+  let release = (): void => {}
+  const [session, a] = active(
+    defineComponent(
+      deskDefinition({
+        input: async (port) => {
+          said.push('begins')
+          await new Promise<void>((resolve) => {
+            release = resolve
+          })
+          said.push(port.signal.aborted ? 'returns' : 'ends')
+        },
+      }),
+    ),
+  )
+  await session.settled()
+  const next = session.roll()
+  await next.settled()
+  t.strictSame([said, a.host.state], [['begins'], 'active'])
+  release()
+  await next.settled()
+  t.strictSame(said, ['begins', 'returns', 'begins'])
+  t.strictSame(a.errors, [])
+  t.end()
+})
+
 test('a replica that was not there at the end knows that it lacks something, until all of it has come', (t) => {
   const [session, a] = active(seededDesk)
   session.publish(256, order(1))
