@@ -80,7 +80,7 @@ async function verifyOne({ dir, checkpoints, json = false }: Flags, session: str
 
 function resultText(result: VerifyResult): string {
   const { session, firstSequence, lastSequence, events, packets, problems, problemCount } = result
-  const range = events === 0 ? 'empty' : `events ${firstSequence} to ${lastSequence} in ${count(packets)} packets`
+  const range = events === 0 ? 'empty' : `events ${firstSequence} to ${lastSequence} in ${plural(packets, 'packet')}`
   const head = `${session}: ${range}: ${problemCount === 0 ? green('clean') : red(plural(problemCount, 'problem'))}`
   const shown = problems.slice(0, SHOWN_PROBLEMS)
   const rest = problemCount - shown.length

@@ -6,6 +6,7 @@ import { OMS_PROTO, stage } from '../fixtures/processes.js'
 
 const GENERATED = fileURLToPath(new URL('../../../src/examples/oms/generated/oms.ts', import.meta.url))
 const NAMES = ['demo', 'sequencer', 'store', 'run', 'generate', 'send', 'tail', 'record', 'sessions', 'verify'].concat([
+  'retain',
   'export',
   'import',
   'replay',

@@ -6,17 +6,12 @@ import { rmSync, statSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { messageOf, SeqcastError } from '../../core/errors.js'
-import type { EventLogReader, RunVisitor } from '../../protocol/event-log.js'
+import type { RunVisitor } from '../../protocol/event-log.js'
 import { skipBlocks } from '../../wire/moldudp64.js'
-import type { BlockKind } from '../time-index.js'
+import type { Recording } from '../recording.js'
 
 /** A session that can be exported: any of the logs, or a reader. */
-export interface ArchiveSource extends EventLogReader {
-  readonly session: string
-  readonly kind: BlockKind
-  readonly firstSequence: number
-  readonly committedSequence: number
-}
+export type ArchiveSource = Recording
 
 export interface ArchiveProgress {
   readonly events: number
