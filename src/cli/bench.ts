@@ -27,6 +27,10 @@ const RTT_MESSAGES = 5_000
 const EVENT_BYTES = 64
 const KILLS = 10
 const COMMANDS_PER_SECOND = 20_000
+const ROLLOVERS = 5
+const ROLLOVER_COMMANDS_PER_SECOND = 10_000
+const LIVE_SHIPMENTS = 1_000
+const ROLLOVER_VOTERS = 'a,b,c'
 
 export const benchCommand = new Command('bench').description(
   'measure this machine: throughput, and latency beside the floor',
@@ -153,6 +157,30 @@ addBench(
     }),
   )
 
+addBench('rollover', 'end a session and go on in the next one, under load: the pause, and a check that nothing is lost')
+  .option('--rollovers <n>', `how often (default: ${ROLLOVERS})`)
+  .option('--rate <n>', `commands a second, scans and what is answered (default: ${ROLLOVER_COMMANDS_PER_SECOND})`)
+  .option('--live <n>', `shipments that are under way, and carried over each time (default: ${LIVE_SHIPMENTS})`)
+  .option('--voters <ids>', `of the stores, as of seqcast sequencer (default: ${ROLLOVER_VOTERS})`)
+  .action((flags: Record<string, unknown>) =>
+    withDirectory(flags, async (configuration, directory, keep) => {
+      const { benchRollover } = await import('./bench/rollover/run.js')
+      const { rolloverText } = await import('./bench/rollover/report.js')
+      const { rollovers = ROLLOVERS, rate = ROLLOVER_COMMANDS_PER_SECOND, live = LIVE_SHIPMENTS } = configuration
+      const { voters = ROLLOVER_VOTERS, datagram, json } = configuration
+      const progress = createFailoverProgress(json)
+      const onStep = (what: string): void => progress.step(what)
+      const options = { directory, rollovers, rate, live, voters: voters.split(','), datagram, onStep }
+      const result = await benchRollover(options)
+      print(json, result, () => rolloverText(result))
+      if (result.verified) return
+      keep()
+      throw new SeqcastError('E_BENCH', `the check failed: ${result.problems[0]}`, {
+        hint: `the logs stay in ${directory}; seqcast verify and seqcast export read them`,
+      })
+    }),
+  )
+
 addBench('checkpoint', 'restart a replica of a large session: from its last checkpoint, and from the first event')
   .option('--events <n>', `events of the session (default: ${CHECKPOINT_EVENTS})`)
   .option('--entities <n>', `live entities in the component's state (default: ${CHECKPOINT_ENTITIES})`)
@@ -177,7 +205,7 @@ function addBench(name: string, description: string): Command {
     .option('--datagram <bytes>', `largest packet (default: ${DEFAULT_DATAGRAM_BYTES})`)
     .option('--dir <dir>', 'where to record, on the disk that is meant (default: a temporary directory)')
     .option('--json', 'one JSON object a line, for machines')
-  if (name !== 'rewind' && name !== 'checkpoint')
+  if (name !== 'rewind' && name !== 'checkpoint' && name !== 'rollover')
     command.option('--out <dir>', 'write the histograms there, as .hgrm and .hlog')
   benchCommand.addCommand(command)
   return command

@@ -52,6 +52,8 @@ export const toolFields = z.strictObject({
   entities: whole(1, 10_000_000).optional(),
   behind: whole(0, 1_000_000_000).optional(),
   kills: whole(0, 10_000).optional(),
+  rollovers: whole(1, 90).optional(),
+  live: whole(1, 100_000).optional(),
   how: oneOf(ENDINGS).optional(),
   to: text.optional(),
   schema: text.optional(),

@@ -6,11 +6,11 @@
  *
  * Option: `output`, the path of the file; without it lines go to standard output.
  */
-import { appendFile } from 'node:fs/promises'
+import { appendFileSync } from 'node:fs'
 import { type Component, defineComponent, SeqcastError } from 'seqcast'
 import { schema } from './generated/sms.js'
 
-export function createNotifier(tell: (line: string) => Promise<void>): Component {
+export function createNotifier(tell: (line: string) => void): Component {
   return defineComponent({
     name: 'notifier',
     schema,
@@ -36,9 +36,9 @@ export function configure(options: Readonly<Record<string, string>>): Component 
       throw new SeqcastError('E_USAGE', `the notifier has no option '${name}'`, { hint: 'it has output' })
   }
   const { output } = options
-  return createNotifier(async (line) => {
+  return createNotifier((line) => {
     if (output === undefined) console.log(line)
-    else await appendFile(output, `${line}\n`)
+    else appendFileSync(output, `${line}\n`)
   })
 }
 

@@ -5,10 +5,13 @@
  *
  * Options: `input`, the path of the file; `rate`, scans a second (absent: as fast as they are taken).
  */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { type Component, defineComponent, type Port, SeqcastError } from 'seqcast'
 import { type SmsMessages, schema } from './generated/sms.js'
 import { readScans, type Scan } from './scans.js'
+
+/** Between two slices the process gets its turn. */
+const SLICE_SCANS = 64
 
 export interface ScannerOptions {
   /** Path of the file. A scanner without one can be replayed and can't be activated. */
@@ -75,13 +78,17 @@ export const component = createScanner({})
 /** @param done the key of the last scan that needs not be sent */
 async function sendScans(port: Port<SmsMessages>, scans: readonly Scan[], done: number, rate: number): Promise<void> {
   const startMs = performance.now()
-  for (let key = done + 1; key <= scans.length; key++) {
-    // On average: a pause that was too long is made up for.
-    while (!port.signal.aborted && key - done > ((performance.now() - startMs) * rate) / 1_000 + 1) await sleep(1)
-    await port.ready()
+  for (let key = done + 1; key <= scans.length; ) {
+    // On average: a pause that was too long is made up for, a slice at a time, so that the process hears what comes meanwhile.
+    const due = done + 1 + ((performance.now() - startMs) * rate) / 1_000
+    for (const end = Math.min(due, key + SLICE_SCANS, scans.length + 1); key < end; key++) {
+      await port.ready()
+      if (port.signal.aborted) return
+      const scan = scans[key - 1]
+      if (scan !== undefined) sendScan(port, key, scan)
+    }
+    await (key < due ? turn() : sleep(1))
     if (port.signal.aborted) return
-    const scan = scans[key - 1]
-    if (scan !== undefined) sendScan(port, key, scan)
   }
 }
 

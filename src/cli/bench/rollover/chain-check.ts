@@ -51,6 +51,8 @@ export interface Rollover {
 
 export interface ChainReport {
   readonly events: number
+  /** While scans came: events of all sources but the sequencer. */
+  readonly commandsPerSecond: number
   readonly rollovers: readonly Rollover[]
   readonly shipments: AuditReport
   readonly effects: EffectsReport
@@ -67,6 +69,9 @@ interface Moments {
   lastScanUs: number
   openedSequence: number
   lastSequence: number
+  /** Events of the sources between the first scan and the last. */
+  commands: number
+  commandsUntilScan: number
   ended: SessionEnded | undefined
 }
 
@@ -108,7 +113,16 @@ class Chain {
   begin(session: string): (event: ChainEvent) => void {
     const nothing = { startedUs: Number.NaN, openedUs: Number.NaN, endedUs: Number.NaN }
     const noScan = { firstScanUs: Number.NaN, lastScanUs: Number.NaN }
-    const moments = { session, ...nothing, ...noScan, openedSequence: 0, lastSequence: 0, ended: undefined }
+    const moments = {
+      session,
+      ...nothing,
+      ...noScan,
+      openedSequence: 0,
+      lastSequence: 0,
+      commands: 0,
+      commandsUntilScan: 0,
+      ended: undefined,
+    }
     this.#moments.push(moments)
     this.#audit.begin(session)
     this.#effects.begin()
@@ -123,7 +137,7 @@ class Chain {
       return before === undefined ? [] : [rolloverOf(before, now)]
     })
     const problems = [...this.#problems, ...shipments.problems, ...effects.problems]
-    return { events: this.#events, rollovers, shipments, effects, problems }
+    return { events: this.#events, commandsPerSecond: rateOf(this.#moments), rollovers, shipments, effects, problems }
   }
 
   #onEvent(event: ChainEvent, moments: Moments): void {
@@ -133,6 +147,7 @@ class Chain {
       this.problem(`${session}: event ${sequence} follows ${moments.lastSequence}`)
     if (moments.ended !== undefined) this.problem(`${session}: event ${sequence} comes after the end`)
     moments.lastSequence = sequence
+    if (event.source !== 0 && !Number.isNaN(moments.firstScanUs)) moments.commands += 1
     if (type >= FIRST_APPLICATION_TYPE) this.#onApplicationEvent(event, moments)
     else if (type === SESSION_STARTED) {
       moments.startedUs = timeUs
@@ -164,6 +179,7 @@ class Chain {
     if (!SCANS.has(name)) return
     if (Number.isNaN(moments.firstScanUs)) moments.firstScanUs = timeUs
     moments.lastScanUs = timeUs
+    moments.commandsUntilScan = moments.commands
   }
 
   /** Each session names the one before and its last event, and that one names it. */
@@ -200,6 +216,13 @@ function rolloverOf(before: Moments, now: Moments): Rollover {
     seedMs: (now.openedUs - now.startedUs) / 1_000,
     seedEvents: now.openedSequence - 1,
   }
+}
+
+function rateOf(sessions: readonly Moments[]): number {
+  const scanning = sessions.filter(({ firstScanUs, lastScanUs }) => lastScanUs > firstScanUs)
+  const us = scanning.reduce((sum, { firstScanUs, lastScanUs }) => sum + lastScanUs - firstScanUs, 0)
+  const commands = scanning.reduce((sum, { commandsUntilScan }) => sum + commandsUntilScan, 0)
+  return us === 0 ? 0 : Math.round((commands * 1_000_000) / us)
 }
 
 function readText(path: string): string {
