@@ -38,7 +38,8 @@ export async function projectRecording(job: ProjectJob, dir: string): Promise<vo
   try {
     await untilStopped(async (signal) => {
       const report = await loadProjection({
-        ...{ projection, address, reset, logger, signal },
+        ...{ projection, address, logger, signal },
+        reset: reset && `${session} from ${range?.from ?? 1} to ${range?.to ?? 'the end'}`,
         loadSource: (position) =>
           openRecordedSource(
             {
@@ -73,7 +74,8 @@ export async function projectLive(job: ProjectJob): Promise<void> {
   await untilStopped(async (signal) => {
     const live = { ...options, projection, signal, ...(localStore === undefined ? {} : { localStore }) }
     const report = await loadProjection({
-      ...{ projection, address, reset, logger: options.logger, signal },
+      ...{ projection, address, logger: options.logger, signal },
+      reset: reset && `${options.session} live`,
       loadSource: (position) => openLiveSource({ ...live, untilCaughtUp: reset }, position),
       liveSource: (position) => openLiveSource(live, position),
     })

@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { SeqcastError } from '../core/errors.js'
+import { messageOf, SeqcastError } from '../core/errors.js'
 import { openTables, type Tables } from '../store/lmdb-tables.js'
 import { acquireLock, type SessionLock } from '../store/session-lock.js'
 import { makeDirectorySynced, writeFileSynced } from '../store/synced-file.js'
@@ -30,14 +30,19 @@ export class LmdbTarget implements BesideTarget {
   readonly #projection: Projection
   readonly #directory: string
   readonly #mode: LmdbMode
+  readonly #definition: string
   #generation = ''
   #tables: Tables | undefined
   #lock: SessionLock | undefined
   /** The text that is stored, as far as this process knows. */
   #positionText: string | undefined
 
-  /** @param mode `beside` builds the next generation, for `swap` */
-  constructor(projection: Projection, directory: string, mode: LmdbMode) {
+  /**
+   * @param mode `beside` builds the next generation, for `swap`
+   * @param purpose of which events that is built; what was left of another is not gone on with
+   */
+  constructor(projection: Projection, directory: string, mode: LmdbMode, purpose = '') {
+    this.#definition = purpose === '' ? projection.hash : `${projection.hash} ${purpose}`
     this.#projection = projection
     this.#directory = join(directory, projection.name)
     this.#mode = mode
@@ -66,7 +71,7 @@ export class LmdbTarget implements BesideTarget {
     if (this.#mode === 'write' && this.#current() !== this.#generation) return false
     const tables = this.#opened
     const text = positionText(position)
-    const isDone = tables.transactionSync(() => {
+    const isDone = this.#write(tables, () => {
       const positions = tables.table(POSITION_TABLE)
       if (textOf(positions.get(POSITION_KEY)) !== this.#positionText) return false
       for (const { table, puts, deletes } of changes) {
@@ -81,6 +86,20 @@ export class LmdbTarget implements BesideTarget {
     return isDone
   }
 
+  #write<T>(tables: Tables, action: () => T): T {
+    try {
+      return tables.transactionSync(action)
+    } catch (cause) {
+      if (cause instanceof SeqcastError) throw cause
+      const message = `the rows of ${this.#projection.name} can't be written to ${this.title}: ${messageOf(cause)}`
+      throw new SeqcastError('E_STORE_IO', message, {
+        hint: 'see whether the disk is full or failing, then start it again: it goes on where its rows are',
+        fields: { projection: this.#projection.name, target: this.title },
+        cause,
+      })
+    }
+  }
+
   async *rows(table: Table): AsyncIterable<UntypedRow> {
     let count = 0
     for (const { value } of this.#opened.table(table.sqlName).entries()) {
@@ -90,6 +109,10 @@ export class LmdbTarget implements BesideTarget {
   }
 
   async swap(): Promise<void> {
+    if (this.#tables === undefined) await this.open()
+    const tables = this.#opened
+    const hash = new TextEncoder().encode(this.#projection.hash)
+    tables.transactionSync(() => tables.table(POSITION_TABLE).put(HASH_KEY, hash))
     await this.#closeTables()
     writeFileSynced(join(this.#directory, CURRENT), `${this.#generation}\n`)
     this.#removeOthers(this.#generation)
@@ -110,8 +133,8 @@ export class LmdbTarget implements BesideTarget {
     const positions = tables.table(POSITION_TABLE)
     const hash = textOf(positions.get(HASH_KEY))
     if (hash === undefined && this.#mode !== 'read') {
-      tables.transactionSync(() => positions.put(HASH_KEY, new TextEncoder().encode(this.#projection.hash)))
-    } else if (hash !== this.#projection.hash) {
+      tables.transactionSync(() => positions.put(HASH_KEY, new TextEncoder().encode(this.#definition)))
+    } else if (hash !== this.#definition) {
       if (this.#mode !== 'beside') refuseDefinition(this.#projection.name, this.title)
       return this.#beginAnew(tables)
     }
@@ -125,7 +148,7 @@ export class LmdbTarget implements BesideTarget {
     tables.transactionSync(() => {
       for (const { sqlName } of this.#projection.tables) tables.table(sqlName).clear()
       tables.table(POSITION_TABLE).remove(POSITION_KEY)
-      tables.table(POSITION_TABLE).put(HASH_KEY, new TextEncoder().encode(this.#projection.hash))
+      tables.table(POSITION_TABLE).put(HASH_KEY, new TextEncoder().encode(this.#definition))
     })
     return undefined
   }

@@ -13,8 +13,8 @@ import { type BesideTarget, TargetLost } from './target.js'
 export interface LoadOptions {
   readonly projection: Projection
   readonly address: TargetAddress
-  /** Build it anew, and swap when `loadSource` has ended. */
-  readonly reset: boolean
+  /** Build it anew, and swap when `loadSource` has ended. The text says of which events, so that an interrupted reset of the same goes on. */
+  readonly reset: string | false
   /** What is loaded; for a reset of a live projection it ends where the stream was when it began. */
   readonly loadSource: (position: Position | undefined) => Promise<BatchSource>
   /** What goes on after a reset; undefined: nothing does. */
@@ -40,11 +40,11 @@ export async function loadProjection(options: LoadOptions): Promise<LoadReport> 
     ...(signal === undefined ? {} : { signal }),
     ...(progress === undefined ? {} : { progress }),
   }
-  if (!options.reset) {
+  if (options.reset === false) {
     const target = openTarget(projection, address, logger)
     return { ...(await runProjection({ ...common, target, openSource: options.loadSource })), swapped: false }
   }
-  const beside = openBeside(projection, address, logger)
+  const beside = openBeside(projection, address, logger, options.reset)
   let report = await runProjection({ ...common, target: beside, openSource: options.loadSource })
   if (signal?.aborted ?? false) return { ...report, swapped: false }
   await swap(beside, options)

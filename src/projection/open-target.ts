@@ -47,10 +47,18 @@ export function openReader(projection: Projection, address: TargetAddress, logge
   return new PostgresTarget(projection, { url: address.at, schema, logger, readOnly: true })
 }
 
-/** What readers do not see before it is swapped. */
-export function openBeside(projection: Projection, address: TargetAddress, logger: Logger): BesideTarget {
-  if (address.kind === 'local') return new LmdbTarget(projection, address.at, 'beside')
-  return new PostgresBeside(projection, { url: address.at, schema: schemaOf(projection, address), logger })
+/**
+ * What readers do not see before it is swapped.
+ * @param purpose of which events it is built: what an interrupted process has built is gone on with only where it is the same
+ */
+export function openBeside(
+  projection: Projection,
+  address: TargetAddress,
+  logger: Logger,
+  purpose: string,
+): BesideTarget {
+  if (address.kind === 'local') return new LmdbTarget(projection, address.at, 'beside', purpose)
+  return new PostgresBeside(projection, { url: address.at, schema: schemaOf(projection, address), logger, purpose })
 }
 
 function schemaOf({ name }: Projection, { schema }: TargetAddress): string {

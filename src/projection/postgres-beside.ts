@@ -25,9 +25,9 @@ export class PostgresBeside implements BesideTarget {
   /** Of the rows that a swap was tried with. */
   #swapping = ''
 
-  constructor(projection: Projection, options: PostgresOptions) {
+  constructor(projection: Projection, options: PostgresOptions & { readonly purpose: string }) {
     this.#options = options
-    this.#build = new PostgresTarget(projection, { ...options, schema: options.schema + SUFFIX, beginsAnew: true })
+    this.#build = new PostgresTarget(projection, { ...options, schema: options.schema + SUFFIX })
     this.title = `${this.#build.title}, for ${options.schema}`
   }
 
@@ -72,7 +72,7 @@ export class PostgresBeside implements BesideTarget {
   async #swap(connection: PostgresConnection, what: 'rows' | 'tables', old: readonly string[]): Promise<void> {
     const { schema } = this.#options
     const build = schema + SUFFIX
-    const { name, tables } = this.#build.projection
+    const { name, tables, hash } = this.#build.projection
     await connection.query(`create schema if not exists ${quoted(schema)}`)
     await connection.query(positionTableSql(schema))
     if (what === 'rows') {
@@ -91,6 +91,7 @@ export class PostgresBeside implements BesideTarget {
       `insert into ${position} select * from ${nameOf(build, POSITION_TABLE)} where projection = $1`,
       [name],
     )
+    await connection.query(`update ${position} set definition = $1 where projection = $2`, [hash, name])
     await connection.query(`drop schema ${quoted(build)} cascade`)
   }
 

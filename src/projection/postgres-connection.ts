@@ -95,6 +95,8 @@ export class PostgresConnection {
 
   #meaningOf(error: unknown, doing: string): Error {
     const code = sqlState(error)
+    // A name that nobody knows is a slip of the pen; a server that is not there yet is waited for.
+    if (systemCodeOf(error) === 'ENOTFOUND') return refused(this.title, doing, error)
     if (this.#broken !== undefined || PASSING.some((passing) => code?.startsWith(passing))) return new TargetLost(error)
     if (code === undefined && (systemCodeOf(error) !== undefined || BROKEN.test(messageOf(error))))
       return new TargetLost(error)

@@ -27,8 +27,9 @@ import {
 } from './postgres-sql.js'
 import { notThere, refuseDefinition, type TableChanges, type Target, TargetLost } from './target.js'
 
-/** A projector that was killed may hold its lock until the server has noticed. */
-const LOCK_WAIT_MS = 10_000
+/** A projector whose machine failed holds its lock until the server has noticed, which these make soon enough. */
+const KEEP_ALIVE_SQL = 'set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 4'
+const LOCK_WAIT_MS = 30_000
 const FIRST_LOCK_POLL_MS = 5
 const LONGEST_LOCK_POLL_MS = 200
 const ROWS_AT_ONCE = 1_000
@@ -38,8 +39,8 @@ export interface PostgresOptions {
   /** The schema that holds the tables. */
   readonly schema: string
   readonly logger: Logger
-  /** Tables of another definition are dropped, not refused: they are half built. */
-  readonly beginsAnew?: boolean
+  /** What is built beside, and of which events: what was left half built of anything else is dropped. */
+  readonly purpose?: string
   /** Changes nothing, and waits for nobody. */
   readonly readOnly?: boolean
 }
@@ -51,6 +52,8 @@ export class PostgresTarget implements Target {
   readonly #positionTable: string
   #connection: PostgresConnection | undefined
   #generation = ''
+  /** The process of the server that served this one last, and when it began. */
+  #lastBackend: readonly (string | null)[] | undefined
   /** As this process knows it; undefined before the first. */
   #position: Position | undefined
 
@@ -66,6 +69,7 @@ export class PostgresTarget implements Target {
     await this.close()
     const connection = await PostgresConnection.open(this.options.url)
     this.#connection = connection
+    await connection.query(KEEP_ALIVE_SQL)
     if (this.options.readOnly ?? false) await this.#checkExists(connection)
     else {
       await this.#lock(connection)
@@ -119,6 +123,12 @@ export class PostgresTarget implements Target {
     await connection?.close()
   }
 
+  /** What is half built for another purpose is another definition. */
+  get #definition(): string {
+    const { purpose } = this.options
+    return purpose === undefined ? this.projection.hash : `${this.projection.hash} ${purpose}`
+  }
+
   get connection(): PostgresConnection {
     if (this.#connection === undefined) throw new TargetLost(new Error('the target is not open'))
     return this.#connection
@@ -163,7 +173,12 @@ export class PostgresTarget implements Target {
     let pollMs = FIRST_LOCK_POLL_MS
     for (let waitedMs = 0; waitedMs < LOCK_WAIT_MS; waitedMs += pollMs) {
       const [row] = await connection.query('select pg_try_advisory_lock(hashtextextended($1, 0))::text', [key])
-      if (row?.[0] === 'true') return
+      if (row?.[0] === 'true') {
+        const own = 'select pid::text, backend_start::text from pg_stat_activity where pid = pg_backend_pid()'
+        this.#lastBackend = (await connection.query(own))[0]
+        return
+      }
+      await this.#endLastBackend(connection)
       if (pollMs === FIRST_LOCK_POLL_MS)
         logger.info({ projection: name, schema }, 'projection: another process writes it, waiting for it to end')
       pollMs = Math.min(pollMs * 2, LONGEST_LOCK_POLL_MS)
@@ -173,6 +188,13 @@ export class PostgresTarget implements Target {
       hint: 'stop it, or give this one another --schema; --reset alone builds beside it',
       fields: { projection: name, schema },
     })
+  }
+
+  /** Where the connection broke on the way, the server may go on waiting for a process that has long turned to another. */
+  async #endLastBackend(connection: PostgresConnection): Promise<void> {
+    if (this.#lastBackend === undefined) return
+    const same = 'pid = $1::int and backend_start = $2::timestamptz'
+    await connection.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${same}`, this.#lastBackend)
   }
 
   async #checkExists(connection: PostgresConnection): Promise<void> {
@@ -188,8 +210,9 @@ export class PostgresTarget implements Target {
   }
 
   async #create(connection: PostgresConnection): Promise<void> {
-    const { schema, beginsAnew = false } = this.options
-    const { name, hash } = this.projection
+    const { schema, purpose } = this.options
+    const { name } = this.projection
+    const hash = this.#definition
     // Of several that create it at once, one does: `if not exists` alone would fail.
     await connection.query("select pg_advisory_xact_lock(hashtextextended('seqcast projections', 0))")
     if (!(await this.#exists(connection, 'pg_namespace where nspname = $1', schema))) {
@@ -198,7 +221,7 @@ export class PostgresTarget implements Target {
     await connection.query(positionTableSql(schema))
     const [row] = await connection.query(`select definition from ${this.#positionTable} where projection = $1`, [name])
     if (row?.[0] === hash) return
-    if (row !== undefined && !beginsAnew) refuseDefinition(name, this.title)
+    if (row !== undefined && purpose === undefined) refuseDefinition(name, this.title)
     if (row !== undefined) await this.#drop(connection)
     for (const table of this.projection.tables) {
       await this.#refuseForeign(connection, table)

@@ -32,7 +32,12 @@ test('cut at every moment', { skip: withoutPostgres(), timeout: 120_000 }, async
 
   const load = (reset: boolean, signal?: AbortSignal): Promise<unknown> =>
     loadProjection({
-      ...{ projection: LEDGER, reset, logger: silentLogger, ...(signal === undefined ? {} : { signal }) },
+      ...{
+        projection: LEDGER,
+        reset: reset && 'all',
+        logger: silentLogger,
+        ...(signal === undefined ? {} : { signal }),
+      },
       address: parseTarget(relay.through(server.url), `s${schema}`),
       loadSource: (position) =>
         openRecordedSource(

@@ -41,7 +41,8 @@ export interface Loading {
 export function load(to: string, loading: Loading): Promise<LoadReport> {
   const { dir, session, from, reset = false, projection = LEDGER, schema } = loading
   return loadProjection({
-    ...{ projection, address: parseTarget(to, schema), reset, logger: silentLogger },
+    ...{ projection, address: parseTarget(to, schema), logger: silentLogger },
+    reset: reset && `${session} from ${from ?? 1} to ${loading.to ?? 'the end'}`,
     loadSource: (position) =>
       openRecordedSource(
         {

@@ -66,12 +66,18 @@ function contract(name: string, skip: string | false, place: (t: Test) => Promis
     await t.test(
       'what is built beside is not seen before it is swapped, and an interrupted building is gone on with',
       async (t) => {
-        const beside = openBeside(KINDS, address, silentLogger)
+        const beside = openBeside(KINDS, address, silentLogger, 'all')
         t.equal(await beside.open(), undefined)
         await beside.commit([{ table: ALL, puts: ROWS.slice(3), deletes: [] }], at(10))
         await beside.close()
         t.strictSame(await target.open(), at(4), 'the old rows are those of readers')
         t.strictSame(await beside.open(), at(10))
+        await beside.close()
+        const part = openBeside(KINDS, address, silentLogger, 'a part')
+        t.equal(await part.open(), undefined, 'what was built of other events is not gone on with')
+        await part.close()
+        t.equal(await beside.open(), undefined)
+        await beside.commit([{ table: ALL, puts: ROWS.slice(3), deletes: [] }], at(10))
         t.equal(await target.commit([{ table: KEYS_ONLY, puts: [{ select: 'z' }], deletes: [] }], at(5)), true)
         await beside.swap()
         await beside.close()
@@ -92,7 +98,7 @@ function contract(name: string, skip: string | false, place: (t: Test) => Promis
       const refused = openTarget(other, address, silentLogger)
       await t.rejects(refused.open(), { code: 'E_PROJECTION', message: /another definition/, hint: /--reset/ })
       await refused.close()
-      const beside = openBeside(other, address, silentLogger)
+      const beside = openBeside(other, address, silentLogger, 'all')
       await beside.open()
       await beside.commit([{ table: other.tables[0] ?? ALL, puts: ROWS, deletes: [] }], at(20))
       await beside.swap()
