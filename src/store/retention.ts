@@ -2,7 +2,7 @@
  * Which recorded sessions may go, by age and by size, and why the others stay. Whole sessions only, the oldest first; what somebody
  * writes, or still needs to go on from, is never dropped.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemCodeOf } from '../core/errors.js'
 import { IMPORT_PREFIX } from './archive/import-place.js'
@@ -16,8 +16,8 @@ import { syncDirectory } from './synced-file.js'
 
 /** A file of this name in a session's directory keeps the session; what is in it is shown as the reason. */
 export const PIN_FILE = 'keep'
-/** The directory of a session's checkpoints, see checkpoint-store.ts. */
-const CHECKPOINTS = 'checkpoints'
+/** What replicas keep of a session: checkpoints (checkpoint-store.ts), and states that are too large for the memory. */
+const KEPT_OF_REPLICAS: readonly string[] = ['checkpoints', 'large']
 const DROPPED_PREFIX = '.dropped-'
 /** An import that has not begun to record is younger than this. */
 const LEFT_BEHIND_MS = 3_600_000
@@ -98,8 +98,8 @@ function checkpointsAlone(directory: string): Candidate[] {
     const path = join(directory, entry.name)
     const session = entry.isDirectory() ? sessionOfDirectory(entry.name) : undefined
     if (session === undefined || isSessionDirectory(path)) return []
-    const data = statSync(join(path, CHECKPOINTS, 'data.mdb'), { throwIfNoEntry: false })
-    return data === undefined ? [] : [{ session, lastTimeUs: Math.floor(data.mtimeMs * 1000), path }]
+    if (!KEPT_OF_REPLICAS.some((name) => existsSync(join(path, name)))) return []
+    return [{ session, lastTimeUs: Math.floor(lastWrittenMs(path) * 1000), path }]
   })
   const newest = found.sort(oldestFirst).at(-1)
   return found.map(({ session, lastTimeUs, path }) => ({
@@ -199,10 +199,18 @@ function isDeadImport(directory: string, name: string, nowMs: number): boolean {
 
 /** What a directory takes on disk. */
 function bytesOf(path: string): number {
-  let bytes = 0
-  for (const entry of readdirSync(path, { withFileTypes: true, recursive: true })) {
+  return filesBelow(path).reduce((bytes, { stat }) => bytes + stat.blocks * 512, 0)
+}
+
+/** Whoever opens an environment writes its lock file. */
+function lastWrittenMs(path: string): number {
+  const written = filesBelow(path).filter(({ name }) => name !== 'lock.mdb')
+  return Math.max(0, ...written.map(({ stat }) => stat.mtimeMs))
+}
+
+function filesBelow(path: string): { readonly name: string; readonly stat: Stats }[] {
+  return readdirSync(path, { withFileTypes: true, recursive: true }).flatMap((entry) => {
     const stat = entry.isFile() ? statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false }) : undefined
-    bytes += (stat?.blocks ?? 0) * 512
-  }
-  return bytes
+    return stat === undefined ? [] : [{ name: entry.name, stat }]
+  })
 }
