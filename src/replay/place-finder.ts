@@ -35,10 +35,11 @@ export class PlaceFinder {
     this.#below = below
   }
 
-  /** What has the entity for a key comes before records that only name it. */
+  /** In the order in which they were found; where that is too much, what has the entity for a key before what only names it. */
   get found(): FoundPlaces {
+    if (this.#places.length <= MAX_PLACES) return { places: this.#places, left: 0 }
     const sorted = this.#places.toSorted((a, b) => Number(b.kind === 'entry') - Number(a.kind === 'entry'))
-    return { places: sorted.slice(0, MAX_PLACES), left: Math.max(0, sorted.length - MAX_PLACES) }
+    return { places: sorted.slice(0, MAX_PLACES), left: sorted.length - MAX_PLACES }
   }
 
   /** After each event. */
