@@ -117,9 +117,12 @@ export class ComponentHost {
     this.#applyStable()
   }
 
-  /** The session is open, and all that the component begins it with is in the stream. */
-  get isSeeded(): boolean {
-    return this.#parts.seeding.isReady
+  /**
+   * A checkpoint may be taken now: the session is open, all that the component begins it with is in the stream, and it has not ended.
+   * What comes before and after is for a replica that knows the session before, or the next one.
+   */
+  get canBeCaptured(): boolean {
+    return this.#parts.seeding.isReady && !this.#role.hasEnded && !this.#role.isOver && this.#nextSequence > 1
   }
 
   /** Events up to here are known to be stable. */

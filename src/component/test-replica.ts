@@ -99,7 +99,7 @@ export class ReplicaProcess implements TestReplica {
 
   /** The host has handled a run. @param event the bytes of its last event */
   handled(event: Uint8Array): void {
-    if (this.#checkpoints === undefined || this.host.status().state === 'stopped' || !this.host.isSeeded) return
+    if (this.#checkpoints === undefined || !this.host.canBeCaptured) return
     this.#checkpoints.push(this.host.checkpoint(event))
   }
 
