@@ -7,7 +7,7 @@ import { systemTimers } from '../runtime/platform.js'
 import { type Recording, type StoreRoleOptions, startStore } from '../runtime/store-role.js'
 import { type PromiseKeeper, promiseInMemory } from '../runtime/store-voter.js'
 import { keepYoungGenerationSmall } from '../runtime/young-generation.js'
-import { successorOfDropped } from '../store/dropped-sessions.js'
+import { droppedSessions, successorOfDropped } from '../store/dropped-sessions.js'
 import { claimIdentity } from '../store/identity.js'
 import { LmdbEventLog } from '../store/lmdb-event-log.js'
 import { MemoryEventLog } from '../store/memory-event-log.js'
@@ -44,7 +44,9 @@ export const storeCommand = new Command('store')
     const log = await openLog(configuration, options)
     const promises = openPromises(configuration, options, voter)
     const sessions = recordedIn(configuration, options, voter)
-    const role = await startStore({ ...options, name, voter, log, promises, ...ports, ...sessions })
+    const { dir } = configuration
+    const dropped = dir === undefined ? {} : { dropped: droppedSessions(dir) }
+    const role = await startStore({ ...options, name, voter, log, promises, ...ports, ...sessions, ...dropped })
     await runRole(role, options.logger)
   })
 addStreamOptions(storeCommand)

@@ -9,6 +9,7 @@ import type { Predecessor, StaticEvents } from '../protocol/session-opening.js'
 import { ControlLink } from './control-link.js'
 import { DutyCycle } from './duty-cycle.js'
 import type { EtcdOptions } from './etcd-client.js'
+import { DROPPED } from './last-words.js'
 import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
@@ -16,7 +17,7 @@ import { readSuccessor } from './predecessor.js'
 import type { RollPlan } from './roll-desk.js'
 import { SequencerRun } from './sequencer-run.js'
 import { SessionPort } from './session-port.js'
-import { type HeardStore, surveySession } from './session-start.js'
+import { type HeardStore, surveySession, surveySuccession } from './session-start.js'
 
 export interface SequencerRoleOptions extends RoleOptions {
   /** Names of the stores whose majority makes events stable; none: published is stable, and there is no failover. */
@@ -169,8 +170,9 @@ class SequencerProcess implements SequencerRole {
       const control = await this.#openControl(session)
       try {
         const options = this.#optionsOf(session)
-        const recorded =
-          options.standby === true ? undefined : await surveySession(options, control, this.#cycle.platform.timers)
+        const { timers } = this.#cycle.platform
+        const isStandby = options.standby === true
+        const recorded = await (isStandby ? surveySuccession(control, timers) : surveySession(options, control, timers))
         const successor = recorded?.successor ?? ''
         if (recorded === undefined || successor === '') return { control, recorded, session, predecessor }
         await this.#requireSuccessor(options, recorded, successor)
@@ -187,6 +189,8 @@ class SequencerProcess implements SequencerRole {
 
   /** What one store says of another session is not believed before its record says so. */
   async #requireSuccessor(options: SequencerRoleOptions, store: HeardStore, successor: string): Promise<void> {
+    // Of one that was dropped nobody has a record any more.
+    if (store.state === DROPPED) return
     if ((await readSuccessor(options.session, store, options, this.#cycle)) === successor) return
     throw new SeqcastError(
       'E_SESSION_NEEDS_STORE',

@@ -36,6 +36,7 @@ export interface HeardStore extends RewindSource {
   readonly promised: number
   /** The session has ended, and goes on in this one; '' or absent: no. */
   readonly successor?: string
+  readonly state?: string
   /** The newest life that it knows of each voter; empty or absent where nothing is founded. */
   readonly lives?: Readonly<Record<string, number>>
 }
@@ -75,6 +76,24 @@ export async function surveySession(
     `session ${options.session} has events (component ${seen.name} is at sequence ${seen.sequence}), and no store that holds them answers`,
     { hint: 'start its store first, or choose another --session', fields: { session: options.session } },
   )
+}
+
+/** For a standby, which only asks whether the session has gone on. @returns a store that says so, or undefined */
+export function surveySuccession(
+  control: Pick<ControlLink, 'listen'>,
+  timers: Timers,
+): Promise<HeardStore | undefined> {
+  return new Promise((resolve) => {
+    const finish = (store: HeardStore | undefined): void => {
+      silence.cancel()
+      unlisten()
+      resolve(store)
+    }
+    const unlisten = control.listen((message, address) => {
+      if (message.kind === 'store' && (message.body.successor ?? '') !== '') finish({ ...message.body, address })
+    })
+    const silence = timers.after(SILENCE_US / 1000, () => finish(undefined))
+  })
 }
 
 /** The session is sequenced already. */

@@ -7,6 +7,7 @@ import { isSession } from '../core/session.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { endOfLog } from './last-event.js'
+import { droppedStatus, droppedWords } from './last-words.js'
 import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
@@ -30,6 +31,8 @@ export interface StoreRoleOptions extends RoleOptions {
   readonly recordings?: Recordings
   /** Sessions that were recorded earlier and can be read. */
   readonly archive?: Archive
+  /** Sessions that were recorded, went on in another one, and were dropped: each with that one. */
+  readonly dropped?: ReadonlyMap<string, string>
 }
 
 export interface Recording {
@@ -85,6 +88,7 @@ class StoreProcess implements StoreRole, Agent {
   /** When the last one has to be left; Infinity for not. */
   #leaveAtUs = Number.POSITIVE_INFINITY
   #lastWordsAtUs = 0
+  readonly #dropped: ReadonlyMap<string, string>
   readonly #goneOn = new Map<string, Promise<void>>()
   /** Logs that were opened for sessions which may follow. */
   readonly #prepared = new Map<string, Promise<Recording>>()
@@ -93,6 +97,7 @@ class StoreProcess implements StoreRole, Agent {
   constructor(options: StoreRoleOptions) {
     this.#options = options
     this.#cycle = new DutyCycle(options.platform ?? systemPlatform(), options.idle)
+    this.#dropped = droppedWords(options.dropped ?? new Map<string, string>(), options.session)
   }
 
   get done(): Promise<void> {
@@ -145,12 +150,20 @@ class StoreProcess implements StoreRole, Agent {
 
   tick(nowUs: number): number {
     if (nowUs >= this.#leaveAtUs) this.#leave()
-    if (this.#left.size === 0) return this.#leaveAtUs
+    if (this.#left.size + this.#dropped.size === 0) return this.#leaveAtUs
     if (nowUs >= this.#lastWordsAtUs) {
       this.#lastWordsAtUs = nowUs + LAST_WORDS_EVERY_US
-      for (const one of this.#left) this.#sessions.at(-1)?.speakFor(one.session, one.lastWords())
+      this.#sayLastWords()
     }
     return Math.min(this.#leaveAtUs, this.#lastWordsAtUs)
+  }
+
+  #sayLastWords(): void {
+    const speaker = this.#sessions.at(-1)
+    for (const one of this.#left) speaker?.speakFor(one.session, one.lastWords())
+    const { name, voter } = this.#options
+    const says = { name, voter, requestPort: this.requestPort, rewindPort: this.rewindPort }
+    for (const [session, successor] of this.#dropped) speaker?.speakFor(session, droppedStatus(says, successor))
   }
 
   get #parts(): StoreParts {
