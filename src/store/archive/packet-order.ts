@@ -89,7 +89,12 @@ export class PacketOrder {
 
   #hold(sequence: number, held: Held): void {
     const before = this.#held.get(sequence)
-    if (before !== undefined && firstEpoch(before.packet) > firstEpoch(held.packet)) return
+    if (before !== undefined) {
+      const newer = this.#target.kind === 'events' ? firstEpoch(held.packet) - firstEpoch(before.packet) : 0
+      this.#skipped[newer === 0 ? 'repeat' : 'lost-branch']++
+      // A packet that was sent again may hold more than the first one.
+      if (newer < 0 || (newer === 0 && moldCount(held.packet) <= moldCount(before.packet))) return
+    }
     this.#heldBytes += held.packet.length - (before?.packet.length ?? 0)
     this.#held.set(sequence, { ...held, packet: held.packet.slice() })
     if (this.#held.size > REORDER_PACKETS || this.#heldBytes > REORDER_BYTES) this.#missing()
