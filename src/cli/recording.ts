@@ -5,6 +5,7 @@ import type { Logger } from '../core/log.js'
 import type { PlayedComponent } from '../replay/player.js'
 import { LmdbLogReader } from '../store/lmdb-log-reader.js'
 import { loadComponent } from './run.js'
+import { giveScratchFiles } from './scratch-files.js'
 
 /** @throws SeqcastError E_SESSION_UNKNOWN, E_SESSION_FOREIGN where it has no events of ours */
 export async function openEvents(dir: string, session: string): Promise<LmdbLogReader> {
@@ -30,6 +31,7 @@ export async function loadComponents(run: unknown, options: readonly string[]): 
     }
     components.push(component)
   }
+  await giveScratchFiles(components)
   return components
 }
 

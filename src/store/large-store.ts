@@ -67,6 +67,11 @@ export class LargeStore {
     }
   }
 
+  /** Files at `path` itself, for a process that drops them when it ends. @throws SeqcastError E_STORE_IO */
+  static scratch(path: string): Promise<LargeStore> {
+    return openAt(path)
+  }
+
   constructor(path: string, tables: Tables) {
     this.path = path
     this.#tables = tables
@@ -110,15 +115,17 @@ export class LargeStore {
   /** All rows go on to the event of a checkpoint. Holds the thread until it is on disk. @throws SeqcastError E_STORE_IO */
   commit(rows: Iterable<LargeRow>, { header, body }: Checkpoint): void {
     this.#change(() => {
-      const [table, checkpoint] = [this.#tables.table('rows'), this.#tables.table('checkpoint')]
-      for (const { map, key, row } of rows) {
-        if (row === undefined) table.remove(rowKey(map, key))
-        else table.put(rowKey(map, key), withCrc(row))
-      }
+      const checkpoint = this.#tables.table('checkpoint')
+      this.#put(rows)
       checkpoint.put(HEADER, withHash(encodeCheckpointHeader(header)))
       checkpoint.put(BODY, withHash(body))
     })
     this.#header = header
+  }
+
+  /** Rows without a checkpoint: of files that nobody opens again. */
+  write(rows: Iterable<LargeRow>): void {
+    this.#change(() => this.#put(rows))
   }
 
   /** Drops everything. */
@@ -149,6 +156,14 @@ export class LargeStore {
       })
     }
     this.#tables.refresh()
+  }
+
+  #put(rows: Iterable<LargeRow>): void {
+    const table = this.#tables.table('rows')
+    for (const { map, key, row } of rows) {
+      if (row === undefined) table.remove(rowKey(map, key))
+      else table.put(rowKey(map, key), withCrc(row))
+    }
   }
 
   #readHeader(): CheckpointHeader | undefined {

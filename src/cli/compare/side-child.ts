@@ -3,6 +3,7 @@ import { messageOf, SeqcastError } from '../../core/errors.js'
 import { LocalSide } from '../../replay/compare/local-side.js'
 import { LmdbLogReader } from '../../store/lmdb-log-reader.js'
 import { loadComponent } from '../run.js'
+import { giveScratchFiles } from '../scratch-files.js'
 import type { SideAnswer, SideOpening, SideQuestion } from './side-messages.js'
 
 /** Set by `stop`: the parent knows enough. */
@@ -24,6 +25,7 @@ async function open({
 }: SideOpening): Promise<LocalSide> {
   const log = await LmdbLogReader.open(directory, session)
   const component = await loadComponent(module, option)
+  await giveScratchFiles([component])
   return new LocalSide({ component, session, log, toSequence, ignore, guard })
 }
 

@@ -6,11 +6,17 @@
  * they are read, so a value that was read can't be changed: `set` it again, or use `update`. Keys are strings and numbers. A loop
  * goes by the order of keys: numbers first, then texts.
  */
+import { guard } from '../guard.js'
 import { ContentSum, hashOfEntry, SUM_BYTES } from './content-sum.js'
 import { type LargeBase, type LargeChange, ROW_HASH_BYTES } from './large-base.js'
 import { compareKeys, decodeKey, encodeKey, type LargeKey } from './large-key.js'
 import { decodeValue, encodeValue } from './large-value.js'
 import { DIGESTED, KEPT, type OwnForm } from './own-form.js'
+import { newScratchFiles, type ScratchFiles } from './scratch.js'
+import { UnguardedBase } from './unguarded-base.js'
+
+/** A tool's large map holds so many changes in memory. */
+const SCRATCH_CHANGES = 10_000
 
 /** An entry that is not as in the layer below. */
 interface Change {
@@ -38,6 +44,10 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
   /** It was restored from a checkpoint that has its entries elsewhere. */
   needsBase = false
   readonly #sum = new ContentSum()
+  /** Of a tool; they are the base then. */
+  #scratch: ScratchFiles | undefined
+  /** Loops that are under way: what they go over must stay. */
+  #loops = 0
   #changes = new Map<LargeKey, Change>()
   /** Taken for a checkpoint that is not written yet. */
   #sealed: Map<LargeKey, Change> | undefined
@@ -139,7 +149,8 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
 
   [KEPT](): KeptLargeMap {
     const count = this.size
-    const entries = this.base === undefined ? this.#allBytes() : undefined
+    const isHere = this.base === undefined || this.#scratch !== undefined
+    const entries = isHere ? this.#allBytes() : undefined
     return { name: this.name, count, sum: this.#sum.bytes(), entries }
   }
 
@@ -211,6 +222,20 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
       change.isPending = true
     }
     this.#pending.push(normal)
+    if (this.#changes.size >= SCRATCH_CHANGES) this.#spill()
+  }
+
+  /** Without files of its replica: memory is made free where the process has files for that. */
+  #spill(): void {
+    if (this.#loops > 0 || (this.base !== undefined && this.#scratch === undefined)) return
+    guard.outside(() => {
+      this.#scratch ??= newScratchFiles()
+      if (this.#scratch === undefined) return
+      this.base = new UnguardedBase(this.#scratch)
+      this.seal()
+      this.#scratch.write(this.sealed())
+      this.written()
+    })
   }
 
   /** The hash of the entry as it is in the layers below. */
@@ -244,6 +269,15 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
   }
 
   *#keysFrom(from: K | undefined, before: K | undefined): Generator<K, undefined, undefined> {
+    this.#loops++
+    try {
+      yield* this.#merged(from, before)
+    } finally {
+      this.#loops--
+    }
+  }
+
+  *#merged(from: K | undefined, before: K | undefined): Generator<K, undefined, undefined> {
     const inMemory = this.#keysInMemory(from, before)
     const bound = (key: K | undefined): Uint8Array | undefined => (key === undefined ? undefined : encodeKey(key))
     let at = 0

@@ -3,8 +3,8 @@
  * step, so a component that dies finds them as they were.
  */
 import { SeqcastError } from '../../core/errors.js'
-import { guard } from '../guard.js'
 import type { LargeBase, LargeChange } from './large-base.js'
+import { UnguardedBase } from './unguarded-base.js'
 
 /** Files that hold what the large maps were after one event. */
 export interface LargeFiles extends LargeBase {
@@ -84,28 +84,6 @@ export class LargeTables {
   /** What was sealed is not written. */
   unseal(): void {
     for (const map of this.#maps.values()) map.unseal()
-  }
-}
-
-/** Whoever reads files may use timers and clocks of its own: handlers must not, and call it. */
-class UnguardedBase implements LargeBase {
-  readonly #files: LargeBase
-
-  constructor(files: LargeBase) {
-    this.#files = files
-  }
-
-  get(map: string, key: Uint8Array): Uint8Array | undefined {
-    return guard.outside(() => this.#files.get(map, key))
-  }
-
-  *keys(map: string, from: Uint8Array | undefined, before: Uint8Array | undefined): Generator<Uint8Array> {
-    const keys = guard.outside(() => this.#files.keys(map, from, before)[Symbol.iterator]())
-    for (;;) {
-      const next = guard.outside(() => keys.next())
-      if (next.done === true) return
-      yield next.value
-    }
   }
 }
 

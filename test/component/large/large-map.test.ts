@@ -3,11 +3,14 @@ import { deepEqual, equal } from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { digestHex, digestOf } from '../../../src/component/digest.js'
+import type { LargeChange } from '../../../src/component/large/large-base.js'
 import { compareKeys, decodeKey, encodeKey, type LargeKey } from '../../../src/component/large/large-key.js'
 import { type LargeMap, largeMap } from '../../../src/component/large/large-map.js'
 import { type LargeFiles, LargeTables } from '../../../src/component/large/large-tables.js'
+import { useScratchFiles } from '../../../src/component/large/scratch.js'
 import { decodeState } from '../../../src/component/state-decoding.js'
 import { encodeState } from '../../../src/component/state-encoding.js'
+import { Prng } from '../../../src/core/prng.js'
 
 /** Files that are a Map. */
 class MemoryFiles implements LargeFiles {
@@ -29,11 +32,15 @@ class MemoryFiles implements LargeFiles {
     this.rows.clear()
   }
 
-  commit(tables: LargeTables): void {
-    for (const { map, key, row } of tables.sealed()) {
+  write(rows: Iterable<LargeChange>): void {
+    for (const { map, key, row } of rows) {
       if (row === undefined) this.rows.delete(idOf(map, key))
       else this.rows.set(idOf(map, key), row)
     }
+  }
+
+  commit(tables: LargeTables): void {
+    this.write(tables.sealed())
     tables.written()
   }
 }
@@ -215,6 +222,41 @@ test('what it does not take', (t) => {
   t.throws(() => largeMap('no name'), /name/)
   const twice = { a: largeMap('m'), b: [largeMap('m')] }
   t.throws(() => new LargeTables().attach(twice), /two large maps/)
+  t.end()
+})
+
+test('a tool has files for as long as it runs', (t) => {
+  let made = 0
+  useScratchFiles(() => {
+    made++
+    return new MemoryFiles()
+  })
+  const map = largeMap<number, number>('m')
+  const model = new Map<number, number>()
+  const random = new Prng(7)
+  for (let i = 0; i < 60_000; i++) {
+    const key = Math.floor(random.fraction() * 30_000)
+    if (random.fraction() < 0.25) equal(map.delete(key), model.delete(key))
+    else {
+      map.set(key, i)
+      model.set(key, i)
+    }
+  }
+  t.equal(made, 1)
+  t.ok(map.changes < 10_000, `${map.changes} of ${map.size} entries are in memory`)
+  t.equal(map.size, model.size)
+  const expected = [...model].sort(([a], [b]) => a - b)
+  t.strictSame([...map], expected)
+  const afresh = largeMap<number, number>('m')
+  for (const [key] of map) {
+    map.set(key + 100_000, 1) // Nothing moves to the files under a loop.
+    if (key < 20_000) map.delete(key + 1)
+    if (key > 25_000) break
+  }
+  for (const [key, value] of map) afresh.set(key, value)
+  t.equal(digest({ map }), digest({ map: afresh }))
+  const kept = decodeState(encodeState({ map })) as { map: typeof map }
+  t.equal(digest(kept), digest({ map }), 'in a checkpoint all of it is there')
   t.end()
 })
 
