@@ -22,6 +22,7 @@ import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink, type EventListener } from './event-link.js'
 import { hasLargeMaps } from './large-checkpoints.js'
+import { newestSession } from './newest-session.js'
 import { type Role, type RoleOptions, SILENCE_US, STATUS_EVERY_US } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
@@ -57,13 +58,16 @@ export interface ComponentRole extends Role {
 /** Starts a replica of a component. @throws SeqcastError E_GROUP, E_INTERFACE, E_SEND, E_STORE_IO */
 export async function startComponent(component: Component, options: ComponentRoleOptions): Promise<ComponentRole> {
   const { checkpoints: wanted, platform = systemPlatform() } = options
+  // The checkpoints are those of the session that goes on. Without any, events that are left out are left out while they are opened.
+  const session = wanted === undefined ? options.session : await newestSession(options, platform)
+  const here = { ...options, session, platform }
   const checkpoints =
-    wanted === undefined ? undefined : await ComponentCheckpoints.open(component, options, wanted, platform)
+    wanted === undefined ? undefined : await ComponentCheckpoints.open(component, here, wanted, platform)
   if (wanted?.directory === undefined && hasLargeMaps(component)) {
     const message = 'large maps: all of them are kept in memory; checkpoints would give them files (--checkpoints DIR)'
     options.logger.warn({ component: component.name }, message)
   }
-  const process = new ComponentProcess(component, { ...options, platform }, checkpoints)
+  const process = new ComponentProcess(component, here, checkpoints)
   try {
     await process.open()
   } catch (error) {
