@@ -32,7 +32,11 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   demo: ['demo --orders 50000 --loss 0.05 --kill exchange-gateway --kill store-a@0.3'],
   sequencer: ['sequencer --voters s1'],
   store: ['store --dir data --voter s1', 'store --dir data-b --name b --request-port 0 --rewind-port 0'],
-  run: ['run limit-watch.js', 'run limit-watch.js --standby --option limit=1000'],
+  run: [
+    'run limit-watch.js',
+    'run limit-watch.js --standby --option limit=1000',
+    'run limit-watch.js --standby --checkpoints data --checkpoint-every 50000',
+  ],
   generate: ['generate counter.proto --out generated/counter.ts'],
   send: [`send --proto counter.proto --input deposits.jsonl`, 'send --type 300 --input messages.bin --rate 1000'],
   tail: ['tail --proto counter.proto', 'tail --from 1 --type Deposited --source limit-watch --json'],

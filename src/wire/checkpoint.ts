@@ -51,7 +51,7 @@ interface HeaderMessage extends Omit<CheckpointHeader, 'epochTable'> {
 const string = { type: 'string' }
 const uint64 = { type: 'uint64' }
 const bytes = { type: 'bytes' }
-const root = schemaRoot({
+export const CHECKPOINT_SCHEMA = {
   nested: {
     CheckpointHeader: message({
       format: { type: 'uint32' },
@@ -71,8 +71,8 @@ const root = schemaRoot({
       openings: { type: 'uint64', rule: 'repeated' },
     }),
   },
-})
-const codec: Codec<HeaderMessage> = codecOf(root, 'CheckpointHeader')
+}
+const codec: Codec<HeaderMessage> = codecOf(schemaRoot(CHECKPOINT_SCHEMA), 'CheckpointHeader')
 
 export function encodeCheckpointHeader({ epochTable, ...header }: CheckpointHeader): Uint8Array {
   return codec.encode({

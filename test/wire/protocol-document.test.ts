@@ -9,6 +9,7 @@ import { REQUEST_COUNTERS } from '../../src/protocol/retransmitter.js'
 import { SEQUENCER_COUNTERS } from '../../src/protocol/sequencer-types.js'
 import { EVENT_LINK_COUNTERS } from '../../src/runtime/event-link.js'
 import * as binaryfile from '../../src/wire/binaryfile.js'
+import { CHECKPOINT_SCHEMA } from '../../src/wire/checkpoint.js'
 import * as command from '../../src/wire/command.js'
 import { CONTROL_SCHEMA } from '../../src/wire/control.js'
 import * as event from '../../src/wire/event.js'
@@ -19,6 +20,7 @@ import {
   RUNTIME_EVENT_NAMES,
   RUNTIME_EVENT_SCHEMA,
 } from '../../src/wire/runtime-events.js'
+import * as snapshot from '../../src/wire/snapshot.js'
 import * as soup from '../../src/wire/soupbintcp.js'
 
 const document = readFileSync(new URL('../../../docs/PROTOCOL.md', import.meta.url), 'utf8')
@@ -223,5 +225,21 @@ test('the protobuf text is the schema of the code, field by field', (t) => {
     t.strictSame(fromText, fromCode)
     t.ok(fromCode.length >= atLeast, `${fromCode.length} lines were compared`)
   }
+  t.end()
+})
+
+test('snapshots: types of messages, and the fields of the header in their order', (t) => {
+  const constants: Readonly<Record<string, unknown>> = { ...snapshot }
+  for (const [letter = '', constant = ''] of tableUnder('SoupBinTCP snapshot messages')) {
+    t.equal(constants[constant], letter.charCodeAt(0), constant)
+  }
+  const rows = tableUnder('Checkpoint header').flatMap(([names = '', types = '']) => {
+    const kinds = types.split(', ')
+    return names.split(', ').map((name, i) => [name, kinds[i]])
+  })
+  const fields = Object.entries(CHECKPOINT_SCHEMA.nested.CheckpointHeader.fields)
+    .sort(([, a], [, b]) => a.id - b.id)
+    .map(([name, { rule, type }]) => [name, rule === undefined ? type : `${rule} ${type}`])
+  t.strictSame(rows, fields)
   t.end()
 })
