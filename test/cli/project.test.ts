@@ -7,7 +7,7 @@ import { recordLedger } from '../projection/ledger-recording.js'
 
 const BALANCES = fileURLToPath(new URL('../../src/examples/ledger/balances.js', import.meta.url))
 
-test('what can go wrong', async (t) => {
+test('what can go wrong', { timeout: 120_000 }, async (t) => {
   const place = await stage(t)
   const dir = place.path('data')
   const project = (...flags: string[]) => place.run(['project', BALANCES, ...flags])

@@ -1,11 +1,13 @@
 /** Recordings become rows: all of them, in ranges, after interruptions, over several sessions, and the same rows each time. */
 import { join } from 'node:path'
 import { test } from 'tap'
+import { schema } from '../../src/examples/ledger/generated/ledger.js'
+import { defineProjection, type ProjectionEvent } from '../../src/projection/definition.js'
 import { LmdbTarget } from '../../src/projection/lmdb-target.js'
 import { openRecordedSource } from '../../src/projection/recorded-source.js'
 import { LmdbLogReader } from '../../src/store/lmdb-log-reader.js'
 import { newModel, recordLedger } from './ledger-recording.js'
-import { LEDGER, load, modelOf, scratch, textOf } from './tables.js'
+import { innerProjection, LEDGER, load, modelOf, scratch, textOf } from './tables.js'
 
 const EVENTS = 2_000
 
@@ -134,4 +136,31 @@ test('one process writes at a time', async (t) => {
   await t.rejects(load(`lmdb:${join(dir, 'tables')}`, { dir, session: 'S1' }), { code: 'E_STORE_HELD' })
   await target.close()
   await load(`lmdb:${join(dir, 'tables')}`, { dir, session: 'S1' })
+})
+
+test('handlers are told what begins a session and is known already', async (t) => {
+  const dir = scratch(t)
+  const model = newModel()
+  const common = { directory: dir, events: 100, accounts: 3, model }
+  await recordLedger({ ...common, session: 'S1', seed: 1, successor: 'S2' })
+  const accounts = model.accounts.size
+  await recordLedger({ ...common, session: 'S2', seed: 2, predecessor: 'S1' })
+  const seen: string[] = []
+  const note = ({ session, name, carriedOver }: ProjectionEvent): void => {
+    if (carriedOver) seen.push(`${session} ${name}`)
+    else if (session === 'S2' && seen.length === accounts) seen.push(`then ${name}`)
+  }
+  const projection = innerProjection(
+    defineProjection({
+      ...{ name: 'noted', schema, tables: { none: { key: ['a'], columns: { a: 'text' } } } },
+      on: { AccountCarried: note, Deposited: note, Paid: note, AccountOpened: note },
+    }),
+  )
+  await load(`lmdb:${join(dir, 'tables')}`, { dir, session: 'S1', projection })
+  const carried = Array.from({ length: accounts }, () => 'S2 AccountCarried')
+  t.strictSame(
+    seen,
+    [...carried, 'then Deposited'],
+    'what was under way at the end of the last session is new in this one',
+  )
 })
