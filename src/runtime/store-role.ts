@@ -237,7 +237,8 @@ class StoreProcess implements StoreRole, Agent {
   async #prepare(from: StoreSession, successor: string): Promise<string> {
     const { recordings } = this.#options
     if (recordings === undefined || this.#isClosing || from !== this.#sessions.at(-1)) return ''
-    if (!isSession(successor) || this.#goneOn.has(successor)) return `session ${successor} can't follow`
+    if (!isSession(successor)) return 'a session id has 1 to 10 letters and digits'
+    if (successor === from.session || this.#goneOn.has(successor)) return existsAlready(successor)
     if (!this.#prepared.has(successor) && this.#prepared.size >= MAX_PREPARED) return 'too many sessions were prepared'
     const recording = this.#prepared.get(successor) ?? this.#openFor(from, successor)
     this.#prepared.set(successor, recording)
@@ -250,7 +251,7 @@ class StoreProcess implements StoreRole, Agent {
       this.#prepared.delete(successor)
       return messageOf(error)
     }
-    return `session ${successor} exists already: name another one with --to`
+    return existsAlready(successor)
   }
 
   async #openFor(from: StoreSession, successor: string): Promise<Recording> {
@@ -274,4 +275,8 @@ class StoreProcess implements StoreRole, Agent {
       session.close().catch((error: Error) => this.#options.logger.warn({ error: error.message }, 'store: leaving'))
     }
   }
+}
+
+function existsAlready(session: string): string {
+  return `session ${session} exists already: name another one with --to`
 }
