@@ -38,10 +38,13 @@ export function areSame(before: unknown, after: unknown): boolean {
   return diffValues(before, after, 0).total === 0
 }
 
-/** A copy that later changes of the state do not touch. What is reached twice in the state is one object in the copy, too. */
-export function copyState<T>(value: T): T {
+/**
+ * A copy that later changes of the state do not touch. What is reached twice in the state is one object in the copy, too.
+ * @param replaced what comes in the place of some of its objects
+ */
+export function copyState<T>(value: T, replaced: ReadonlyMap<object, object> = new Map()): T {
   // Each branch below makes a value of the kind that it was given.
-  return copyOf(value, new Map()) as T
+  return copyOf(value, new Map(replaced)) as T
 }
 
 function copyOf(value: unknown, done: Map<object, unknown>): unknown {

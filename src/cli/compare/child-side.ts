@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { SeqcastError } from '../../core/errors.js'
+import type { LargeKeys } from '../../replay/compare/large-look.js'
 import type { Moment, PlayEnd, PlayRequest, Side, SideDescription, Stretch } from '../../replay/compare/side.js'
 import type { SideAnswer, SideOpening, SideQuestion } from './side-messages.js'
 
@@ -43,8 +44,10 @@ export class ChildSide implements Side {
     })
   }
 
-  async moment(sequence: number): Promise<Moment> {
-    return this.#ask({ ask: 'moment', sequence }, (answer) => (answer.tell === 'moment' ? answer.moment : undefined))
+  async moment(sequence: number, keys: LargeKeys): Promise<Moment> {
+    return this.#ask({ ask: 'moment', sequence, keys }, (answer) =>
+      answer.tell === 'moment' ? answer.moment : undefined,
+    )
   }
 
   /** Ends the process. */

@@ -35,7 +35,8 @@ async function answer(question: SideQuestion): Promise<void> {
     side = open(question.opening)
     tell({ tell: 'description', description: await (await side).describe() })
   } else if (side === undefined) throw new Error('the side was asked before it was opened')
-  else if (question.ask === 'moment') tell({ tell: 'moment', moment: await (await side).moment(question.sequence) })
+  else if (question.ask === 'moment')
+    tell({ tell: 'moment', moment: await (await side).moment(question.sequence, question.keys) })
   else {
     isStopped = false
     const end = await (await side).play(question.request, (stretch) => {

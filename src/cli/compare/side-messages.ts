@@ -1,5 +1,6 @@
 /** What the process of one version is asked, and what it answers. */
 import type { ErrorCode } from '../../core/errors.js'
+import type { LargeKeys } from '../../replay/compare/large-look.js'
 import type { Moment, PlayEnd, PlayRequest, SideDescription, Stretch } from '../../replay/compare/side.js'
 
 export interface SideOpening {
@@ -15,7 +16,7 @@ export interface SideOpening {
 export type SideQuestion =
   | { readonly ask: 'open'; readonly opening: SideOpening }
   | { readonly ask: 'play'; readonly request: PlayRequest }
-  | { readonly ask: 'moment'; readonly sequence: number }
+  | { readonly ask: 'moment'; readonly sequence: number; readonly keys: LargeKeys }
   | { readonly ask: 'stop' }
 
 export type SideAnswer =

@@ -198,6 +198,11 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
     this.#sealed = undefined
   }
 
+  /** Keys that were written since the last `seal`. */
+  changedKeys(): readonly LargeKey[] {
+    return [...this.#changes.keys()]
+  }
+
   /** Entries that are in memory because the base does not have them. */
   get changes(): number {
     return this.#changes.size + (this.#sealed?.size ?? 0)
@@ -227,7 +232,8 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
 
   /** Without files of its replica: memory is made free where the process has files for that. */
   #spill(): void {
-    if (this.#loops > 0 || (this.base !== undefined && this.#scratch === undefined)) return
+    if (this.#loops > 0 || this.#sealed !== undefined || (this.base !== undefined && this.#scratch === undefined))
+      return
     guard.outside(() => {
       this.#scratch ??= newScratchFiles()
       if (this.#scratch === undefined) return

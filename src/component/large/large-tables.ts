@@ -4,6 +4,7 @@
  */
 import { SeqcastError } from '../../core/errors.js'
 import type { LargeBase, LargeChange } from './large-base.js'
+import type { LargeKey } from './large-key.js'
 import { UnguardedBase } from './unguarded-base.js'
 
 /** Files that hold what the large maps were after one event. */
@@ -13,7 +14,7 @@ export interface LargeFiles extends LargeBase {
 }
 
 /** What this needs of a large map; two copies of this package may be in one process. */
-interface Attachable {
+export interface AttachedMap extends ReadonlyMap<LargeKey, unknown> {
   readonly name: string
   base: LargeBase | undefined
   readonly needsBase: boolean
@@ -22,10 +23,11 @@ interface Attachable {
   sealed(): Iterable<LargeChange>
   written(): void
   unseal(): void
+  changedKeys(): readonly LargeKey[]
 }
 
 export class LargeTables {
-  readonly #maps = new Map<string, Attachable>()
+  readonly #maps = new Map<string, AttachedMap>()
   #files: LargeFiles | undefined
   #base: LargeBase | undefined
 
@@ -88,8 +90,8 @@ export class LargeTables {
 }
 
 /** Large maps anywhere in a state. */
-export function largeMapsIn(state: unknown): Attachable[] {
-  const found: Attachable[] = []
+export function largeMapsIn(state: unknown): AttachedMap[] {
+  const found: AttachedMap[] = []
   const seen = new Set<object>()
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null || seen.has(value)) return
@@ -103,7 +105,7 @@ export function largeMapsIn(state: unknown): Attachable[] {
   return found
 }
 
-function isLargeMap(value: object): value is Attachable & object {
+function isLargeMap(value: object): value is AttachedMap & object {
   return value instanceof Map && 'seal' in value && 'sealed' in value && 'unseal' in value && 'written' in value
 }
 

@@ -10,6 +10,7 @@ import { type Difference, diffValues } from '../state-diff.js'
 import type { StatePath } from '../state-path.js'
 import { ChainMatcher } from './chain-matcher.js'
 import { IgnoredPaths } from './ignored-paths.js'
+import { united } from './large-look.js'
 import type { Moment, PlayEnd, PlayRequest, Side } from './side.js'
 import { versionDifferences } from './version-differences.js'
 
@@ -96,8 +97,9 @@ async function lookAt(
   sequence: number,
   byName: boolean,
 ): Promise<FirstDifference | undefined> {
-  const [old, fresh] = await Promise.all([momentOf(options.old, sequence), momentOf(options.fresh, sequence)])
-  if (old === undefined || fresh === undefined) return undefined
+  const moments = await momentsAt(options, sequence)
+  if (moments === undefined) return undefined
+  const [old, fresh] = moments
   const ignored = IgnoredPaths.of(options.ignore ?? [])
   const state = differenceWithout(ignored, diffValues(old.state, fresh.state))
   const timersDiffer = diffValues(old.timers, fresh.timers).total > 0
@@ -110,12 +112,20 @@ async function lookAt(
   return differs && isFirst ? { sequence, old, fresh, state, timersDiffer, commandsDiffer } : undefined
 }
 
-/** @returns undefined where it is another one the second time */
-async function momentOf(side: Side, sequence: number): Promise<Moment | undefined> {
-  const first = await side.moment(sequence)
-  const second = await side.moment(sequence)
+/** Twice: what a version changes in large maps is known after the first time. @returns undefined where it is another moment then */
+async function momentsAt(
+  { old, fresh }: CompareOptions,
+  sequence: number,
+): Promise<readonly [Moment, Moment] | undefined> {
+  const [oldFirst, freshFirst] = await Promise.all([old.moment(sequence, {}), fresh.moment(sequence, {})])
+  const keys = united(oldFirst.largeKeys, freshFirst.largeKeys)
+  const [oldMoment, freshMoment] = await Promise.all([old.moment(sequence, keys), fresh.moment(sequence, keys)])
+  return areOne(oldFirst, oldMoment) && areOne(freshFirst, freshMoment) ? [oldMoment, freshMoment] : undefined
+}
+
+function areOne(first: Moment, second: Moment): boolean {
   const isSame = first.hashBefore === second.hashBefore && first.hashAfter === second.hashAfter
-  return isSame && diffValues(first.commands, second.commands, 0).total === 0 ? first : undefined
+  return isSame && diffValues(first.commands, second.commands, 0).total === 0
 }
 
 function differenceWithout(ignored: IgnoredPaths | undefined, difference: Difference): Difference {

@@ -7,10 +7,11 @@ import { EVENT_HEADER_BYTES, eventType } from '../../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../../wire/moldudp64.js'
 import { SOURCE_REGISTERED, sourceRegisteredCodec } from '../../wire/runtime-events.js'
 import { EventReader } from '../event-reader.js'
-import { copyState, diffValues } from '../state-diff.js'
+import { diffValues } from '../state-diff.js'
 import { comparableCommand } from './command-hash.js'
 import { type CompareMode, ComparePlayer } from './compare-player.js'
 import { IgnoredPaths } from './ignored-paths.js'
+import { changedKeys, copyWithKeys, type LargeKeys, noteChanges } from './large-look.js'
 import type { Moment, PlayEnd, PlayRequest, Side, SideCommand, SideDescription, SideFailure, Stretch } from './side.js'
 
 export interface LocalSideOptions {
@@ -73,7 +74,7 @@ export class LocalSide implements Side {
     return { sequence: player.nextSequence - 1, failure: failureOf(player.failure), isSound, commands }
   }
 
-  async moment(sequence: number): Promise<Moment> {
+  async moment(sequence: number, keys: LargeKeys): Promise<Moment> {
     const { component, session } = this.#options
     const commands: SideCommand[] = []
     let isAt = sequence === 0
@@ -86,15 +87,17 @@ export class LocalSide implements Side {
     })
     await this.#run(player, sequence - 1)
     isAt = true
-    const before = sequence === 0 ? undefined : copyState(player.state)
+    const before = sequence === 0 ? undefined : copyWithKeys(player.state, keys)
+    if (sequence > 0) noteChanges(player.state)
     const hashBefore = player.stateHash()
     if (player.failure === undefined) await this.#run(player, sequence)
     const hashAfter = player.stateHash()
     const { failure, timeUs } = player
-    // A copy that can go to another process: a large map becomes a plain one.
-    const state = copyState(player.state)
+    const largeKeys = changedKeys(player.state)
+    // A copy that can go to another process.
+    const state = copyWithKeys(player.state, keys)
     return {
-      ...{ sequence, timeUs, state, commands, hashBefore, hashAfter },
+      ...{ sequence, timeUs, state, commands, hashBefore, hashAfter, largeKeys },
       event: sequence === 0 ? undefined : describe(this.#options, sequence, session),
       timers: player.timers(),
       changes: sequence === 0 ? { changes: [], total: 0 } : diffValues(before, state),

@@ -3,6 +3,7 @@ import type { SchemaDescriptor } from '../../component/descriptor.js'
 import type { Timer } from '../../component/timers.js'
 import type { Difference } from '../state-diff.js'
 import type { CompareMode } from './compare-player.js'
+import type { LargeKeys } from './large-look.js'
 
 /** What a version consists of, as plain data. */
 export interface SideDescription {
@@ -56,6 +57,8 @@ export interface Moment {
   /** The event, as this version reads it; undefined for event 0. */
   readonly event: { readonly name: string; readonly sourceName: string; readonly payload: unknown } | undefined
   readonly state: unknown
+  /** What the event has changed in large maps. */
+  readonly largeKeys: LargeKeys
   readonly timers: readonly Timer[]
   readonly commands: readonly SideCommand[]
   /** What the event changed in its state. */
@@ -70,6 +73,6 @@ export interface Side {
   describe(): Promise<SideDescription>
   /** Plays the whole session. The listener gets each stretch in order, and returns false to end it. */
   play(request: PlayRequest, onStretch: (stretch: Stretch) => boolean): Promise<PlayEnd>
-  /** Plays up to one event, with handlers that get the state as it is. */
-  moment(sequence: number): Promise<Moment>
+  /** Plays up to one event, with handlers that get the state as it is. Large maps are there with these keys only. */
+  moment(sequence: number, keys: LargeKeys): Promise<Moment>
 }

@@ -356,7 +356,10 @@ test('large maps', async (t) => {
   const nested = large((state, id) => {
     if (id === 8) state.nested.get('a')?.book.delete(-5)
   })
-  t.match(await compare(plain, nested), { again: 0, difference: { sequence: orderEvent(8) } })
+  const removed = await compare(plain, nested)
+  t.match(removed, { again: 0, difference: { sequence: orderEvent(8), state: { total: 1 } } })
+  t.match(removed.difference?.state.changes, [{ kind: 'removed', before: 5 }], 'with what only the other one has')
+  t.strictSame([...(removed.difference?.old.state as Large).orders.keys()], [8], 'the rest is not looked at')
   t.end()
 })
 
