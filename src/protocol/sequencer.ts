@@ -12,8 +12,8 @@ import { commandSource } from '../wire/command.js'
 import type { AdminRequest, ControlMessage, EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import { fragmentBytes, WHOLE_MESSAGE } from '../wire/event.js'
 import { MOLD_END_OF_SESSION, MOLD_HEADER_BYTES, MOLD_HEARTBEAT } from '../wire/moldudp64.js'
-import { SESSION_ENDED, type SessionEnded, SOURCE_REGISTERED, sessionEndedCodec, TICK } from '../wire/runtime-events.js'
-import { AdminDesk, encodeWithReason } from './admin-desk.js'
+import { SESSION_ENDED, SOURCE_REGISTERED, TICK } from '../wire/runtime-events.js'
+import { AdminDesk } from './admin-desk.js'
 import { Announcer, STABLE_NOTICE_US } from './announcer.js'
 import { CommandIntake } from './command-intake.js'
 import { EpochNotice } from './epoch-notice.js'
@@ -100,7 +100,7 @@ export class Sequencer {
       doubtSettled: () => this.#release('a majority of the voters has promised nothing newer'),
       stabilityAdvanced: () => {
         this.#announcer.controlSoon(STABLE_NOTICE_US)
-        this.#close.onStable(this.stableSequence, this.#nowUs)
+        this.#close.onStable(this.#nowUs)
         this.#release('stability caught up')
       },
     })
@@ -113,7 +113,7 @@ export class Sequencer {
     })
     this.#admin = new AdminDesk(activations, this.#payloadBytes, {
       sequence: (type, payload, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs),
-      endSession: (reason, nowUs, wallUs) => this.#end({ reason, successor: '' }, nowUs, wallUs),
+      endSession: (reason, nowUs, wallUs) => this.#close.begin({ reason, successor: '' }, nowUs, wallUs),
       openSession: (reason, nowUs, wallUs) => this.#opener.openAnyway(reason, nowUs, wallUs),
     })
     this.#announcer = new Announcer(options, {
@@ -121,7 +121,15 @@ export class Sequencer {
       endOfSession: () => this.#publication.sendMark(MOLD_END_OF_SESSION),
       control: (isFull) => this.#output.sendControl('sequencer', this.#heartbeat(isFull)),
     })
-    this.#close = new SessionClose(this.#announcer)
+    this.#close = new SessionClose(this.#announcer, this.#payloadBytes, {
+      transition: (next, reason) => this.#transition(next, reason),
+      sequence: (payload, nowUs, wallUs) => {
+        const sequence = this.#sequenceOwn(SESSION_ENDED, payload, nowUs, wallUs)
+        this.flush(nowUs, wallUs)
+        return sequence
+      },
+      stableSequence: () => this.stableSequence,
+    })
   }
 
   get state(): SequencerState {
@@ -220,7 +228,7 @@ export class Sequencer {
       this.#sequenceOwn(opening.event.type, opening.event.payload, nowUs, wallUs)
     }
     // The end stays the last event; with the opening before it, it can become stable.
-    if (ended !== undefined) this.#end(ended, nowUs, wallUs)
+    if (ended !== undefined) this.#close.begin(ended, nowUs, wallUs)
     this.#opener.goOn(nowUs, wallUs)
     this.flush(nowUs, wallUs)
   }
@@ -300,7 +308,7 @@ export class Sequencer {
     this.#release('the continued session has settled')
     if (this.#opener.goOn(nowUs, wallUs)) return nowUs
     const announceAtUs = this.#announcer.tick(nowUs)
-    if (this.#state === 'ending') this.#finish(nowUs)
+    if (this.#state === 'ending') this.#close.finish(nowUs)
     const tickAtUs = this.#tickUs > 0 && this.#state === 'open' ? this.#sequencedAtUs + this.#tickUs : announceAtUs
     return this.#isRunning() ? Math.min(announceAtUs, tickAtUs) : Number.POSITIVE_INFINITY
   }
@@ -308,7 +316,7 @@ export class Sequencer {
   /** Ends the session: an event that says so, then end of session packets until everybody can know. */
   end(reason: string, nowUs: number, wallUs: number): void {
     if (this.#state === 'rebuilding') throw new Error('a session that is not open cannot be ended')
-    if (this.#state !== 'ending' && this.#isRunning()) this.#end({ reason, successor: '' }, nowUs, wallUs)
+    if (this.#state !== 'ending' && this.#isRunning()) this.#close.begin({ reason, successor: '' }, nowUs, wallUs)
   }
 
   /**
@@ -318,7 +326,7 @@ export class Sequencer {
   roll(successor: string, reason: string, nowUs: number, wallUs: number): number | string {
     const problem = this.#books.rollProblem(successor, this.#state)
     if (problem !== '') return problem
-    return this.#end({ reason, successor }, nowUs, wallUs)
+    return this.#close.begin({ reason, successor }, nowUs, wallUs)
   }
 
   /** The session that goes on from here runs. */
@@ -401,22 +409,6 @@ export class Sequencer {
     this.#announcer.controlSoon(0)
   }
 
-  #end({ reason, successor }: SessionEnded, nowUs: number, wallUs: number): number {
-    this.#transition('ending', reason)
-    const payload = encodeWithReason(sessionEndedCodec, { reason, successor }, this.#payloadBytes)
-    const sequence = this.#sequenceOwn(SESSION_ENDED, payload, nowUs, wallUs)
-    this.flush(nowUs, wallUs)
-    this.#close.begin({ reason, successor, sequence }, this.stableSequence, nowUs)
-    return sequence
-  }
-
-  #finish(nowUs: number): void {
-    const unstable = this.#nextSequence - 1 - this.#publication.stability.stableSequence
-    if (!this.#close.isHeard(nowUs, unstable === 0)) return
-    this.#transition('ended', unstable === 0 ? 'all events are stable' : `${unstable} events are not stable`)
-    this.#output.sendControl('sequencer', this.#heartbeat(true))
-  }
-
   #stop(reason: StopReason, fields: Readonly<Record<string, unknown>>): void {
     this.#publication.batch.discard()
     // A newer reign is how it should be; everything else is a mistake of somebody's.
@@ -454,5 +446,7 @@ export class Sequencer {
     this.#logger.info({ from: this.#state, to: next, reason, nextSequence: this.#nextSequence }, 'sequencer')
     this.#state = next
     this.#output.stateChanged(next, reason)
+    // The last word.
+    if (next === 'ended') this.#output.sendControl('sequencer', this.#heartbeat(true))
   }
 }

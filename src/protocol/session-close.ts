@@ -1,35 +1,55 @@
 /**
- * The end of a session, from the event that says so until everybody can know it. Whoever hears of the end of a session that goes on in
- * another one may go on at once: so that is not announced before nobody can take it back. And it is announced until the successor
- * runs, because before that nobody else can tell who is late that the end is stable.
+ * The end of a session: the event that says so, and the time until everybody can know it. Whoever hears of the end of a session that goes
+ * on in another one may go on at once: so that is not announced before nobody can take it back. And it is announced until the
+ * successor runs, because before that nobody else can tell who is late that the end is stable.
  */
+import { type SessionEnded, sessionEndedCodec } from '../wire/runtime-events.js'
+import { encodeWithReason } from './admin-desk.js'
 import type { Announcer } from './announcer.js'
 import type { SessionEnd } from './session-rebuild.js'
 
+export interface SessionCloseOutput {
+  transition(next: 'ending' | 'ended', reason: string): void
+  /** Sequences the last event, and sends it. @returns its sequence */
+  sequence(payload: Uint8Array, nowUs: number, wallUs: number): number
+  /** Everything up to here is stable. */
+  stableSequence(): number
+}
+
 export class SessionClose {
   readonly #announcer: Announcer
+  readonly #payloadBytes: number
+  readonly #output: SessionCloseOutput
   #end: SessionEnd | undefined
   #isSucceeded = false
 
-  constructor(announcer: Announcer) {
+  /** @param payloadBytes the longest payload of an event */
+  constructor(announcer: Announcer, payloadBytes: number, output: SessionCloseOutput) {
     this.#announcer = announcer
+    this.#payloadBytes = payloadBytes
+    this.#output = output
   }
 
-  /** The event that this sequencer has sequenced, if it has. */
+  /** The end that this sequencer has sequenced, if it has. */
   get end(): SessionEnd | undefined {
     return this.#end
   }
 
-  begin(end: SessionEnd, stableSequence: number, nowUs: number): void {
-    this.#end = end
-    if (end.successor === '') this.#announcer.end(nowUs)
-    else this.onStable(stableSequence, nowUs)
+  /** No command is taken after it. @returns its sequence */
+  begin({ reason, successor }: SessionEnded, nowUs: number, wallUs: number): number {
+    this.#output.transition('ending', reason)
+    const payload = encodeWithReason(sessionEndedCodec, { reason, successor }, this.#payloadBytes)
+    const sequence = this.#output.sequence(payload, nowUs, wallUs)
+    this.#end = { reason, successor, sequence }
+    if (successor === '') this.#announcer.end(nowUs)
+    else this.onStable(nowUs)
     this.#announcer.controlSoon(0)
+    return sequence
   }
 
-  /** Everything up to here is stable. */
-  onStable(stableSequence: number, nowUs: number): void {
-    if (this.#end === undefined || stableSequence < this.#end.sequence) return
+  /** More is stable than before. */
+  onStable(nowUs: number): void {
+    if (this.#end === undefined || this.#output.stableSequence() < this.#end.sequence) return
     if (!this.#announcer.isEnding) this.#announcer.end(nowUs)
     this.#announcer.controlSoon(0)
   }
@@ -41,9 +61,11 @@ export class SessionClose {
     this.#announcer.end(nowUs)
   }
 
-  /** True where it was said long enough. */
-  isHeard(nowUs: number, isAllStable: boolean): boolean {
-    if (this.#end?.successor !== '' && !this.#isSucceeded) return false
-    return this.#announcer.isEndHeard(nowUs, isAllStable)
+  /** Ends it all where it was said long enough. */
+  finish(nowUs: number): void {
+    if (this.#end === undefined || (this.#end.successor !== '' && !this.#isSucceeded)) return
+    const unstable = this.#end.sequence - this.#output.stableSequence()
+    if (!this.#announcer.isEndHeard(nowUs, unstable === 0)) return
+    this.#output.transition('ended', unstable === 0 ? 'all events are stable' : `${unstable} events are not stable`)
   }
 }
