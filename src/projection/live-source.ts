@@ -106,6 +106,8 @@ class LiveSource implements BatchSource {
 
   #isCaughtUp(): boolean {
     const { untilCaughtUp = false } = this.#options
+    // A session that another one goes on from is not where the stream is.
+    if ((this.#handed.successor ?? '') !== '') return false
     return untilCaughtUp && this.#caughtUpAt !== undefined && this.#handed.sequence >= this.#caughtUpAt
   }
 
@@ -117,6 +119,7 @@ class LiveSource implements BatchSource {
   async #follow(): Promise<void> {
     const { successor = '' } = this.#handed
     this.#leave()
+    this.#caughtUpAt = undefined
     const next = successorOf(this.#handed, successor)
     this.#options.logger.info(
       { session: next.session, predecessor: this.#handed.session },

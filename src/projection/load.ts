@@ -2,7 +2,7 @@
  * What `seqcast project` does: load what is to be loaded, beside the old rows where they are to be replaced, swap, and go on.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../core/errors.js'
+import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { Projection } from './definition.js'
 import { openBeside, openTarget, type TargetAddress } from './open-target.js'
@@ -54,7 +54,15 @@ export async function loadProjection(options: LoadOptions): Promise<LoadReport> 
   )
   if (options.liveSource !== undefined) {
     const target = openTarget(projection, address, logger)
-    report = sum(report, await runProjection({ ...common, target, openSource: options.liveSource }))
+    try {
+      report = sum(report, await runProjection({ ...common, target, openSource: options.liveSource }))
+    } catch (error) {
+      if (!(error instanceof SeqcastError && error.code === 'E_STORE_HELD')) throw error
+      logger.info(
+        { projection: projection.name },
+        'projection: the process that was there before goes on with the new rows',
+      )
+    }
   }
   return { ...report, swapped: true }
 }

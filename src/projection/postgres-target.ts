@@ -64,7 +64,7 @@ export class PostgresTarget implements Target {
     this.#positionTable = nameOf(options.schema, POSITION_TABLE)
   }
 
-  /** @throws TargetLost; SeqcastError E_DATABASE, E_PROJECTION */
+  /** @throws TargetLost; SeqcastError E_DATABASE, E_PROJECTION, E_STORE_HELD */
   async open(): Promise<Position | undefined> {
     await this.close()
     const connection = await PostgresConnection.open(this.options.url)
@@ -184,7 +184,7 @@ export class PostgresTarget implements Target {
       pollMs = Math.min(pollMs * 2, LONGEST_LOCK_POLL_MS)
       await sleep(pollMs)
     }
-    throw new SeqcastError('E_PROJECTION', `another process writes projection ${name} into schema ${schema}`, {
+    throw new SeqcastError('E_STORE_HELD', `another process writes projection ${name} into schema ${schema}`, {
       hint: 'stop it, or give this one another --schema; --reset alone builds beside it',
       fields: { projection: name, schema },
     })
