@@ -14,6 +14,7 @@ import { fragmentBytes, WHOLE_MESSAGE } from '../wire/event.js'
 import { MOLD_END_OF_SESSION, MOLD_HEADER_BYTES, MOLD_HEARTBEAT } from '../wire/moldudp64.js'
 import { SESSION_ENDED, SOURCE_REGISTERED, TICK } from '../wire/runtime-events.js'
 import { AdminDesk } from './admin-desk.js'
+import { Admission } from './admission.js'
 import { Announcer, STABLE_NOTICE_US } from './announcer.js'
 import { CommandIntake } from './command-intake.js'
 import { EpochNotice } from './epoch-notice.js'
@@ -63,6 +64,7 @@ export class Sequencer {
   readonly #lifeGuard = new LifeGuard(() => this.#publication.stability.lives)
   readonly #announcer: Announcer
   readonly #close: SessionClose
+  readonly #admission: Admission
   readonly #tickUs: number
   #state: SequencerState = 'rebuilding'
   #epoch = 0
@@ -87,7 +89,7 @@ export class Sequencer {
     this.#publication = new Publication(options, session, packetBytes, this.counters, {
       sendEvents: (packet) => output.sendEvents(packet),
       sendAnswer: (packet, peer) => output.sendAnswer(packet, peer),
-      published: () => this.#published(),
+      published: () => this.#admission.published(),
     })
     const { batch } = this.#publication
     const limits = { session, datagramBytes: options.datagramBytes, payloadBytes: this.#payloadBytes }
@@ -96,12 +98,12 @@ export class Sequencer {
     this.#neighbours = new Neighbours(options.incarnation, this.#publication, this.counters, {
       stop: (reason, fields) => this.#stop(reason, fields),
       answer: () => this.#announcer.controlSoon(STABLE_NOTICE_US),
-      doubted: (fields) => this.#onDoubt(fields),
-      doubtSettled: () => this.#release('a majority of the voters has promised nothing newer'),
+      doubted: (fields) => this.#admission.doubted(fields),
+      doubtSettled: () => this.#admission.release('a majority of the voters has promised nothing newer'),
       stabilityAdvanced: () => {
         this.#announcer.controlSoon(STABLE_NOTICE_US)
         this.#close.onStable(this.#nowUs)
-        this.#release('stability caught up')
+        this.#admission.release('stability caught up')
       },
     })
     this.#registrar = new Registrar(sources, this.counters, this.#payloadBytes)
@@ -120,6 +122,13 @@ export class Sequencer {
       heartbeat: () => this.#publication.sendMark(MOLD_HEARTBEAT),
       endOfSession: () => this.#publication.sendMark(MOLD_END_OF_SESSION),
       control: (isFull) => this.#output.sendControl('sequencer', this.#heartbeat(isFull)),
+    })
+    this.#admission = new Admission({
+      ...{ announcer: this.#announcer, neighbours: this.#neighbours, publication: this.#publication, opening },
+      logger: this.#logger,
+      state: () => this.#state,
+      nowUs: () => this.#nowUs,
+      transition: (next, reason) => this.#transition(next, reason),
     })
     this.#close = new SessionClose(this.#announcer, this.#payloadBytes, {
       transition: (next, reason) => this.#transition(next, reason),
@@ -222,7 +231,7 @@ export class Sequencer {
     this.#beginReign(epoch, lives)
     this.#announcer.start(nowUs)
     if (opening.event === undefined) this.#announcer.settle(nowUs + (settleUs ?? 0))
-    this.#transition(this.#isReady() ? this.#readyState : 'held', opening.reason)
+    this.#transition(this.#admission.state, opening.reason)
     if (opening.event !== undefined) {
       this.#books.epochs.push({ epoch, sequence: nextSequence })
       this.#sequenceOwn(opening.event.type, opening.event.payload, nowUs, wallUs)
@@ -305,7 +314,7 @@ export class Sequencer {
       if (isAlone) this.#announcer.ticked(nowUs)
     }
     this.flush(nowUs, wallUs)
-    this.#release('the continued session has settled')
+    this.#admission.release('the continued session has settled')
     if (this.#opener.goOn(nowUs, wallUs)) return nowUs
     const announceAtUs = this.#announcer.tick(nowUs)
     if (this.#state === 'ending') this.#close.finish(nowUs)
@@ -348,11 +357,6 @@ export class Sequencer {
     else this.#output.sendControl('adminReply', outcome)
   }
 
-  /** What a sequencer that is not held is. */
-  get #readyState(): 'open' | 'seeding' {
-    return this.#books.opening.isOpen ? 'open' : 'seeding'
-  }
-
   #opened(reason: string): void {
     if (this.#state === 'seeding') this.#transition('open', reason)
     this.#announcer.controlSoon(0)
@@ -379,34 +383,6 @@ export class Sequencer {
     this.#nextSequence += count
     this.counters.events += count
     this.#sequencedAtUs = nowUs
-  }
-
-  #published(): void {
-    this.#announcer.sent(this.#nowUs)
-    if (!this.#hasVoters) this.#release('the continued session has settled')
-    else if ((this.#state === 'open' || this.#state === 'seeding') && !this.#publication.hasRoomForCommands) {
-      this.#transition('held', 'the window is full of events that are not yet stable')
-      this.#announcer.controlSoon(0)
-    }
-  }
-
-  #onDoubt(fields: Readonly<Record<string, unknown>>): void {
-    this.#logger.warn(fields, 'somebody says that a newer epoch has begun: no commands until the voters have spoken')
-    if (this.#state !== 'open' && this.#state !== 'seeding') return
-    this.#transition('held', 'a newer epoch may have begun')
-    this.#announcer.controlSoon(0)
-  }
-
-  #isReady(): boolean {
-    const isSettled = this.#announcer.isSettled(this.#nowUs) && !this.#neighbours.isInDoubt
-    return isSettled && this.#publication.hasRoomForCommands
-  }
-
-  /** Accepts commands again where nothing holds them back any more. */
-  #release(reason: string): void {
-    if (this.#state !== 'held' || !this.#isReady()) return
-    this.#transition(this.#readyState, reason)
-    this.#announcer.controlSoon(0)
   }
 
   #stop(reason: StopReason, fields: Readonly<Record<string, unknown>>): void {
