@@ -59,4 +59,19 @@ test('what can go wrong', { timeout: 120_000 }, async (t) => {
   const reset = await project(...table, ...recorded, '--reset')
   t.equal(reset.status, 0)
   t.match(reset.lines.at(-1), /^ledger is at event \d+ of session S1: \d+ events in \d+ transactions?; swapped$/)
+
+  const rowsOf = async (to: string) =>
+    (await project('--to', to, '--print', 'entries')).lines.map((line) => JSON.parse(line))
+  const all = await rowsOf('lmdb:tables')
+  const middle = all[Math.floor(all.length / 2)].at
+  const part = await project('--to', 'lmdb:part', ...recorded, '--to-time', String(middle))
+  t.equal(part.status, 0, part.stderr)
+  t.strictSame(
+    await rowsOf('lmdb:part'),
+    all.filter(({ at }) => at <= middle),
+    'a range of time',
+  )
+  const rest = await project('--to', 'lmdb:part', ...recorded, '--from-time', String(middle - 1_000_000))
+  t.equal(rest.status, 0, rest.stderr)
+  t.strictSame(await rowsOf('lmdb:part'), all, 'and the rest, overlapping: each entry once')
 })
