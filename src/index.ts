@@ -61,7 +61,8 @@ export {
 } from './replay/replay.js'
 export { type Change, type Difference, diffValues } from './replay/state-diff.js'
 export { type PathStep, pathText, type StatePath } from './replay/state-path.js'
-export { type ComponentRole, type ComponentRoleOptions, startComponent } from './runtime/component-role.js'
+export type { ComponentRoleOptions } from './runtime/component-options.js'
+export { type ComponentRole, startComponent } from './runtime/component-role.js'
 export {
   DEFAULT_COMMAND_GROUP,
   DEFAULT_CONTROL_GROUP,

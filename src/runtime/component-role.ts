@@ -2,54 +2,29 @@
  * A component as a process: the event link feeds the host, the host's commands go out on the command stream, its status on
  * the control stream. Where nobody is active, or the active replica has fallen silent, it offers itself.
  */
-
 import type { Carry } from '../component/carry.js'
-import { isOfStream } from '../component/checkpoint.js'
 import type { Component } from '../component/definition.js'
-import { ComponentHost } from '../component/host.js'
-import type { HostObserver, Survivors } from '../component/host-options.js'
+import type { ComponentHost } from '../component/host.js'
+import type { HostOptions, HostOutput, Survivors } from '../component/host-options.js'
 import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
 import { Prng } from '../core/prng.js'
 import { Authenticator } from '../net/auth.js'
 import type { PacketSender } from '../net/network.js'
 import { Succession } from '../protocol/succession.js'
-import type { Checkpoint, CheckpointHeader } from '../wire/checkpoint.js'
 import type { ControlMessage, SequencerHeartbeat } from '../wire/control.js'
 import { BLOCK_LENGTH_BYTES, skipBlocks } from '../wire/moldudp64.js'
-import { type CheckpointOptions, ComponentCheckpoints } from './component-checkpoints.js'
+import { ComponentCheckpoints } from './component-checkpoints.js'
+import type { ComponentRoleOptions } from './component-options.js'
 import { ControlLink } from './control-link.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink, type EventListener } from './event-link.js'
+import { HostBegin } from './host-begin.js'
 import { hasLargeMaps } from './large-checkpoints.js'
 import { newestSession } from './newest-session.js'
-import { type Role, type RoleOptions, SILENCE_US, STATUS_EVERY_US } from './options.js'
+import { type Role, SILENCE_US, STATUS_EVERY_US } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
-
-export interface ComponentRoleOptions extends RoleOptions {
-  /** Which replica this is: a name that stays the same over restarts. */
-  readonly instance: string
-  /** True: leaves the beginning of a session to another replica. Either takes over where the active one is silent. */
-  readonly standby: boolean
-  /** Takes over from nobody: an operator decides. Without `standby` it still offers itself when it has come and nobody is active. */
-  readonly manual?: boolean
-  /** Of several that wait the least rank comes first, by 100 ms each; 0 unless told. */
-  readonly rank?: number
-  /** How long a silence of the active replica, in microseconds, is its death; 500 ms unless told. */
-  readonly suspectUs?: number
-  /** Catch what makes handlers indeterministic; costs a little. */
-  readonly guard: boolean
-  /** Directory of a store on this machine, from whose files to rewind; where it lacks the session, over TCP. */
-  readonly localStore?: string
-  /** Where to begin instead of at the first event, and what to leave for the next start. */
-  readonly checkpoints?: CheckpointOptions
-  /** Told how long each command took to come back as an event. */
-  readonly onCommandReturned?: (latencyUs: number) => void
-  readonly onStateChanged?: (state: string, reason: string) => void
-  /** Looks on: also at effects that ran for events that a failover has revoked. */
-  readonly observer?: HostObserver
-}
 
 export interface ComponentRole extends Role {
   readonly host: ComponentHost
@@ -86,6 +61,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   readonly #commandAuth: Authenticator
   readonly #succession: Succession
   readonly #checkpoints: ComponentCheckpoints | undefined
+  readonly #begin: HostBegin
   #host: ComponentHost
   /** The session that it is in: another one of the chain after `#enter`. */
   #session: string
@@ -99,8 +75,6 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   #endedBefore = ''
   /** Events were delivered in this session. */
   #hasRead = false
-  /** The host was made of it, and the event that it was taken after has not been seen in the stream yet. */
-  #unproven: CheckpointHeader | undefined
   /** Another host has begun, and what is still delivered is not for it. */
   #isReopening = false
   #control: ControlLink | undefined
@@ -128,6 +102,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
       ...(suspectUs === undefined ? {} : { suspectUs }),
       jitter: new Prng(this.#incarnation),
     })
+    this.#begin = new HostBegin(component, this.#hostOptions(), this.#hostOutput(), checkpoints)
     this.#host = this.#createHost()
   }
 
@@ -192,8 +167,9 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number, nowUs: number): void {
     if (this.#isReopening) return
     this.#hasRead = true
-    if (this.#unproven !== undefined) {
-      this.#prove(this.#unproven, sequence, count, bytes, start, end, nowUs)
+    if (this.#begin.isUnproven) {
+      if (!this.#begin.proves(bytes, start)) this.#beginBefore(`the stream has another event ${sequence}`)
+      else if (count > 1) this.deliver(sequence + 1, count - 1, bytes, skipBlocks(bytes, start, 1), end, nowUs)
       return
     }
     this.#host.onRun(sequence, count, bytes, start, end, nowUs)
@@ -208,8 +184,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   stateChanged(state: string, reason: string): void {
     const nowUs = this.#cycle.enter()
     if (this.#isReopening) return
-    if (state === 'live' && this.#unproven !== undefined) {
-      this.#beginBefore(this.#unproven, `the stream ends before event ${this.#unproven.sequence}`)
+    if (state === 'live' && this.#begin.isUnproven) {
+      this.#beginBefore(`the stream ends before event ${this.#begin.sequence}`)
     } else if (state === 'live' && this.#host.lacksSeed) this.#goBack()
     else if (state === 'live') this.#host.onCaughtUp(nowUs)
     else if (state === 'rewinding') this.#host.onFellBehind(reason)
@@ -243,15 +219,10 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#checkpoints?.dropFrom(nextSequence)
     this.#succession.revoked()
     this.#host = this.#createHost(this.#host.revoked(nextSequence, reason), Math.min(nextSequence, stable + 1))
-    const { begin } = this
-    this.#options.logger.warn({ nextSequence, begin, reason }, 'component: events were revoked, rewinding')
+    const fromSequence = this.#begin.sequence
+    this.#options.logger.warn({ nextSequence, fromSequence, reason }, 'component: events were revoked, rewinding')
     if (this.#events === undefined) this.#revokedWhileOpening = reason
-    else this.#events.reopen(begin, true, reason)
-  }
-
-  /** The first event that the stream is to give: the one that the host's checkpoint was taken after, which proves it. */
-  get begin(): number {
-    return this.#unproven?.sequence ?? 1
+    else this.#events.reopen(fromSequence, true, reason)
   }
 
   flush(nowUs: number): void {
@@ -269,13 +240,11 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
 
   async #openEvents(): Promise<void> {
     if (this.#control === undefined) return
-    const { epochTable, hasVoters } = this.#unproven ?? {}
     const events = await EventLink.open(
       {
         ...this.#options,
-        ...{ nextSequence: this.begin, startRewinding: true, askSequencer: false, seed: this.#incarnation },
-        ...(epochTable === undefined ? {} : { epochTable }),
-        ...(hasVoters === undefined ? {} : { hasVoters }),
+        ...this.#begin.link,
+        ...{ startRewinding: true, askSequencer: false, seed: this.#incarnation },
       },
       this.#cycle,
       this.#control,
@@ -289,7 +258,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#events = events
     if (this.#rolledAt !== 0) this.#expectSuccessor()
     else if (this.#endedBefore !== '') this.#skipTo(this.#endedBefore)
-    if (this.#revokedWhileOpening !== '') events.reopen(this.begin, true, this.#revokedWhileOpening)
+    if (this.#revokedWhileOpening !== '') events.reopen(this.#begin.sequence, true, this.#revokedWhileOpening)
   }
 
   /**
@@ -349,6 +318,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#carry = carry
     this.#rolledAt = 0
     this.#hasRead = false
+    this.#isReopening = false
     this.#checkpoints?.enter(session)
     this.#succession.revoked()
     this.#host = this.#createHost()
@@ -358,85 +328,49 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     this.#lastStatusUs = Number.NEGATIVE_INFINITY
   }
 
-  /** The host begins at the event after a checkpoint before `below`, if there is one. */
-  #createHost(survivors?: Survivors, below = Number.POSITIVE_INFINITY): ComponentHost {
-    const make = (checkpoint?: Checkpoint): ComponentHost => this.#hostFrom(survivors, checkpoint)
-    const [host, checkpoint] = this.#checkpoints?.begin(below, make) ?? [make(), undefined]
-    this.#unproven = checkpoint?.header
-    if (checkpoint !== undefined) {
-      const { component, sequence } = checkpoint.header
-      this.#options.logger.info({ component, sequence }, `component: begins after event ${sequence}, from a checkpoint`)
-    }
-    return host
-  }
-
-  /** The first event of the stream is the one that the checkpoint was taken after, or the checkpoint is of another branch. */
-  #prove(
-    header: CheckpointHeader,
-    sequence: number,
-    count: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    nowUs: number,
-  ): void {
-    const next = skipBlocks(bytes, start, 1)
-    if (!isOfStream(header, bytes.subarray(start + BLOCK_LENGTH_BYTES, next))) {
-      this.#beginBefore(header, `the stream has another event ${sequence}`)
-      return
-    }
-    this.#unproven = undefined
-    if (count > 1) this.deliver(sequence + 1, count - 1, bytes, next, end, nowUs)
+  /** @param below a checkpoint has to be of an event before */
+  #createHost(survivors?: Survivors, below?: number): ComponentHost {
+    const past = { session: this.#session, carry: this.#carry, ...(survivors === undefined ? {} : { survivors }) }
+    return this.#begin.host(past, below)
   }
 
   /** The checkpoint is not of this stream: an older one may be. Not at once, because the receiver is at work. */
-  #beginBefore({ sequence }: CheckpointHeader, reason: string): void {
+  #beginBefore(reason: string): void {
     this.#isReopening = true
-    this.#checkpoints?.foreign(sequence, reason)
     this.#cycle.platform.timers.defer(() => {
-      if (this.#isClosed) return
+      if (!this.#isReopening || this.#isClosed) return
       this.#isReopening = false
-      this.#host = this.#createHost(undefined, sequence)
-      this.#events?.reopen(this.begin, true, reason)
+      this.#host = this.#begin.hostBefore(reason)
+      this.#events?.reopen(this.#begin.sequence, true, reason)
     })
   }
 
-  #hostFrom(survivors: Survivors | undefined, checkpoint: Checkpoint | undefined): ComponentHost {
+  #hostOptions(): Omit<HostOptions, 'session'> {
     const { instance, guard, datagramBytes, logger, observer } = this.#options
-    const carry = this.#carry
-    const large = this.#checkpoints?.large
-    return new ComponentHost(
-      this.#component,
-      {
-        session: this.#session,
-        instance,
-        incarnation: this.#incarnation,
-        // The host that takes over after a revocation is of the same process, and must not ask under the first one's nonces.
-        nonce: () => this.#cycle.platform.random(),
-        guard,
-        datagramBytes,
-        tagBytes: this.#commandAuth.tagBytes,
-        mode: 'replica',
-        logger,
-        clock: this.#cycle.platform.clock,
-        ...(observer === undefined ? {} : { observer }),
-        ...(survivors === undefined ? {} : { survivors }),
-        ...(checkpoint === undefined ? {} : { checkpoint }),
-        ...(carry === undefined ? {} : { carry }),
-        ...(large === undefined ? {} : { large }),
+    const { platform } = this.#cycle
+    return {
+      ...{ instance, incarnation: this.#incarnation, guard, datagramBytes, tagBytes: this.#commandAuth.tagBytes },
+      // The host that takes over after a revocation is of the same process, and must not ask under the first one's nonces.
+      nonce: () => platform.random(),
+      mode: 'replica',
+      logger,
+      clock: platform.clock,
+      ...(observer === undefined ? {} : { observer }),
+    }
+  }
+
+  #hostOutput(): HostOutput {
+    return {
+      sendCommands: (packet) => this.#sendCommands(packet),
+      stateChanged: (state, reason) => this.#onHostState(state, reason),
+      failed: (error) => this.#fail(error),
+      commandReturned: (latencyUs) => this.#options.onCommandReturned?.(latencyUs),
+      wantsFlush: () => this.#cycle.enter(),
+      rolled: (_successor, sequence) => {
+        this.#rolledAt = sequence
+        this.#expectSuccessor()
       },
-      {
-        sendCommands: (packet) => this.#sendCommands(packet),
-        stateChanged: (state, reason) => this.#onHostState(state, reason),
-        failed: (error) => this.#fail(error),
-        commandReturned: (latencyUs) => this.#options.onCommandReturned?.(latencyUs),
-        wantsFlush: () => this.#cycle.enter(),
-        rolled: (_successor, sequence) => {
-          this.#rolledAt = sequence
-          this.#expectSuccessor()
-        },
-      },
-    )
+    }
   }
 
   #sendCommands(packet: Uint8Array): void {
