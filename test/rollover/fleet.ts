@@ -11,6 +11,8 @@ import { type Death, deathFile, type Point, trapFile } from './points.js'
 const PROGRAM = fileURLToPath(new URL('../../src/cli/seqcast.js', import.meta.url))
 const TRAP = new URL('./trap.js', import.meta.url).href
 const AGAIN_MS = [0, 400] as const
+/** A dozen processes start at once, on a machine that may be busy with others. */
+const START_WITHIN_MS = 60_000
 const STOP_WITHIN_MS = 20_000
 const SHOWN_LOG = 3_000
 
@@ -58,7 +60,7 @@ export class Fleet {
     child.stderr.pipe(createWriteStream(join(this.#directory, `${plan.name.replace('/', '-')}.log`), { flags: 'a' }))
     this.#members.set(plan.name, { plan, child, process: running })
     child.once('close', (_code, signal) => this.#onClosed(plan, running, signal))
-    await running.says(plan.ready)
+    await running.says(plan.ready, START_WITHIN_MS)
   }
 
   /** It will die at the point, should it come there. @returns false where it does not run */
