@@ -6,27 +6,12 @@
  * they are read, so a value that was read can't be changed: `set` it again, or use `update`. Keys are strings and numbers. A loop
  * goes by the order of keys: numbers first, then texts.
  */
-import { guard } from '../guard.js'
-import { ContentSum, hashOfEntry, SUM_BYTES } from './content-sum.js'
-import { type LargeBase, type LargeChange, ROW_HASH_BYTES } from './large-base.js'
-import { compareKeys, decodeKey, encodeKey, type LargeKey } from './large-key.js'
+import { SUM_BYTES } from './content-sum.js'
+import type { LargeBase, LargeChange } from './large-base.js'
+import type { LargeKey } from './large-key.js'
+import { LargeRows } from './large-rows.js'
 import { decodeValue, encodeValue } from './large-value.js'
 import { DIGESTED, KEPT, type OwnForm } from './own-form.js'
-import { newScratchFiles, type ScratchFiles } from './scratch.js'
-import { UnguardedBase } from './unguarded-base.js'
-
-/** A tool's large map holds so many changes in memory. */
-const SCRATCH_CHANGES = 10_000
-
-/** An entry that is not as in the layer below. */
-interface Change {
-  /** Undefined: it is deleted. */
-  bytes: Uint8Array | undefined
-  /** What of it is in the sum: undefined where nothing is. */
-  counted: Uint8Array | undefined
-  /** What is in the sum is not `bytes`. */
-  isPending: boolean
-}
 
 /** What a checkpoint holds of a large map. */
 export interface KeptLargeMap {
@@ -37,42 +22,36 @@ export interface KeptLargeMap {
   readonly entries: ReadonlyMap<LargeKey, Uint8Array> | undefined
 }
 
+const COUNT_BYTES = 8
+
 export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnForm {
-  readonly name: string
-  /** Where the rest is; undefined: in memory. */
-  base: LargeBase | undefined
+  readonly #rows: LargeRows
   /** It was restored from a checkpoint that has its entries elsewhere. */
-  needsBase = false
-  readonly #sum = new ContentSum()
-  /** Of a tool; they are the base then. */
-  #scratch: ScratchFiles | undefined
-  /** Loops that are under way: what they go over must stay. */
-  #loops = 0
-  #changes = new Map<LargeKey, Change>()
-  /** Taken for a checkpoint that is not written yet. */
-  #sealed: Map<LargeKey, Change> | undefined
-  #pending: LargeKey[] = []
-  #lastKey: LargeKey | undefined
-  #lastRow: Uint8Array | undefined
+  #needsBase = false
 
   constructor(name: string) {
     super()
-    this.name = name
+    this.#rows = new LargeRows(name)
+  }
+
+  get name(): string {
+    return this.#rows.name
   }
 
   /** A copy; it can't be changed. */
   override get(key: K): Readonly<V> | undefined {
-    const bytes = this.#bytesOf(key)
+    const bytes = this.#rows.get(key)
+    // What is under a key was put there as a `V`.
     return bytes === undefined ? undefined : (decodeValue(bytes, true) as V)
   }
 
   override has(key: K): boolean {
-    return this.#bytesOf(key) !== undefined
+    return this.#rows.get(key) !== undefined
   }
 
   /** Keeps a copy of the value. @throws SeqcastError E_NONDETERMINISM where it is no plain data */
   override set(key: K, value: V): this {
-    this.#put(key, encodeValue(value))
+    this.#rows.put(key, encodeValue(value))
     return this
   }
 
@@ -81,7 +60,7 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
    * @returns false where the key is not there: `change` was not called
    */
   update(key: K, change: (value: V) => void): boolean {
-    const bytes = this.#bytesOf(key)
+    const bytes = this.#rows.get(key)
     if (bytes === undefined) return false
     const value = decodeValue(bytes, false) as V
     change(value)
@@ -91,7 +70,7 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
 
   override delete(key: K): boolean {
     if (!this.has(key)) return false
-    this.#put(key, undefined)
+    this.#rows.put(key, undefined)
     return true
   }
 
@@ -101,20 +80,19 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
   }
 
   override get size(): number {
-    this.#settle()
-    return this.#sum.count
+    return this.#rows.sum.count
   }
 
   override *keys(): Generator<K, undefined, undefined> {
-    yield* this.#keysFrom(undefined, undefined)
+    for (const key of this.#rows.keys(undefined, undefined)) yield key as K
   }
 
   override *values(): Generator<V, undefined, undefined> {
-    for (const [, value] of this.entries()) yield value
+    for (const [, value] of this.between()) yield value
   }
 
-  override *entries(): Generator<[K, V], undefined, undefined> {
-    yield* this.between()
+  override entries(): Generator<[K, V], undefined, undefined> {
+    return this.between()
   }
 
   /**
@@ -122,9 +100,9 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
    * is reached is not, either.
    */
   *between(from?: K, before?: K): Generator<[K, V], undefined, undefined> {
-    for (const key of this.#keysFrom(from, before)) {
-      const bytes = this.#bytesOf(key)
-      if (bytes !== undefined) yield [key, decodeValue(bytes, true) as V]
+    for (const key of this.#rows.keys(from, before)) {
+      const bytes = this.#rows.get(key)
+      if (bytes !== undefined) yield [key as K, decodeValue(bytes, true) as V]
     }
   }
 
@@ -133,7 +111,7 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
   }
 
   override [Symbol.iterator](): Generator<[K, V], undefined, undefined> {
-    return this.entries()
+    return this.between()
   }
 
   override get [Symbol.toStringTag](): string {
@@ -141,178 +119,77 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
   }
 
   [DIGESTED](): Uint8Array {
-    const bytes = new Uint8Array(8 + 32)
-    new DataView(bytes.buffer).setFloat64(0, this.size)
-    bytes.set(this.#sum.bytes(), 8)
+    const { sum } = this.#rows
+    const bytes = new Uint8Array(COUNT_BYTES + SUM_BYTES)
+    new DataView(bytes.buffer).setFloat64(0, sum.count)
+    bytes.set(sum.bytes(), COUNT_BYTES)
     return bytes
   }
 
   [KEPT](): KeptLargeMap {
-    const count = this.size
-    const isHere = this.base === undefined || this.#scratch !== undefined
-    const entries = isHere ? this.#allBytes() : undefined
-    return { name: this.name, count, sum: this.#sum.bytes(), entries }
+    const { sum, isOnlyHere } = this.#rows
+    const entries = isOnlyHere ? this.#allBytes() : undefined
+    return { name: this.name, count: sum.count, sum: sum.bytes(), entries }
   }
 
   /** As a checkpoint had it. @returns false where what it has contradicts itself */
   restore({ count, sum, entries }: Omit<KeptLargeMap, 'name'>): boolean {
-    this.needsBase = entries === undefined
+    this.#needsBase = entries === undefined
     if (entries === undefined) {
-      this.#sum.set(count, sum)
+      this.#rows.sum.set(count, sum)
       return true
     }
-    for (const [key, bytes] of entries) this.#put(key, bytes)
-    return this.size === count && Buffer.compare(this.#sum.bytes(), sum) === 0
+    for (const [key, bytes] of entries) this.#rows.put(key, bytes)
+    return this.size === count && Buffer.compare(this.#rows.sum.bytes(), sum) === 0
   }
 
-  /** Changes up to now are those of a checkpoint. */
-  seal(): void {
-    if (this.#sealed !== undefined) this.unseal()
-    this.#settle()
-    this.#sealed = this.#changes
-    this.#changes = new Map()
+  /** For whoever has the files (large-tables.ts): where the rest is; undefined: in memory. */
+  get base(): LargeBase | undefined {
+    return this.#rows.base
   }
 
-  /** What was sealed: to be written to the base. */
-  *sealed(): Generator<LargeChange> {
-    for (const [key, { bytes, counted }] of this.#sealed ?? []) {
-      const encoded = encodeKey(key)
-      if (bytes === undefined || counted === undefined) yield { map: this.name, key: encoded, row: undefined }
-      else yield { map: this.name, key: encoded, row: Buffer.concat([counted, bytes]) }
-    }
+  set base(base: LargeBase | undefined) {
+    this.#rows.base = base
   }
 
-  /** What was sealed is in the base now. */
-  written(): void {
-    this.#sealed = undefined
-    this.#lastKey = undefined
-  }
-
-  /** What was sealed is not written after all. */
-  unseal(): void {
-    const sealed = this.#sealed
-    if (sealed === undefined) return
-    this.#settle()
-    for (const [key, change] of this.#changes) sealed.set(key, change)
-    this.#changes = sealed
-    this.#sealed = undefined
-  }
-
-  /** Keys that were written since the last `seal`. */
-  changedKeys(): readonly LargeKey[] {
-    return [...this.#changes.keys()]
+  get needsBase(): boolean {
+    return this.#needsBase
   }
 
   /** Entries that are in memory because the base does not have them. */
   get changes(): number {
-    return this.#changes.size + (this.#sealed?.size ?? 0)
+    return this.#rows.changes
   }
 
-  #bytesOf(key: LargeKey): Uint8Array | undefined {
-    const normal = normalKey(key)
-    const change = this.#changes.get(normal) ?? this.#sealed?.get(normal)
-    if (change !== undefined) return change.bytes
-    return this.#row(normal)?.subarray(ROW_HASH_BYTES)
+  /** Changes up to now are those of a checkpoint. */
+  seal(): void {
+    this.#rows.seal()
   }
 
-  #put(key: LargeKey, bytes: Uint8Array | undefined): void {
-    const normal = normalKey(key)
-    const change = this.#changes.get(normal)
-    if (change === undefined) {
-      encodeKey(normal) // What is no key is refused at once.
-      this.#changes.set(normal, { bytes, counted: this.#countedBelow(normal), isPending: true })
-    } else {
-      change.bytes = bytes
-      if (change.isPending) return
-      change.isPending = true
-    }
-    this.#pending.push(normal)
-    if (this.#changes.size >= SCRATCH_CHANGES) this.#spill()
+  /** What was sealed: to be written to the base. */
+  sealed(): Iterable<LargeChange> {
+    return this.#rows.sealed()
   }
 
-  /** Without files of its replica: memory is made free where the process has files for that. */
-  #spill(): void {
-    if (this.#loops > 0 || this.#sealed !== undefined || (this.base !== undefined && this.#scratch === undefined))
-      return
-    guard.outside(() => {
-      this.#scratch ??= newScratchFiles()
-      if (this.#scratch === undefined) return
-      this.base = new UnguardedBase(this.#scratch)
-      this.seal()
-      this.#scratch.write(this.sealed())
-      this.written()
-    })
+  /** What was sealed is in the base now. */
+  written(): void {
+    this.#rows.written()
   }
 
-  /** The hash of the entry as it is in the layers below. */
-  #countedBelow(key: LargeKey): Uint8Array | undefined {
-    const sealed = this.#sealed?.get(key)
-    if (sealed !== undefined) return sealed.counted
-    return this.#row(key)?.subarray(0, ROW_HASH_BYTES)
+  /** What was sealed is not written after all. */
+  unseal(): void {
+    this.#rows.unseal()
   }
 
-  /** The row of the base. What is read is mostly what is written next. */
-  #row(key: LargeKey): Uint8Array | undefined {
-    if (key !== this.#lastKey) {
-      this.#lastRow = this.base?.get(this.name, encodeKey(key))
-      this.#lastKey = key
-    }
-    return this.#lastRow
-  }
-
-  /** Brings the sum up to date: an entry that was set many times is hashed once. */
-  #settle(): void {
-    for (const key of this.#pending) {
-      const change = this.#changes.get(key)
-      if (change === undefined) continue
-      const { bytes, counted } = change
-      if (counted !== undefined) this.#sum.subtract(counted)
-      change.counted = bytes === undefined ? undefined : hashOfEntry(encodeKey(key), bytes)
-      if (change.counted !== undefined) this.#sum.add(change.counted)
-      change.isPending = false
-    }
-    this.#pending = []
-  }
-
-  *#keysFrom(from: K | undefined, before: K | undefined): Generator<K, undefined, undefined> {
-    this.#loops++
-    try {
-      yield* this.#merged(from, before)
-    } finally {
-      this.#loops--
-    }
-  }
-
-  *#merged(from: K | undefined, before: K | undefined): Generator<K, undefined, undefined> {
-    const inMemory = this.#keysInMemory(from, before)
-    const bound = (key: K | undefined): Uint8Array | undefined => (key === undefined ? undefined : encodeKey(key))
-    let at = 0
-    for (const encoded of this.base?.keys(this.name, bound(from), bound(before)) ?? []) {
-      // `K` is the key type of who wrote it.
-      const key = decodeKey(encoded) as K
-      while (at < inMemory.length && compareKeys(inMemory[at]!, key) < 0) yield inMemory[at++]!
-      if (at < inMemory.length && compareKeys(inMemory[at]!, key) === 0) at++
-      if (this.#bytesOf(key) !== undefined) yield key
-    }
-    while (at < inMemory.length) yield inMemory[at++]!
-  }
-
-  /** Sorted; what is deleted is not in it. */
-  #keysInMemory(from: K | undefined, before: K | undefined): K[] {
-    const isWithin = (key: LargeKey): boolean =>
-      (from === undefined || compareKeys(key, from) >= 0) && (before === undefined || compareKeys(key, before) < 0)
-    const keys: LargeKey[] = []
-    for (const [key, { bytes }] of this.#changes) if (bytes !== undefined && isWithin(key)) keys.push(key)
-    for (const [key, { bytes }] of this.#sealed ?? []) {
-      if (bytes !== undefined && !this.#changes.has(key) && isWithin(key)) keys.push(key)
-    }
-    return keys.sort(compareKeys) as K[]
+  /** Keys that were written since the last `seal`. */
+  changedKeys(): readonly LargeKey[] {
+    return this.#rows.changedKeys()
   }
 
   #allBytes(): Map<LargeKey, Uint8Array> {
     const all = new Map<LargeKey, Uint8Array>()
-    for (const key of this.keys()) {
-      const bytes = this.#bytesOf(key)
+    for (const key of this.#rows.keys(undefined, undefined)) {
+      const bytes = this.#rows.get(key)
       if (bytes !== undefined) all.set(key, bytes)
     }
     return all
@@ -347,6 +224,3 @@ function isEntries(value: unknown): value is Map<LargeKey, Uint8Array> {
   }
   return true
 }
-
-/** Both zeros are one key, as in a Map. */
-const normalKey = (key: LargeKey): LargeKey => (key === 0 ? 0 : key)
