@@ -8,22 +8,24 @@ export interface TallyMessages {
   Load: { readonly n: number }
   Ask: Readonly<Record<string, never>>
   Tallied: { readonly loads: number; readonly checksum: number }
+  /** What a session begins with that goes on from another one. */
+  Carried: { readonly loads: number; readonly checksum: number }
 }
 
 export const LOAD = 256
 export const ASK = 257
 export const TALLIED = 258
+export const CARRIED = 259
+
+const sums = { loads: { id: 1, type: 'uint32' }, checksum: { id: 2, type: 'uint32' } } as const
 
 export const schema = defineSchema<TallyMessages>({
   package: 'tally',
   messages: {
     Load: { type: LOAD, fixed: true, fields: { n: { id: 1, type: 'uint32' } } },
     Ask: { type: ASK, fields: {} },
-    Tallied: {
-      type: TALLIED,
-      fixed: true,
-      fields: { loads: { id: 1, type: 'uint32' }, checksum: { id: 2, type: 'uint32' } },
-    },
+    Tallied: { type: TALLIED, fixed: true, fields: sums },
+    Carried: { type: CARRIED, fixed: true, fields: sums },
   },
   enums: {},
 })
@@ -56,5 +58,9 @@ export const component = defineComponent({
     Ask(state, _event, ctx) {
       ctx.send('Tallied', { ...state })
     },
+    Carried: (state, { payload }) => void Object.assign(state, payload),
+  },
+  seed(state, seed) {
+    if (state.loads > 0) seed.send('Carried', { ...state })
   },
 })
