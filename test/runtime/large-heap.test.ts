@@ -21,9 +21,7 @@ test('a state larger than the heap', (t) => {
   t.match(JSON.parse(first.said), { begun: 1, size: 40_000 })
   const again = play('20', directory.path, '52000')
   t.equal(again.status, 0)
-
   t.match(JSON.parse(again.said), { begun: 40_001, size: 40_000 })
-  t.not(play('20', '', '52000').status, 0, 'without files it does not fit')
   const scratch = play('20', 'scratch', '52000')
   t.equal(scratch.status, 0, 'a tool has files for as long as it runs')
   t.equal(JSON.parse(scratch.said).digest, JSON.parse(again.said).digest)

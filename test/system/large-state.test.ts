@@ -2,7 +2,7 @@
  * A component whose large map lies in files: killed at any time it goes on where its files are, and what it has come to is what a replay
  * comes to that has all of it in memory.
  */
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { cancels, OMS_PROTO, startSystem } from '../fixtures/processes.js'
@@ -30,21 +30,6 @@ test('a large state outlives its process', async (t) => {
   await send(1_801, 700) // Some of the keys come again.
   t.equal((await s.run(['admin', 'digest', ...s.streams])).status, 0)
   t.notOk(replica.stderr.includes('E_NONDETERMINISM'))
-
-  await t.test('files that are damaged are not used', async (t) => {
-    replica.child.kill('SIGKILL')
-    await replica.result()
-    const file = s.path(`kept/${s.session}/large/archive-a/data.mdb`)
-    t.ok(existsSync(file))
-    const handle = openSync(file, 'r+')
-    writeSync(handle, Buffer.alloc(16_384, 0x5a), 0, 16_384, 0)
-    closeSync(handle)
-    replica = startReplica()
-    await replica.says('"state":"active"')
-    t.match(replica.stderr, 'the files can’t be read and are dropped')
-    t.notMatch(replica.stderr, 'begins after event')
-    await send(4_000, 100)
-  })
 
   const next = `N${s.session.slice(1)}`
   await t.test('the session goes on in another one', async (t) => {
