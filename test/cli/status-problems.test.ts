@@ -58,3 +58,11 @@ test('a session that has ended, and is only served, has no problem for want of a
   t.match(problemsOf({ heard: recording, stableBefore: 0, voters: [] }), [/no sequencer was heard/])
   t.end()
 })
+
+test('who is awaited is named, with both ways out', (t) => {
+  t.match(problems(1, 'live', { state: 'seeding', awaited: ['orders', 'router'] }), [
+    /waits for the seed of orders, router: start it with seqcast run MODULE; or .* seqcast admin open-session/,
+  ])
+  t.strictSame(problems(1, 'live', { state: 'seeding', awaited: [] }), [])
+  t.end()
+})
