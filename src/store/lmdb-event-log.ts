@@ -7,11 +7,11 @@
  * is committed is durable too.
  */
 import { SeqcastError } from '../core/errors.js'
-import { MAX_PACKET_COUNT, MAX_SEQUENCE, STORE_PENDING_PACKETS } from '../core/limits.js'
 import { type Logger, silentLogger } from '../core/log.js'
 import type { EventLog, RunVisitor } from '../protocol/event-log.js'
 import { readU64 } from '../wire/bytes.js'
 import type { EpochTableEntry } from '../wire/control.js'
+import { checkAppend } from './append-check.js'
 import { CommitQueue } from './commit-queue.js'
 import { refuseDropped } from './dropped-sessions.js'
 import { type Addition, type Environment, hasEnvironment, openEnvironment } from './lmdb-environment.js'
@@ -101,7 +101,7 @@ export class LmdbEventLog implements EventLog {
       if (!isSessionDirectory(path)) refuseDropped(options.directory, session)
       makeDirectorySynced(path)
       lock = acquireLock(path)
-      const about = readAbout(path) ?? newAbout(path, session, options.kind ?? 'events')
+      const about = claimAbout(path, session, options.kind ?? 'events')
       if (!hasEnvironment(path)) forgetPromise(path)
       env = await openEnvironment(path, 'write')
       return new LmdbEventLog(options, about, path, env, lock)
@@ -198,13 +198,7 @@ export class LmdbEventLog implements EventLog {
   ): void {
     if (this.#state === 'failed') return
     if (this.#state !== 'open') throw new Error(`append to a log that is ${this.#state}`)
-    if (sequence !== this.#next) throw new Error(`append of ${sequence} where ${this.#next} is next`)
-    if (!(count >= 1 && count <= MAX_PACKET_COUNT && start >= 0 && end > start && end <= bytes.length)) {
-      throw new RangeError(`append of ${count} events in bytes ${start} to ${end} of ${bytes.length}`)
-    }
-    if (sequence + count - 1 > MAX_SEQUENCE) throw new RangeError(`append of ${sequence} leaves the safe integers`)
-    if (this.pendingPackets >= STORE_PENDING_PACKETS) throw new Error('append with too many packets pending')
-
+    checkAppend(this, sequence, count, bytes, start, end)
     const record = this.#slab.take(RECORD_HEADER_BYTES + end - start)
     writeRecord(record, count, bytes, start, end, receivedUs, receivedNs)
     const bucket = packetBucket(this.kind, bytes, start, end, receivedUs)
@@ -399,10 +393,4 @@ export class LmdbEventLog implements EventLog {
     if (next === 'failed') this.#logger.error(fields, 'event log')
     else this.#logger.info(fields, 'event log')
   }
-}
-
-function newAbout(path: string, session: string, kind: BlockKind): SessionAbout {
-  const about = { session, kind, ended: false }
-  writeAbout(path, about)
-  return about
 }

@@ -2,10 +2,10 @@
  * The event log in memory, with the contract of the one on disk: for tests, simulation, and processes into which nothing native may
  * be loaded. `durable` follows at the end of the turn, or when told, so that nobody comes to rely on its being at once.
  */
-import { MAX_PACKET_COUNT, MAX_SEQUENCE, STORE_PENDING_PACKETS } from '../core/limits.js'
 import type { EventLog, RunVisitor } from '../protocol/event-log.js'
 import { readU64, writeU64 } from '../wire/bytes.js'
 import type { EpochTableEntry } from '../wire/control.js'
+import { checkAppend } from './append-check.js'
 import { LogEpochs } from './log-epochs.js'
 import { MemoryTable } from './memory-table.js'
 import { cutRecord, RECORD_HEADER_BYTES, recordCount, writeRecord } from './record-format.js'
@@ -101,13 +101,7 @@ export class MemoryEventLog implements EventLog {
   ): void {
     if (this.#state === 'failed') return
     if (this.#state !== 'open') throw new Error(`append to a log that is ${this.#state}`)
-    if (sequence !== this.#next) throw new Error(`append of ${sequence} where ${this.#next} is next`)
-    if (!(count >= 1 && count <= MAX_PACKET_COUNT && start >= 0 && end > start && end <= bytes.length)) {
-      throw new RangeError(`append of ${count} events in bytes ${start} to ${end} of ${bytes.length}`)
-    }
-    if (sequence + count - 1 > MAX_SEQUENCE) throw new RangeError(`append of ${sequence} leaves the safe integers`)
-    if (this.#pending >= STORE_PENDING_PACKETS) throw new Error('append with too many packets pending')
-
+    checkAppend(this, sequence, count, bytes, start, end)
     const record = this.#slab.take(RECORD_HEADER_BYTES + end - start)
     writeRecord(record, count, bytes, start, end, receivedUs, receivedNs)
     this.#packets.push(sequence, record)

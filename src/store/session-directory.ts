@@ -60,6 +60,15 @@ export function readAbout(path: string): SessionAbout | undefined {
   })
 }
 
+/** What is known of the session at `path`; one that is new is written down. @throws SeqcastError E_STORE_CORRUPT */
+export function claimAbout(path: string, session: string, kind: BlockKind): SessionAbout {
+  const found = readAbout(path)
+  if (found !== undefined) return found
+  const about = { session, kind, ended: false }
+  writeAbout(path, about)
+  return about
+}
+
 export function writeAbout(path: string, about: SessionAbout): void {
   makeDirectorySynced(path)
   writeFileSynced(join(path, ABOUT_FILE), `${JSON.stringify({ format: FORMAT_VERSION, ...about })}\n`)
