@@ -23,8 +23,8 @@ import { checkTruncation, endOfRecords, RecordReader } from './record-reader.js'
 import { RecordSlab } from './record-slab.js'
 import {
   checkOwner,
+  claimAbout,
   isSessionDirectory,
-  readAbout,
   type SessionAbout,
   sessionPath,
   writeAbout,
