@@ -214,7 +214,17 @@ export class Seeding {
   }
 
   onStable(stableSequence: number): void {
-    this.#outbox?.onStable(stableSequence)
+    const outbox = this.#outbox
+    if (outbox === undefined) return
+    outbox.onStable(stableSequence)
+    // All of it is in the stream for good: nobody will ask for it again.
+    if (this.isOver && outbox.commands === 0) this.#forget()
+  }
+
+  #forget(): void {
+    this.hush()
+    this.#outbox = undefined
+    this.#pending = []
   }
 
   setEpoch(epoch: number, nowUs: number): void {

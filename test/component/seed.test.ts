@@ -299,6 +299,30 @@ test('commands from outside that were not sequenced are entered first, and input
   t.end()
 })
 
+test('where the end of a session is lost in a failover, the session goes on as if nothing had been', async (t) => {
+  const visitors = new Visitors()
+  const [session, a] = active(visitors.component, true)
+  await session.settled()
+  session.stable(session.sequencer.nextSequence - 1)
+  await session.settled()
+  visitors.come()
+  visitors.come()
+  a.host.flush(session.nowUs)
+  session.commandsUnderWay.splice(0)
+  const end = session.sequencer.roll('NEXT', 'test', session.nowUs, session.wallUs)
+  session.sequencer.flush(session.nowUs, session.wallUs)
+  session.deliver(a)
+  t.strictSame([a.host.successor, visitors.port?.signal.aborted], ['NEXT', true])
+  session.failOver(Number(end) - 1)
+  await session.settled()
+  t.equal(a.host.successor, '')
+  t.strictSame([a.errors, stateOf(a).expired, visitors.starts], [[], [1, 2], 2])
+  visitors.come()
+  await session.settled()
+  t.strictSame([a.errors, stateOf(a).expired], [[], [1, 2, 3]])
+  t.end()
+})
+
 test('an input that takes its time to return is waited for, and nothing else is', async (t) => {
   const said: string[] = []
   let release = (): void => {}
