@@ -264,7 +264,7 @@ async function replaceTail(
 const ignore = (): void => {}
 
 /** Why a transaction failed; lmdb hides it behind a second promise, which rejects as well. */
-async function commitFailure(error: unknown): Promise<unknown> {
+export async function commitFailure(error: unknown): Promise<unknown> {
   if (typeof error !== 'object' || error === null || !('commitError' in error)) return error
   const { commitError } = error
   if (!(commitError instanceof Promise)) return error

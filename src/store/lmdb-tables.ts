@@ -3,7 +3,7 @@
  * Several processes may map one environment: readers see a snapshot, writers wait for each other.
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
-import { type ByteDatabase, type ByteEnvironment, openBytes } from './lmdb-environment.js'
+import { type ByteDatabase, type ByteEnvironment, commitFailure, openBytes } from './lmdb-environment.js'
 
 /** Part of a table, in the order of keys; `reverse` from the end. `start` is in it, `end` is not. */
 export interface KeyRange {
@@ -96,8 +96,10 @@ class LmdbTables implements Tables {
     this.#during(promises, action)
     // At the end of the turn lmdb makes one more promise, and keeps it; if nobody handled it, a full disk would end the process.
     setImmediate(() => this.#root.committed.then(ignore, ignore))
-    const results = await Promise.all(promises)
-    if (!results.every(Boolean)) throw new Error('lmdb refused a put')
+    // All of them: each rejects where the commit fails, and whoever is not waited for would end the process.
+    const results = await Promise.allSettled(promises)
+    for (const result of results) if (result.status === 'rejected') throw await commitFailure(result.reason)
+    if (!results.every((result) => result.status === 'fulfilled' && result.value)) throw new Error('lmdb refused a put')
   }
 
   refresh(): void {
