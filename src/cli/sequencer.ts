@@ -26,7 +26,7 @@ export const sequencerCommand = new Command('sequencer')
   .option('--static <file>', 'what each session begins with: one message a line, as for seqcast send')
   .option('--proto <file>', 'schema of the static events: encodes {"name": …, "payload": {…}}')
   .option('--seeders <names>', 'components whose seed each session waits for, besides those that were active before')
-  .option('--roll-events <n>', 'go on in the next session when this one has so many events')
+  .option('--roll-events <n>', 'go on in the next session when this one has so many events, its seeds not counted')
   .option('--roll-at <hh:mm>', 'go on in the next session at this time of day, in UTC')
   .option('--tick-ms <ms>', 'a Tick event after this long without an event; 0: none (default: 100)')
   .action(async (flags: Record<string, unknown>) => {

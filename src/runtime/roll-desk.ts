@@ -20,7 +20,7 @@ const DAY_US = 86_400_000_000
 const MINUTE_US = 60_000_000
 
 export interface RollPlan {
-  /** When the session has so many events. */
+  /** When the session has so many events, those that it began with not counted. */
   readonly events?: number
   /** At this time of day, UTC. */
   readonly at?: { readonly hour: number; readonly minute: number }
@@ -45,12 +45,19 @@ export class RollDesk implements Agent {
   /** An answer is on its way. */
   #isBusy = false
   #dueAtUs = Number.POSITIVE_INFINITY
+  /** What the session began with: its seeds do not make it old. */
+  #beganWith = 0
   #retryAtUs = 0
 
   constructor(parts: RollDeskParts) {
     this.#parts = parts
     const at = parts.options.roll?.at
     if (at !== undefined) this.#dueAtUs = nextTimeOfDay(at, parts.cycle.wallUs)
+  }
+
+  /** The session is open for business. */
+  opened(nextSequence: number): void {
+    this.#beganWith = nextSequence - 1
   }
 
   onControl(message: ControlMessage): void {
@@ -65,7 +72,8 @@ export class RollDesk implements Agent {
   flush(nowUs: number, wallUs: number): void {
     const { options, machine } = this.#parts
     const events = options.roll?.events
-    if (events !== undefined && machine().nextSequence > events) this.#rollByItself(`${events} events`, nowUs)
+    if (events !== undefined && machine().nextSequence - this.#beganWith > events)
+      this.#rollByItself(`${events} events`, nowUs)
     if (wallUs >= this.#dueAtUs) this.#rollByItself('it is time', nowUs)
   }
 

@@ -232,6 +232,7 @@ class SequencerProcess implements SequencerRole {
   /** Opens the sockets of the session that follows, once. */
   #prepare(from: SequencerRun, successor: string): Promise<SequencerRun> {
     if (this.#next?.session === successor) return this.#next.run
+    this.#next?.run.then((run) => run.close()).catch(() => {})
     this.#endedUs = this.#cycle.enter()
     const run = this.#createRun(successor, from.session).then(async (one) => {
       await one.prepare()

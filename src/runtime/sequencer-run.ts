@@ -59,6 +59,7 @@ export class SequencerRun implements Agent {
   #predecessor: Predecessor | undefined
   #isRolled = false
   #isChecking = false
+  #wasSeeding = false
 
   static async open(run: RunOptions, output: RunOutput): Promise<SequencerRun> {
     const outcome = new Outcome()
@@ -235,6 +236,8 @@ export class SequencerRun implements Agent {
   #onState(machine: Sequencer, state: SequencerState): void {
     if (machine !== this.#candidate?.sequencer && machine !== this.#alone) return
     const successor = machine.sessionEnd?.successor ?? ''
+    if (state === 'open' && this.#wasSeeding) this.#desk.opened(machine.nextSequence)
+    this.#wasSeeding = state === 'seeding' || (this.#wasSeeding && state === 'held')
     if (state === 'open') this.#output.opened()
     // Told from inside the machine, which is still at work.
     if (state === 'ending') queueMicrotask(() => this.#announceEnd())

@@ -239,7 +239,7 @@ class StoreProcess implements StoreRole, Agent {
     if (recordings === undefined || this.#isClosing || from !== this.#sessions.at(-1)) return ''
     if (!isSession(successor)) return 'a session id has 1 to 10 letters and digits'
     if (successor === from.session || this.#goneOn.has(successor)) return existsAlready(successor)
-    if (!this.#prepared.has(successor) && this.#prepared.size >= MAX_PREPARED) return 'too many sessions were prepared'
+    if (!this.#prepared.has(successor)) await this.#makeRoom()
     const recording = this.#prepared.get(successor) ?? this.#openFor(from, successor)
     this.#prepared.set(successor, recording)
     try {
@@ -252,6 +252,14 @@ class StoreProcess implements StoreRole, Agent {
       return messageOf(error)
     }
     return existsAlready(successor)
+  }
+
+  /** The one that was prepared first, and is not wanted any more as it seems. */
+  async #makeRoom(): Promise<void> {
+    const [oldest] = this.#prepared
+    if (oldest === undefined || this.#prepared.size < MAX_PREPARED) return
+    this.#prepared.delete(oldest[0])
+    await (await oldest[1]).log.close()
   }
 
   async #openFor(from: StoreSession, successor: string): Promise<Recording> {
