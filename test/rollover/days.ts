@@ -63,6 +63,8 @@ const BEFORE_ROLL_MS = [300, 1_200] as const
 /** A kill at any moment comes so long after the roll was asked for: the asking itself takes some 700 ms. */
 const ANY_MOMENT_MS = [300, 1_300] as const
 const ONE_IN_AT_ANY_MOMENT = 3
+/** A run of three sessions with two kills each uses about so many. */
+const POINTS_PER_RUN = 3
 const ASK_AGAIN_MS = 3_000
 const GIVE_UP_MS = 90_000
 const QUIET_MS = 600
@@ -107,7 +109,7 @@ class Days {
   readonly #plans: readonly SmsPlan[]
   readonly #random: Prng
   readonly #t: Pick<Test, 'teardown'>
-  #points: Point[] = []
+  #pointsUsed = 0
   #session: string
   #observer: Observer | undefined
 
@@ -210,12 +212,9 @@ class Days {
     return this.#observer?.heard.components.get(name)?.state === 'active'
   }
 
+  /** Runs with seeds that follow each other go on in the list of points. */
   #nextPoint(): Point {
-    if (this.#points.length === 0) {
-      const points = [...POINTS]
-      while (points.length > 0) this.#points.push(...points.splice(this.#random.integer(0, points.length - 1), 1))
-    }
-    const [point] = this.#points.splice(0, 1)
+    const point = POINTS[(this.#options.seed * POINTS_PER_RUN + this.#pointsUsed++) % POINTS.length]
     if (point === undefined) throw new Error('there are no points')
     return point
   }

@@ -11,6 +11,7 @@ import { FIRST_APPLICATION_TYPE } from '../../../wire/event.js'
 import {
   EFFECT_DONE,
   EFFECT_OWED,
+  EPOCH_OPENED,
   effectDoneCodec,
   effectOwedCodec,
   SESSION_ENDED,
@@ -72,6 +73,8 @@ interface Moments {
   /** Events of the sources between the first scan and the last. */
   commands: number
   commandsUntilScan: number
+  /** The newest event is its end. */
+  endsWell: boolean
   ended: SessionEnded | undefined
 }
 
@@ -121,6 +124,7 @@ class Chain {
       lastSequence: 0,
       commands: 0,
       commandsUntilScan: 0,
+      endsWell: false,
       ended: undefined,
     }
     this.#moments.push(moments)
@@ -145,7 +149,10 @@ class Chain {
     this.#events += 1
     if (sequence !== moments.lastSequence + 1)
       this.problem(`${session}: event ${sequence} follows ${moments.lastSequence}`)
-    if (moments.ended !== undefined) this.problem(`${session}: event ${sequence} comes after the end`)
+    // An end that was not stable when its sequencer died is said once more in the next epoch.
+    const mayFollow = type === EPOCH_OPENED || type === SESSION_ENDED
+    if (moments.ended !== undefined && !mayFollow) this.problem(`${session}: event ${sequence} comes after the end`)
+    moments.endsWell = type === SESSION_ENDED
     moments.lastSequence = sequence
     if (event.source !== 0 && !Number.isNaN(moments.firstScanUs)) moments.commands += 1
     if (type >= FIRST_APPLICATION_TYPE) this.#onApplicationEvent(event, moments)
@@ -198,6 +205,7 @@ class Chain {
     if (before === undefined) return
     if (before.ended?.successor !== session)
       this.problem(`${before.session} names '${before.ended?.successor}' as the next one, and not ${session}`)
+    if (!before.endsWell) this.problem(`${before.session} has not ended, and ${session} begins`)
     if (timeUs < before.endedUs) this.problem(`${session} begins before ${before.session} has ended`)
   }
 
