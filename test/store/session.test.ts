@@ -151,6 +151,7 @@ test('the catalogue lists sessions, ours and foreign ones', async (t) => {
   const { sessions, unreadable } = await new Catalogue(directory).list()
   await live.close()
   const facts = sessions.map(({ bytes, ...rest }) => ({ ...rest, someBytes: bytes > 0 }))
+  const alone = { predecessor: '', predecessorSequence: 0, successor: '' }
   t.strictSame(facts, [
     {
       session: 'LIVE',
@@ -162,6 +163,7 @@ test('the catalogue lists sessions, ours and foreign ones', async (t) => {
       firstTimeUs: 0,
       lastTimeUs: 0,
       ended: false,
+      ...alone,
       heldByPid: process.pid,
       someBytes: false,
     },
@@ -175,6 +177,7 @@ test('the catalogue lists sessions, ours and foreign ones', async (t) => {
       firstTimeUs: 1_000_000,
       lastTimeUs: 1_000_000,
       ended: true,
+      ...alone,
       heldByPid: undefined,
       someBytes: true,
     },
@@ -188,6 +191,7 @@ test('the catalogue lists sessions, ours and foreign ones', async (t) => {
       firstTimeUs: 5_000_000,
       lastTimeUs: 7_000_001,
       ended: true,
+      ...alone,
       heldByPid: undefined,
       someBytes: true,
     },
