@@ -38,6 +38,7 @@ import { EventLink, type EventListener } from './event-link.js'
 import type { RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
+import { SentEvents, type SentRange } from './sent-events.js'
 import { readSessionStart } from './session-begin.js'
 import { findOpenSession } from './session-finder.js'
 
@@ -54,14 +55,6 @@ export interface SendClientOptions extends RoleOptions {
   readonly onReturned: (latencyUs: number) => void
 }
 
-/** Commands of the source that became events of one session. */
-export interface SentRange {
-  readonly session: string
-  readonly events: number
-  readonly firstSequence: number
-  readonly lastSequence: number
-}
-
 export class SendClient implements Agent, EventListener {
   readonly #options: SendClientOptions
   readonly #cycle: DutyCycle
@@ -70,8 +63,6 @@ export class SendClient implements Agent, EventListener {
   readonly #auth: Authenticator
   #registration: Registration
   #registered: () => void = () => {}
-  /** The session that it is in: another one of the chain after a rollover. */
-  #session: string
   /** Commands of everybody are taken, and not of seeds only. */
   #isOpen = true
   /** Of the session before until the source is registered in this one: what it holds is entered then. */
@@ -95,18 +86,11 @@ export class SendClient implements Agent, EventListener {
   #registeredSequence = 0
   /** Of the registration; the same where the event is revoked, so that a late packet of it does no harm. */
   readonly #nonce: number
-  /** Of the events that came back in this session. */
-  firstSequence = 0
-  lastSequence = 0
-  /** Events that came back, in all sessions. */
-  events = 0
-  /** Those in the sessions before. */
-  #eventsBefore = 0
-  readonly #sessionsBefore: SentRange[] = []
+  readonly #sent: SentEvents
 
   private constructor(options: SendClientOptions) {
     this.#options = options
-    this.#session = options.session
+    this.#sent = new SentEvents(options.session)
     const platform = options.platform ?? systemPlatform()
     this.#incarnation = platform.random()
     this.#nonce = platform.random()
@@ -116,20 +100,31 @@ export class SendClient implements Agent, EventListener {
   }
 
   #createRegistration(): Registration {
-    return new Registration(this.#session, (packet) => this.#sendCommands(packet))
+    return new Registration(this.session, (packet) => this.#sendCommands(packet))
   }
 
-  /** The session that it is in. */
+  /** The session that it is in: another one of the chain after a rollover. */
   get session(): string {
-    return this.#session
+    return this.#sent.session
+  }
+
+  /** Commands that became events, in all sessions. */
+  get events(): number {
+    return this.#sent.total
   }
 
   /** What became events in which session; those without any are left out. */
   get sessions(): readonly SentRange[] {
-    const { firstSequence, lastSequence } = this
-    const events = this.events - this.#eventsBefore
-    const here = { session: this.#session, events, firstSequence, lastSequence }
-    return [...this.#sessionsBefore, ...(events === 0 ? [] : [here])]
+    return this.#sent.ranges
+  }
+
+  /** Of the events of the present session; 0 where there is none. */
+  get firstSequence(): number {
+    return this.#sent.firstSequence
+  }
+
+  get lastSequence(): number {
+    return this.#sent.lastSequence
   }
 
   /**
@@ -217,7 +212,7 @@ export class SendClient implements Agent, EventListener {
     const from = Math.min(nextSequence, this.#stableSequence + 1)
     const { logger } = this.#options
     logger.warn(
-      { session: this.#session, nextSequence, from, reason },
+      { session: this.session, nextSequence, from, reason },
       'send: events were revoked; what is not in the stream is sent again',
     )
     const outbox = this.#isOutboxOld ? undefined : this.#outbox
@@ -231,9 +226,7 @@ export class SendClient implements Agent, EventListener {
       )
       return
     }
-    if (outbox !== undefined) this.events = this.#eventsBefore + outbox.nextSourceSequence - 1 - outbox.outstanding
-    if (this.firstSequence >= from) this.firstSequence = 0
-    this.lastSequence = Math.min(this.lastSequence, from - 1)
+    if (outbox !== undefined) this.#sent.revoked(from, outbox.nextSourceSequence - 1 - outbox.outstanding)
     if (this.#registeredSequence >= from) {
       this.#registeredSequence = 0
       outbox?.unbind()
@@ -276,7 +269,7 @@ export class SendClient implements Agent, EventListener {
     const { options: here, found } = await findOpenSession(asked.options, this.#control, this.#cycle)
     if (!found.hasSequencer) throw noSequencer(here.session)
     if (here.session !== asked.options.session) await this.#readStart(here, this.#control)
-    this.#session = here.session
+    this.#sent.session = here.session
     this.#registration = this.#createRegistration()
     const { stableSequence } = found
     const nextSequence = stableSequence + 1
@@ -345,9 +338,7 @@ export class SendClient implements Agent, EventListener {
       )
       return
     }
-    if (this.firstSequence === 0) this.firstSequence = sequence
-    this.lastSequence = sequence
-    this.events += 1
+    this.#sent.returned(sequence)
   }
 
   #onRuntimeEvent(sequence: number, type: number, payload: Uint8Array, nowUs: number): void {
@@ -360,7 +351,7 @@ export class SendClient implements Agent, EventListener {
   /** Nothing more is taken here. What was not is kept for the session that goes on, where there is one. */
   #onEnded(sequence: number, successor: string): void {
     if (successor === '') {
-      this.#fail('E_REFUSED', `session ${this.#session} has ended`)
+      this.#fail('E_REFUSED', `session ${this.session} has ended`)
       return
     }
     this.#outbox?.disconnect()
@@ -371,16 +362,8 @@ export class SendClient implements Agent, EventListener {
   #goOn(successor: string): void {
     const { logger } = this.#options
     const left = this.#outbox?.outstanding ?? 0
-    logger.info({ from: this.#session, session: successor, left }, 'send: goes on in another session')
-    const events = this.events - this.#eventsBefore
-    if (events > 0) {
-      const { firstSequence, lastSequence } = this
-      this.#sessionsBefore.push({ session: this.#session, events, firstSequence, lastSequence })
-    }
-    this.#session = successor
-    this.#eventsBefore = this.events
-    this.firstSequence = 0
-    this.lastSequence = 0
+    logger.info({ from: this.session, session: successor, left }, 'send: goes on in another session')
+    this.#sent.goOn(successor)
     this.#stableSequence = 0
     this.#registeredSequence = 0
     this.#epoch = 0
@@ -431,7 +414,7 @@ export class SendClient implements Agent, EventListener {
     const left = this.#isOutboxOld ? (this.#outbox?.unsequenced() ?? []) : []
     const outbox = new Outbox(
       {
-        session: this.#session,
+        session: this.session,
         source,
         firstSourceSequence: 1,
         ...this.#sizes,
@@ -468,7 +451,7 @@ export class SendClient implements Agent, EventListener {
   }
 
   #fail(code: 'E_LOST' | 'E_REFUSED' | 'E_TIMEOUT', message: string): void {
-    const session = this.#session
+    const session = this.session
     const hint = `events up to ${this.lastSequence} of the stream hold ${this.events} commands of this source`
     this.#outcome.failed(new SeqcastError(code, message, { hint, fields: { session, events: this.events } }))
   }
