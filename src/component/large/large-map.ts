@@ -23,6 +23,8 @@ export interface KeptLargeMap {
 }
 
 const COUNT_BYTES = 8
+const INSPECTED: unique symbol = Symbol.for('nodejs.util.inspect.custom')
+const INSPECTED_ENTRIES = 100
 
 export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnForm {
   readonly #rows: LargeRows
@@ -116,6 +118,13 @@ export class LargeMap<K extends LargeKey, V> extends Map<K, V> implements OwnFor
 
   override get [Symbol.toStringTag](): string {
     return 'LargeMap'
+  }
+
+  /** For `console.log`. */
+  [INSPECTED](): ReadonlyMap<K, V> {
+    const shown = new Map<K, V>()
+    for (const [key, value] of this) if (shown.set(key, value).size === INSPECTED_ENTRIES) break
+    return shown
   }
 
   [DIGESTED](): Uint8Array {

@@ -1,5 +1,6 @@
 /** A large map is a Map in the order of its keys, wherever its entries lie, and its digest says what is in it and nothing else. */
 import { deepEqual, equal } from 'node:assert/strict'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { digestHex, digestOf } from '../../../src/component/digest.js'
@@ -170,6 +171,7 @@ test('a value is copied when it is set, and can not be changed when it is read',
     map.update(7, () => t.fail('it is not there')),
     false,
   )
+  t.equal(inspect({ map }), '{ map: Map(1) { 1 => { list: [Array], n: 1 } } }')
   t.end()
 })
 
