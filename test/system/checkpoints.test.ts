@@ -9,8 +9,8 @@ import { Load } from './load.js'
 import { LOAD } from './tally.js'
 import { World } from './world.js'
 
-const EVERY = 2_000
-const HISTORY = 10_000
+const EVERY = 500
+const HISTORY = 3_000
 
 test('a killed replica comes back from its checkpoint, and others begin at it', async (t) => {
   const world = await World.open(t)
@@ -23,7 +23,7 @@ test('a killed replica comes back from its checkpoint, and others begin at it', 
   const checkpoints = ['--checkpoints', directory, '--checkpoint-every', String(EVERY), '--checkpoint-keep', '3']
   const startStandby = (...more: string[]): Running => world.startTally('standby', '--standby', ...checkpoints, ...more)
   let standby = startStandby()
-  const sender = world.startSend(LOAD, '--rate', '4000')
+  const sender = world.startSend(LOAD, '--rate', '3000')
   const load = new Load(sender)
   const written = (): number => world.tally('standby')?.counters.checkpointsWritten ?? 0
   await world.until('checkpoints', () => written() >= 3, ...roles, standby, sender)
