@@ -122,7 +122,7 @@ export class ComponentHost {
    * What comes before and after is for a replica that knows the session before, or the next one.
    */
   get canBeCaptured(): boolean {
-    return this.#parts.seeding.isReady && !this.#role.hasEnded && !this.#role.isOver && this.#nextSequence > 1
+    return this.#parts.seeding.isOver && !this.#role.hasEnded && !this.#role.isOver && this.#nextSequence > 1
   }
 
   /** Events up to here are known to be stable. */
@@ -368,7 +368,8 @@ export class ComponentHost {
     const type = eventType(bytes, at)
     const source = eventSource(bytes, at)
     if (source !== 0 && !this.#verify(sequence, type, source, bytes, at, lengthBytes, nowUs)) return
-    const error = this.#application.reachTime(sequence, bytes, at)
+    // A reign that has to say the end once more makes it no later: what is carried over is of one moment, whoever heard which.
+    const error = this.#role.hasEnded ? undefined : this.#application.reachTime(sequence, bytes, at)
     if (error !== undefined) this.#fail(error)
     else if (type >= FIRST_APPLICATION_TYPE) this.#onMessage(sequence, type, source, bytes, at, lengthBytes)
     else if (type !== TICK && type !== DIGEST_TAKEN) {

@@ -323,6 +323,24 @@ test('where the end of a session is lost in a failover, the session goes on as i
   t.end()
 })
 
+test('an end that a later reign says once more is the same moment for those who heard it once and twice', (t) => {
+  const [session, once] = active(seededDesk, true)
+  const twice = session.addReplica(seededDesk)
+  session.publish(256, order(1))
+  session.settle()
+  session.sequencer.roll('NEXT', 'test', session.nowUs, session.wallUs)
+  session.sequencer.flush(session.nowUs, session.wallUs)
+  session.deliver(once)
+  session.advance(60_000_000)
+  session.failOver()
+  session.deliver(twice)
+  t.equal(twice.host.nextSequence, once.host.nextSequence + 2, 'the opening of a reign, and the end')
+  t.strictSame([once.host.successor, twice.host.successor], ['NEXT', 'NEXT'])
+  t.equal(twice.host.timers().length, 1, 'what was due in between is carried over')
+  t.strictSame(twice.host.carryOver().seed, once.host.carryOver().seed)
+  t.end()
+})
+
 test('an input that takes its time to return is waited for, and nothing else is', async (t) => {
   const said: string[] = []
   let release = (): void => {}
