@@ -61,6 +61,7 @@ export class SessionBooks {
   /** Why the session can't end now and go on in that one; '' where it can. */
   rollProblem(successor: string, state: SequencerState): string {
     const { session, seeders } = this.#options
+    if (state === 'held' && !this.opening.isOpen) return `session ${session} is seeding, not open`
     if (state !== 'open' && state !== 'held') return `session ${session} is ${state}, not open`
     if (successor === session) return `session ${session} can't be its own successor`
     const incomplete = this.opening.incomplete((source) => this.sources.next(source))

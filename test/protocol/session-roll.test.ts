@@ -306,6 +306,7 @@ test('a large opening waits for room in the window, and for its turn', (t) => {
   const events = Array.from({ length: 2_000 }, () => ({ type: 300, payload: bytes(500) }))
   const bench = new Bench({ voters: ['a'], windowPackets: 50, staticEvents: { hash: 'x', events } }).open()
   t.equal(bench.sequencer.state, 'held')
+  t.match(bench.sequencer.roll('TEST02', '', bench.nowUs, bench.wallUs), 'seeding, not open')
   let turns = 0
   for (; bench.sequencer.state !== 'open' && turns < 1_000; turns++) {
     bench.flush()
