@@ -12,8 +12,8 @@ export class StoreWatch {
   readonly #stores = new Map<string, { readonly durableSequence: number; readonly heardUs: number }>()
 
   onStore({ name, state, durableSequence }: StoreStatus, nowUs: number): void {
-    if (state === 'stopped') this.#stores.delete(name)
-    else this.#stores.set(name, { durableSequence, heardUs: nowUs })
+    // One that has stopped has what it had, and may come back for the rest.
+    this.#stores.set(name, { durableSequence, heardUs: state === 'stopped' ? Number.NEGATIVE_INFINITY : nowUs })
   }
 
   /** True where stores were heard, and none of them is there now. */
