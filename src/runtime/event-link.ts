@@ -11,7 +11,6 @@ import type { PacketReceiver, UnicastPort } from '../net/network.js'
 import { EpochBook } from '../protocol/epoch-book.js'
 import { Receiver } from '../protocol/receiver.js'
 import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../protocol/receiver-options.js'
-import { NO_REWIND_SERVER } from '../protocol/rewind-schedule.js'
 import { isCandidate, isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
 import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
@@ -20,9 +19,8 @@ import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { withFaults } from './faults.js'
-import { LocalRewind } from './local-rewind.js'
 import type { RoleOptions } from './options.js'
-import { RewindLink, type RewindListener } from './rewind-link.js'
+import { Rewinder } from './rewinder.js'
 
 /** Receivers rotate over this many request servers; fewer are asked in turn. */
 const SERVER_SLOTS = 4
@@ -85,19 +83,13 @@ export class EventLink implements Agent {
   readonly #auth: Authenticator
   readonly #answerAuth: Authenticator
   readonly #requestAuth: Authenticator
-  #rewind: RewindLink
-  #localRewind: LocalRewind | undefined
+  #rewinder: Rewinder
   #guard = new StableGuard()
   #book = new EpochBook(() => this.#receiver.epochTable)
   /** The session that goes on from the end of this one, as soon as that is known to be stable. */
   #awaited: Awaited | undefined
-  /** From here on the local files had nothing: it is asked for over TCP. */
-  #localEnd = 0
   readonly #logger: Logger
   #control: ControlLink | undefined
-  #waitingFor: string
-  #saysWaiting = false
-  #rewindServer = 0
   #unlisten: () => void = () => {}
   #multicast: PacketReceiver | undefined
   #requests: UnicastPort | undefined
@@ -105,7 +97,6 @@ export class EventLink implements Agent {
   private constructor(options: RoleOptions & EventLinkOptions, cycle: DutyCycle, listener: EventListener) {
     this.#cycle = cycle
     this.#logger = options.logger
-    this.#waitingFor = waitingText(options)
     this.#auth = new Authenticator(options.key, 'event')
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
@@ -114,20 +105,13 @@ export class EventLink implements Agent {
     this.#listener = listener
     this.#guard.promised(options.epochTable?.at(-1)?.epoch ?? 0)
     this.#receiver = this.#createReceiver(options)
-    const rewinds = this.#rewindListener()
-    this.#rewind = new RewindLink(options.session, cycle, rewinds, options.logger)
-    this.#localRewind = this.#createLocalRewind(options, rewinds)
+    this.#rewinder = this.#createRewinder(options)
   }
 
-  #rewindListener(): RewindListener {
-    return {
-      started: (sequence, nowUs) => this.#receiver.onRewindStart(sequence, nowUs),
-      run: (sequence, count, bytes, start, end, nowUs) =>
-        this.#receiver.onRewindRun(sequence, count, bytes, start, end, nowUs),
-      sessionEnded: (nowUs) => this.#receiver.onRewindSessionEnd(nowUs),
-      ended: (reason, nowUs) => this.#receiver.onRewindEnd(reason, nowUs),
-      mustWait: () => this.#listener.mustWait?.() ?? false,
-    }
+  #createRewinder(options: RoleOptions & EventLinkOptions): Rewinder {
+    const { directory, counters } = this
+    const mustWait = (): boolean => this.#listener.mustWait?.() ?? false
+    return new Rewinder(options, this.#cycle, { receiver: () => this.#receiver, directory, counters, mustWait })
   }
 
   get receiver(): Receiver {
@@ -140,9 +124,8 @@ export class EventLink implements Agent {
    * @param startRewinding true where much is missing: the state is `rewinding` until all of it is there
    */
   reopen(nextSequence: number, startRewinding: boolean, reason: string): void {
-    this.#stopRewind()
+    this.#rewinder.restart()
     this.#awaited = undefined
-    this.#localEnd = 0
     const last = this.#receiver
     this.#receiver = this.#createReceiver({
       ...this.#options,
@@ -175,17 +158,12 @@ export class EventLink implements Agent {
    * @param startRewinding true where it may be far ahead: the state is `rewinding` until all of it is there
    */
   follow(session: string, startRewinding: boolean): void {
-    this.#stopRewind()
+    this.#rewinder.stop()
     this.#awaited = undefined
-    this.#localEnd = 0
     const { epochTable: _, hasVoters: __, ...options } = this.#options
     this.#options = { ...options, session, nextSequence: 1, startRewinding }
-    this.#waitingFor = waitingText(this.#options)
-    this.#saysWaiting = false
     this.#guard = new StableGuard()
-    const rewinds = this.#rewindListener()
-    this.#rewind = new RewindLink(session, this.#cycle, rewinds, this.#logger)
-    this.#localRewind = this.#createLocalRewind(this.#options, rewinds)
+    this.#rewinder = this.#createRewinder(this.#options)
     const last = this.#receiver
     this.#receiver = this.#createReceiver(this.#options)
     this.#book = new EpochBook(() => this.#receiver.epochTable)
@@ -221,10 +199,10 @@ export class EventLink implements Agent {
         },
         request: (packet, server) => this.#request(packet, server),
         startRewind: (fromSequence) => {
-          if (isCurrent()) this.#startRewind(fromSequence)
+          if (isCurrent()) this.#rewinder.start(fromSequence)
         },
         stopRewind: () => {
-          if (isCurrent()) this.#stopRewind()
+          if (isCurrent()) this.#rewinder.stop()
         },
         stateChanged: (state, reason) => listener.stateChanged(state, reason),
         lost: (from, to, reason) => listener.lost(from, to, reason),
@@ -232,31 +210,6 @@ export class EventLink implements Agent {
       },
     )
     return receiver
-  }
-
-  #createLocalRewind(options: RoleOptions & EventLinkOptions, rewinds: RewindListener): LocalRewind | undefined {
-    if (options.localStore === undefined) return undefined
-    const { localStore, session, logger } = options
-    return new LocalRewind(
-      localStore,
-      session,
-      this.#cycle,
-      {
-        ...rewinds,
-        ended: (reason, nowUs) => {
-          this.#localEnd = this.#receiver.nextSequence
-          this.#receiver.onRewindEnd(reason, nowUs)
-        },
-        caughtUp: (nowUs) => this.#receiver.onRewindCaughtUp(nowUs),
-        isBehind: () => this.#receiver.knownNextSequence > this.#receiver.nextSequence,
-        unavailable: (fromSequence, reason) => {
-          this.#localEnd = fromSequence
-          logger.info({ fromSequence, reason }, 'rewind: not from local files, over TCP')
-          this.#rewindOverTcp(fromSequence)
-        },
-      },
-      logger,
-    )
   }
 
   static async open(
@@ -322,15 +275,15 @@ export class EventLink implements Agent {
   flush(): void {}
 
   tick(nowUs: number): number {
-    const rewindUs = Math.min(this.#rewind.tick(nowUs), this.#localRewind?.tick(nowUs) ?? Number.POSITIVE_INFINITY)
-    if (this.#rewind.isWaiting || this.#localRewind?.isWaiting === true) this.#receiver.onRewindWaits(nowUs)
+    const rewindUs = this.#rewinder.tick(nowUs)
+    if (this.#rewinder.isWaiting) this.#receiver.onRewindWaits(nowUs)
     return Math.min(this.#receiver.tick(nowUs), rewindUs)
   }
 
   close(): void {
     this.#cycle.remove(this)
     this.#unlisten()
-    this.#stopRewind()
+    this.#rewinder.stop()
     this.#multicast?.close()
     this.#requests?.close()
   }
@@ -409,36 +362,4 @@ export class EventLink implements Agent {
     this.counters.requestsSent += 1
     this.#requests?.send(this.#requestAuth.seal(packet), server.address, server.port)
   }
-
-  #stopRewind(): void {
-    this.#rewind.stop()
-    this.#localRewind?.stop()
-  }
-
-  #startRewind(fromSequence: number): void {
-    if (this.#localRewind === undefined || fromSequence === this.#localEnd) {
-      this.#rewindOverTcp(fromSequence)
-      return
-    }
-    this.counters.localRewinds += 1
-    this.#localRewind.start(fromSequence)
-  }
-
-  #rewindOverTcp(fromSequence: number): void {
-    const server = this.directory.rewindServer(this.#rewindServer++)
-    if (server === undefined) {
-      this.counters.noServer += 1
-      if (!this.#saysWaiting) this.#logger.info({ fromSequence }, this.#waitingFor)
-      this.#saysWaiting = true
-      this.#receiver.onRewindEnd(NO_REWIND_SERVER, this.#cycle.enter())
-      return
-    }
-    this.#saysWaiting = false
-    this.counters.rewinds += 1
-    this.#rewind.start(fromSequence, server)
-  }
-}
-
-function waitingText({ session, controlGroup }: RoleOptions): string {
-  return `waiting for a store of session ${session} on ${controlGroup.group}:${controlGroup.port}`
 }
