@@ -60,7 +60,12 @@ export class Fleet {
     child.stderr.pipe(createWriteStream(join(this.#directory, `${plan.name.replace('/', '-')}.log`), { flags: 'a' }))
     this.#members.set(plan.name, { plan, child, process: running })
     child.once('close', (_code, signal) => this.#onClosed(plan, running, signal))
-    await running.says(plan.ready, START_WITHIN_MS)
+    try {
+      await running.says(plan.ready, START_WITHIN_MS)
+    } catch (error) {
+      // Killed before it was there: it is started once more.
+      if (child.signalCode !== 'SIGKILL') throw error
+    }
   }
 
   /** It will die at the point, should it come there. @returns false where it does not run */
@@ -119,7 +124,7 @@ export class Fleet {
   #again(plan: SmsPlan): void {
     if (this.#state === 'stopping') return
     this.start(plan, plan.restartArgs).catch((error: Error) => {
-      if (this.#state === 'running' && !this.#members.get(plan.name)?.process.isOver) this.problem ??= error
+      if (this.#state === 'running') this.problem ??= error
     })
   }
 
