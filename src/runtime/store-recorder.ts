@@ -10,9 +10,11 @@ import type { RevocationCause } from '../protocol/receiver-options.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 import { isEpochTable } from '../wire/epoch-entries.js'
+import { eventEpoch } from '../wire/event.js'
+import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import type { DutyCycle } from './duty-cycle.js'
 import type { EventListener } from './event-link.js'
-import { endOfRun } from './last-event.js'
+import { endOfRun, endsSession } from './last-event.js'
 
 /** What the recorder needs of its event link. */
 export interface RecorderLink {
@@ -58,6 +60,9 @@ export class StoreRecorder implements EventListener {
   #table: readonly EpochTableEntry[] = []
   /** The epoch that the latest heartbeat named. */
   #heardEpoch = 0
+  /** The epoch of the end that was recorded; 0 for none. Only a newer reign adds to it, which says the end again. */
+  #endedEpoch: number
+  #saidAfterEnd = false
   /** Events up to here are known to be stable. */
   #stable = 0
   /** The reign under which the receiver was once told what the log has; a second time would be no help. */
@@ -70,6 +75,7 @@ export class StoreRecorder implements EventListener {
     this.#logger = options.logger
     this.#output = output
     this.#epoch = options.log.lastEpoch
+    this.#endedEpoch = endsSession(options.log) ? this.#epoch : 0
   }
 
   /** The stream's state. */
@@ -87,6 +93,11 @@ export class StoreRecorder implements EventListener {
   deliver(sequence: number, count: number, bytes: Uint8Array, start: number, end: number): void {
     // Until the link is attached, a truncation can't move its receiver.
     if (sequence !== this.#log.nextSequence && this.#link === undefined) return
+    const epoch = eventEpoch(bytes, start + BLOCK_LENGTH_BYTES)
+    if (epoch <= this.#endedEpoch) {
+      this.#refuseAfterEnd(sequence)
+      return
+    }
     if (this.#log.pendingPackets >= STORE_PENDING_PACKETS) {
       this.counters.overflow += 1
       this.#output.failed(diskTooSlow(this.#session, sequence, this.#log.pendingPackets))
@@ -104,10 +115,21 @@ export class StoreRecorder implements EventListener {
     }
     if (!endOfRun(bytes, start, end)) return
     const lastSequence = sequence + count - 1
+    this.#endedEpoch = epoch
     this.#output.sessionEnded(lastSequence)
     this.#logger.info(
       { session: this.#session, lastSequence },
       'store: the session has ended, nothing more will come; this store stays and serves it',
+    )
+  }
+
+  /** Somebody sequences a session that has ended, without having read it. */
+  #refuseAfterEnd(sequence: number): void {
+    if (this.#saidAfterEnd) return
+    this.#saidAfterEnd = true
+    this.#logger.error(
+      { session: this.#session, sequence },
+      'store: a sequencer goes on with a session that has ended: nothing of that is recorded; stop it',
     )
   }
 
@@ -155,6 +177,7 @@ export class StoreRecorder implements EventListener {
       'store: truncated; these events are of a lost branch, none of them was stable',
     )
     void this.#log.truncate(from)
+    this.#endedEpoch = 0
     this.#output.truncated(from)
     this.#reopen('truncated')
   }
