@@ -9,6 +9,7 @@ import type { Application } from './application.js'
 import type { Component, UntypedSeed } from './definition.js'
 import { guard, refusePromise } from './guard.js'
 import { seedError } from './host-errors.js'
+import type { HostParts } from './host-parts.js'
 
 /** What a component begins a session with, in this order. */
 export interface CarriedSeed {
@@ -41,6 +42,29 @@ export interface SeedMoment {
   readonly predecessor: string
   /** Watch over clock and chance, as in handlers. */
   readonly isGuarded: boolean
+}
+
+/** What a host takes with it from the end of its session. @throws SeqcastError E_HANDLER, E_PAYLOAD, E_NONDETERMINISM */
+export function carryOver(component: Component, parts: HostParts, moment: SeedMoment, effectsRevoked: number): Carry {
+  const { application, commands, outside, effects, seeding, role } = parts
+  const left = seeding.left()
+  const events = collectSeed(component, application, moment)
+  // Nobody ever spoke for a component that was never active: what it would have said is not wanted now.
+  const hasSpoken = role.term > 0
+  const seed = {
+    predecessor: moment.predecessor,
+    events: [...left.events, ...events],
+    effects: [...left.effects, ...(hasSpoken ? effects.owed() : [])],
+    pending: [...left.pending, ...(hasSpoken ? commands.unsequenced() : [])],
+  }
+  return {
+    seed,
+    outside: outside.unsequenced(),
+    effectsDone: effects.doneKeys(),
+    effectUnderWay: effects.underWay,
+    effectsRevoked,
+    inputEnded: outside.inputEnded,
+  }
 }
 
 /** Asks the component for its seed. @throws SeqcastError E_HANDLER, E_PAYLOAD, E_NONDETERMINISM */

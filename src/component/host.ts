@@ -24,7 +24,7 @@ import {
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { DIGEST_TAKEN, SESSION_ENDED, TICK } from '../wire/runtime-events.js'
 import type { Application } from './application.js'
-import { type Carry, collectSeed } from './carry.js'
+import { type Carry, carryOver } from './carry.js'
 import { captureHost, openCheckpoint, restoreHost } from './checkpoint.js'
 import type { Commands } from './commands.js'
 import type { Component } from './definition.js'
@@ -291,25 +291,8 @@ export class ComponentHost {
    */
   carryOver(): Carry {
     const { session, guard: isGuarded = true } = this.#options
-    const left = this.#seeding.left()
     const moment = { session: this.#role.successor, predecessor: session, isGuarded }
-    const events = collectSeed(this.#component, this.#application, moment)
-    // Nobody ever spoke for a component that was never active: what it would have said is not wanted now.
-    const hasSpoken = this.#role.term > 0
-    const seed = {
-      predecessor: session,
-      events: [...left.events, ...events],
-      effects: [...left.effects, ...(hasSpoken ? this.#effects.owed() : [])],
-      pending: [...left.pending, ...(hasSpoken ? this.#commands.unsequenced() : [])],
-    }
-    return {
-      seed,
-      outside: this.#outside.unsequenced(),
-      effectsDone: this.#effects.doneKeys(),
-      effectUnderWay: this.#effects.underWay,
-      effectsRevoked: this.#effectsRevoked,
-      inputEnded: this.#outside.inputEnded,
-    }
+    return carryOver(this.#component, this.#parts, moment, this.#effectsRevoked)
   }
 
   /** The sequencer will not grant a registration; refusals of others are ignored. */

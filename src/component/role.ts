@@ -151,12 +151,13 @@ export class Role {
   }
 
   /** A `Passivated` of this component. */
-  onPassivated(event: Passivated): void {
+  onPassivated(event: Passivated, nowUs: number): void {
     this.#term = event.term
     this.#active = undefined
     this.#isNamed = false
     this.#isPassivated = true
     this.#deactivate(`nobody is active, term ${event.term}: ${event.reason}`)
+    this.#seedWhereAlone(nowUs)
   }
 
   /** The shared source of the handlers' commands is known, whoever asked for it. */

@@ -169,7 +169,7 @@ export class SessionEvents implements RuntimeEventVisitor {
   }
 
   passivated(event: Passivated): void {
-    if (event.component === this.#parts.component.name) this.#parts.role.onPassivated(event)
+    if (event.component === this.#parts.component.name) this.#parts.role.onPassivated(event, this.#nowUs)
   }
 
   effectDone(event: EffectDone): void {

@@ -85,6 +85,18 @@ test('a component without seed begins anew, and its commands that were not seque
   t.end()
 })
 
+test('a component that an operator has made passive carries over, and stays passive', (t) => {
+  const kit = testComponent(seededDesk)
+  kit.given('Order', { id: 1, shares: 1 })
+  kit.passivate()
+  kit.roll()
+  t.strictSame([[...kit.state.open.keys()], kit.role, kit.session.sequencer.state], [[1], 'standby', 'open'])
+  t.equal(kit.replica.host.standing.isPassivated, true)
+  kit.activate()
+  t.strictSame(kit.state.accepted, [1])
+  t.end()
+})
+
 test('what a component commands in the new session comes after what it had commanded in the last one', (t) => {
   const order1 = { id: 1, shares: 1 }
   const component = defineComponent(
