@@ -4,7 +4,9 @@ import type { SeqcastError } from '../../src/core/errors.js'
 import { silentLogger } from '../../src/core/log.js'
 import { StoreRecorder } from '../../src/runtime/store-recorder.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
+import { writeU16 } from '../../src/wire/bytes.js'
 import type { EpochTableEntry, SequencerHeartbeat } from '../../src/wire/control.js'
+import { SESSION_ENDED } from '../../src/wire/runtime-events.js'
 import { eventBlocks, SESSION } from '../fixtures/event-packets.js'
 
 class Rig {
@@ -177,5 +179,23 @@ test('a sequencer without voters that was restarted behind is a loss, as it says
   rig.recorder.revoked(6, 'it restarted', 'restarted-behind')
   t.match(rig.errors, [{ code: 'E_LOST', fields: { from: 6, to: 10 } }])
   t.equal(rig.log.nextSequence, 11)
+  t.end()
+})
+
+test('after the end of the session nothing is recorded, but a newer reign that says the end again', (t) => {
+  const rig = new Rig(10)
+  const deliver = (sequence: number, epoch: number, isEnd = false): void => {
+    const blocks = eventBlocks(sequence, 1, epoch)
+    if (isEnd) writeU16(blocks, 2, SESSION_ENDED)
+    rig.recorder.deliver(sequence, 1, blocks, 0, blocks.length)
+  }
+  deliver(11, 1, true)
+  deliver(12, 1)
+  deliver(13, 1)
+  t.equal(rig.log.nextSequence, 12)
+  deliver(12, 2)
+  deliver(13, 2, true)
+  t.equal(rig.log.nextSequence, 14)
+  t.same(rig.errors, [])
   t.end()
 })
