@@ -71,8 +71,15 @@ export {
   type RoleOptions,
   type StoreAddress,
 } from './runtime/options.js'
+export type { RollPlan } from './runtime/roll-desk.js'
 export { type SequencerRole, type SequencerRoleOptions, startSequencer } from './runtime/sequencer-role.js'
-export { type StoreRole, type StoreRoleOptions, startStore } from './runtime/store-role.js'
+export {
+  type Recording,
+  type Recordings,
+  type StoreRole,
+  type StoreRoleOptions,
+  startStore,
+} from './runtime/store-role.js'
 export type { PromiseKeeper } from './runtime/store-voter.js'
 export type { FinalState, SimKind, SimObserver, SimProcess, SimStream } from './sim/observer.js'
 export type { SimClient, SimComponent, SimTime } from './sim/parts.js'
