@@ -190,13 +190,18 @@ class StoreProcess implements StoreRole, Agent {
 
   /** What this store has gone on to before it was stopped. */
   async #catchUp(): Promise<void> {
+    const { recordings } = this.#options
     for (;;) {
       const last = this.#sessions.at(-1)
       const successor = last === undefined ? '' : (endOfLog(last.log)?.successor ?? '')
-      const isThere =
-        this.#options.recordings?.has(successor) === true && !this.#sessions.some((one) => one.session === successor)
-      if (last === undefined || successor === '' || !isThere) return
-      // A session that is there already: its predecessor's end was stable when it was made.
+      if (last === undefined || recordings === undefined || successor === '') return
+      if (!this.#goneOn.has(successor)) {
+        if (!recordings.has(successor) || this.#sessions.some((one) => one.session === successor)) return
+        const recording = this.#openFor(recordings, last, successor)
+        this.#prepared.set(successor, recording)
+        // One that was only made ready says nothing: the end may yet be taken back.
+        if (!hasBegun(await recording)) return
+      }
       await this.#goOn(last, successor)
     }
   }
@@ -240,11 +245,12 @@ class StoreProcess implements StoreRole, Agent {
     if (!isSession(successor)) return 'a session id has 1 to 10 letters and digits'
     if (successor === from.session || this.#goneOn.has(successor)) return existsAlready(successor)
     if (!this.#prepared.has(successor)) await this.#makeRoom()
-    const recording = this.#prepared.get(successor) ?? this.#openFor(from, successor)
+    const recording = this.#prepared.get(successor) ?? this.#openFor(recordings, from, successor)
     this.#prepared.set(successor, recording)
     try {
       const { log } = await recording
       if (log.nextSequence === 1) return ''
+      if (this.#goneOn.has(successor)) return existsAlready(successor)
       this.#prepared.delete(successor)
       await log.close()
     } catch (error) {
@@ -262,11 +268,10 @@ class StoreProcess implements StoreRole, Agent {
     await (await oldest[1]).log.close()
   }
 
-  async #openFor(from: StoreSession, successor: string): Promise<Recording> {
-    const { log, promises } = (await this.#options.recordings?.open(successor)) ?? this.#options
-    if (log.nextSequence > 1 || from.lives === undefined || promises === undefined) {
-      return { log, ...(promises === undefined ? {} : { promises }) }
-    }
+  async #openFor(recordings: Recordings, from: StoreSession, successor: string): Promise<Recording> {
+    const recording = await recordings.open(successor)
+    const { log, promises } = recording
+    if (log.nextSequence > 1 || from.lives === undefined || promises === undefined) return recording
     return { log, promises: await keepLives(promises, from.lives) }
   }
 
@@ -283,6 +288,11 @@ class StoreProcess implements StoreRole, Agent {
       session.close().catch((error: Error) => this.#options.logger.warn({ error: error.message }, 'store: leaving'))
     }
   }
+}
+
+/** It was claimed, or has events: neither is before its predecessor's end is stable. */
+function hasBegun({ log, promises }: Recording): boolean {
+  return log.nextSequence > 1 || (promises?.stored?.epoch ?? 0) > 0
 }
 
 function existsAlready(session: string): string {

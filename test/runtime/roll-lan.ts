@@ -78,6 +78,10 @@ export class RollLan {
     return Math.max(0, ...[...this.#sequencers.values()].map(({ sequencer }) => sequencer.nextSequence))
   }
 
+  saidBy(who: string, text: RegExp): Said[] {
+    return this.said.filter((said) => said.who === who && text.test(said.text))
+  }
+
   /** An operator has the session that is open go on in the next one; asks again until it does. */
   roll(): void {
     const session = this.openSession

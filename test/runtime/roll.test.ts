@@ -113,6 +113,46 @@ for (const point of [/^reign claiming$/, /^reign adopting$/, /^sequencer: reigns
   test(`with voters, the sequencer dies at ${point.source}`, (t) => killedAt(t, true, /^s/, point, 30))
 }
 
+test('a voter that alone has an end which is lost stays in the session that goes on', async (t) => {
+  const lan = new RollLan(t, { seed: 40, voters: true, sequencers: ['s1', 's2'], stores: STORES })
+  await lan.run(2_000)
+  const alone = ['s1', 'a']
+  const { network, machines } = lan.world
+  const parted = machines.flatMap((one) =>
+    machines
+      .filter(({ name }) => alone.includes(name) !== alone.includes(one.name))
+      .map((other) => [one, other] as const),
+  )
+  lan.onSaid = ({ who, text }) => {
+    if (who !== 's1' || text !== 'sequencer ending') return
+    lan.onSaid = () => {}
+    for (const [one, other] of parted) network.cut(one, other)
+    lan.world.after(50_000, () => {
+      for (const name of alone) lan.kill(name)
+    })
+  }
+  lan.roll()
+  await lan.run(100)
+  t.equal(lan.chainOf('a').length, 2, 'it has the end, and has made ready for the next session')
+  lan.start('a')
+  await lan.run(1_000)
+  t.equal(lan.openSession, FIRST, 'the others go on without the end')
+  t.strictSame(lan.saidBy('a', /goes on in its successor/), [], 'nobody has said that it is stable')
+  for (const [one, other] of parted) network.heal(one, other)
+  lan.start('s1')
+  await lan.run(6_000)
+  const before = lan.next()
+  lan.kill('b')
+  await lan.run(500)
+  t.ok(lan.next() > before + 5, 'it votes')
+  t.ok((lan.chainOf('a')[0]?.log.durableSequence ?? 0) > before)
+  lan.start('b')
+  lan.roll()
+  await lan.run(SETTLE_MS)
+  t.equal(lan.openSession, 'ROLL2')
+  oneChain(t, lan, 2)
+})
+
 test('kills at random moments, while one session follows the other: one chain, and it goes on', async (t) => {
   for (let seed = 100; seed < 108; seed++) {
     const voters = seed % 2 === 0
