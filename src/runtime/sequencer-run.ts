@@ -182,7 +182,8 @@ export class SequencerRun implements Agent {
    */
   #requireNewest({ name, successor = '', rewindPort }: StoreStatus, address: string): void {
     const { options, cycle } = this.#run
-    if (successor === '' || this.#isChecking || !this.isActive || this.machine.sessionEnd !== undefined) return
+    if (options.voters.length > 0 || successor === '' || this.#isChecking) return
+    if (!this.isActive || this.machine.sessionEnd !== undefined) return
     this.#isChecking = true
     void readSuccessor(this.session, { name, address, rewindPort }, options, cycle).then((found) => {
       this.#isChecking = false
