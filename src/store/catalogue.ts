@@ -28,6 +28,8 @@ export interface SessionSummary {
   readonly predecessor: string
   readonly predecessorSequence: number
   readonly successor: string
+  /** The event that has ended it: the last one, but where a later reign said the end again. */
+  readonly endSequence: number
   /** The live process that records it, or undefined. */
   readonly heldByPid: number | undefined
 }

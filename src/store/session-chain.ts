@@ -5,7 +5,13 @@
 import { readU16 } from '../wire/bytes.js'
 import { EVENT_HEADER_BYTES, eventFlags, eventType, WHOLE_MESSAGE } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
-import { SESSION_ENDED, SESSION_STARTED, sessionEndedCodec, sessionStartedCodec } from '../wire/runtime-events.js'
+import {
+  EPOCH_OPENED,
+  SESSION_ENDED,
+  SESSION_STARTED,
+  sessionEndedCodec,
+  sessionStartedCodec,
+} from '../wire/runtime-events.js'
 import type { Recording } from './recording.js'
 
 export interface SessionLinks {
@@ -15,22 +21,34 @@ export interface SessionLinks {
   readonly predecessorSequence: number
   /** '' where the session has not ended, or nothing goes on from it. */
   readonly successor: string
+  /** The event that has ended it; the last one where it goes on. Reigns that came later may have said the end again. */
+  readonly endSequence: number
   /** The last event says that the session is over. */
   readonly hasEnded: boolean
 }
 
-const NO_LINKS: SessionLinks = { predecessor: '', predecessorSequence: 0, successor: '', hasEnded: false }
+const NOBODY = { predecessor: '', predecessorSequence: 0, successor: '' }
 
 /** @throws SeqcastError E_STORE_CORRUPT where the first or the last record is damaged */
 export function linksOf(log: Recording): SessionLinks {
-  if (log.kind === 'opaque' || log.committedSequence < log.firstSequence) return NO_LINKS
+  const lastSequence = log.committedSequence
+  const isNone = log.kind === 'opaque' || lastSequence < log.firstSequence
+  if (isNone) return { ...NOBODY, endSequence: lastSequence, hasEnded: false }
   const started = eventAt(log, 1)
-  const ended = eventAt(log, log.committedSequence)
+  const ended = eventAt(log, lastSequence)
   const { predecessor, predecessorSequence } =
-    (started?.type === SESSION_STARTED ? sessionStartedCodec.decode(started.payload) : undefined) ?? NO_LINKS
-  const { successor } =
-    (ended?.type === SESSION_ENDED ? sessionEndedCodec.decode(ended.payload) : undefined) ?? NO_LINKS
-  return { predecessor, predecessorSequence, successor, hasEnded: ended?.type === SESSION_ENDED }
+    (started?.type === SESSION_STARTED ? sessionStartedCodec.decode(started.payload) : undefined) ?? NOBODY
+  const { successor } = (ended?.type === SESSION_ENDED ? sessionEndedCodec.decode(ended.payload) : undefined) ?? NOBODY
+  const hasEnded = ended?.type === SESSION_ENDED
+  const endSequence = hasEnded ? firstEnd(log, lastSequence) : lastSequence
+  return { predecessor, predecessorSequence, successor, endSequence, hasEnded }
+}
+
+/** Whoever reigns next, and does not know that the end is stable, says it once more behind the opening of its reign. */
+function firstEnd(log: Recording, lastSequence: number): number {
+  let end = lastSequence
+  while (eventAt(log, end - 1)?.type === EPOCH_OPENED && eventAt(log, end - 2)?.type === SESSION_ENDED) end -= 2
+  return end
 }
 
 /** An event that is one whole message; undefined where there is none at that sequence. */
@@ -75,12 +93,13 @@ export function chainProblems(sessions: readonly ChainLink[]): ChainProblem[] {
 function sinceProblems(link: ChainLink, before: ChainLink | undefined): ChainProblem[] {
   const problem = (detail: string): ChainProblem[] => [{ session: link.session, sequence: 1, reason: 'chain', detail }]
   if (before === undefined) return []
-  const { session, lastSequence, ended, successor } = before
+  const { session, lastSequence, endSequence, ended, successor } = before
   const goesOn = `it goes on from event ${link.predecessorSequence} of ${session}`
   if (lastSequence < link.predecessorSequence) return problem(`${goesOn}, of which ${lastSequence} are recorded`)
-  if (!ended || lastSequence > link.predecessorSequence) return problem(`${goesOn}, which is not its end`)
+  if (!ended || endSequence > link.predecessorSequence) return problem(`${goesOn}, which is not its end`)
   if (successor !== link.session) return problem(`${goesOn}, which names ${successor || 'nobody'} as its successor`)
-  if (link.firstTimeUs < before.lastTimeUs) return problem(`it begins earlier than ${session} ends`)
+  const isLastEnd = lastSequence === link.predecessorSequence
+  if (isLastEnd && link.firstTimeUs < before.lastTimeUs) return problem(`it begins earlier than ${session} ends`)
   return []
 }
 

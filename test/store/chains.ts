@@ -1,6 +1,8 @@
 /** Recorded sessions that go on from each other, with as much of a seed as a test wants. */
 import { LmdbEventLog } from '../../src/store/lmdb-event-log.js'
 import {
+  EPOCH_OPENED,
+  epochOpenedCodec,
   SEED_DONE,
   SESSION_ENDED,
   SESSION_OPENED,
@@ -34,6 +36,8 @@ export interface ChainSession {
   readonly opened?: boolean
   /** Undefined: it has not ended. */
   readonly successor?: string
+  /** How many later reigns have said the end again. */
+  readonly saidAgain?: number
   readonly startUs?: number
 }
 
@@ -44,11 +48,11 @@ export async function recordSession(directory: string, wanted: ChainSession): Pr
   const { session, predecessor = '', predecessorSequence = 0, seeds = [], silent = [], opened = true } = wanted
   let timeUs = wanted.startUs ?? 1_700_000_000_000_000
   const sourceSequences = new Map<number, number>()
-  const event = (type: number, payload: Uint8Array, source = 0): Uint8Array => {
+  const event = (type: number, payload: Uint8Array, source = 0, epoch = 1): Uint8Array => {
     const sourceSequence = (sourceSequences.get(source) ?? 0) + 1
     sourceSequences.set(source, sourceSequence)
     timeUs += 1000
-    return eventBytes({ type, source, sourceSequence, timeUs, payload })
+    return eventBytes({ type, source, sourceSequence, timeUs, payload, epoch })
   }
   const sizes = { datagramBytes: 1400, fragmentBytes: 1342, protocolVersion: 1 }
   const seeders = [...seeds.map(({ component }) => component), ...silent]
@@ -68,8 +72,12 @@ export async function recordSession(directory: string, wanted: ChainSession): Pr
   if (opened && seeders.length > 0) {
     messages.push(event(SESSION_OPENED, sessionOpenedCodec.encode({ reason: '', missing: [...silent] })))
   }
-  const { successor } = wanted
-  if (successor !== undefined) messages.push(event(SESSION_ENDED, sessionEndedCodec.encode({ reason: '', successor })))
+  const { successor, saidAgain = 0 } = wanted
+  for (let epoch = 1; successor !== undefined && epoch <= 1 + saidAgain; epoch++) {
+    const opened = { epoch, incarnation: epoch, reason: 'claimed' }
+    if (epoch > 1) messages.push(event(EPOCH_OPENED, epochOpenedCodec.encode(opened), 0, epoch))
+    messages.push(event(SESSION_ENDED, sessionEndedCodec.encode({ reason: '', successor }), 0, epoch))
+  }
   const log = await LmdbEventLog.open({ directory, session })
   for (const message of messages) appendMessages(log, [message], timeUs)
   await log.close()

@@ -165,6 +165,23 @@ test('sessions that contradict each other are named', async (t) => {
   }
 })
 
+test('a session may go on from any of the ends that later reigns said again', async (t) => {
+  for (const [predecessorSequence, wanted] of [
+    [1, [/which is not its end/]],
+    [2, []],
+    [4, []],
+    [6, []],
+    [7, [/of which 6 are recorded/]],
+  ] as const) {
+    const directory = place(t)
+    t.equal(await recordSession(directory, { session: 'S1', successor: 'S2', saidAgain: 2 }), 6)
+    await recordSession(directory, { session: 'S2', predecessor: 'S1', predecessorSequence, startUs: dayUs(1) })
+    const found = chainProblems(await links(directory))
+    t.match(found, wanted.length === 0 ? [] : [{ session: 'S2', detail: wanted[0] }])
+    t.equal(found.length, wanted.length, `event ${predecessorSequence}`)
+  }
+})
+
 test('a store that records the beginning only', async (t) => {
   const directory = place(t)
   await recordSession(directory, { session: 'S1', successor: 'S2' })
