@@ -73,6 +73,8 @@ interface Moments {
   /** Events of the sources between the first scan and the last. */
   commands: number
   commandsUntilScan: number
+  /** The events that say its end: later reigns may say it again. */
+  readonly ends: number[]
   /** The newest event is its end. */
   endsWell: boolean
   ended: SessionEnded | undefined
@@ -116,7 +118,7 @@ class Chain {
   begin(session: string): (event: ChainEvent) => void {
     const nothing = { startedUs: Number.NaN, openedUs: Number.NaN, endedUs: Number.NaN }
     const noScan = { firstScanUs: Number.NaN, lastScanUs: Number.NaN }
-    const moments = {
+    const moments: Moments = {
       session,
       ...nothing,
       ...noScan,
@@ -124,6 +126,7 @@ class Chain {
       lastSequence: 0,
       commands: 0,
       commandsUntilScan: 0,
+      ends: [],
       endsWell: false,
       ended: undefined,
     }
@@ -165,7 +168,8 @@ class Chain {
       this.#audit.opened()
       this.#effects.opened(event)
     } else if (type === SESSION_ENDED) {
-      moments.endedUs = timeUs
+      moments.ends.push(sequence)
+      if (moments.ends.length === 1) moments.endedUs = timeUs
       moments.ended = sessionEndedCodec.decode(payload)
     } else if (type === EFFECT_OWED)
       this.#decoded(event, effectOwedCodec.decode(payload), (owed) => this.#effects.onOwed(event, owed))
@@ -189,18 +193,14 @@ class Chain {
     moments.commandsUntilScan = moments.commands
   }
 
-  /** Each session names the one before and its last event, and that one names it. */
+  /** Each session names the one before and its end, and that one names it. */
   #checkBeginning({ session }: Moments, payload: Uint8Array, timeUs: number): void {
     const started = sessionStartedCodec.decode(payload)
     const before = this.#moments.at(-2)
-    if (
-      started?.predecessor !== (before?.session ?? '') ||
-      started.predecessorSequence !== (before?.lastSequence ?? 0)
-    ) {
+    const ends = before?.ends ?? [0]
+    if (started?.predecessor !== (before?.session ?? '') || !ends.includes(started.predecessorSequence)) {
       const named = `${started?.predecessor} with its event ${started?.predecessorSequence}`
-      this.problem(
-        `${session} names ${named} as the one before, which is ${before?.session} with ${before?.lastSequence}`,
-      )
+      this.problem(`${session} names ${named} as the one before, which is ${before?.session} with ${ends.join(' or ')}`)
     }
     if (before === undefined) return
     if (before.ended?.successor !== session)
