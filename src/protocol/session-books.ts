@@ -20,6 +20,7 @@ export class SessionBooks {
   readonly rebuild: SessionRebuild
   readonly #options: SequencerOptions
   readonly #payloadBytes: number
+  readonly #time: Timestamper
   #predecessor: Predecessor | undefined
 
   /**
@@ -29,6 +30,7 @@ export class SessionBooks {
   constructor(options: SequencerOptions, payloadBytes: number, time: Timestamper) {
     this.#options = options
     this.#payloadBytes = payloadBytes
+    this.#time = time
     this.opening = new SessionOpening(this.activations, options.staticEvents, payloadBytes)
     const { sources, activations, epochs, opening } = this
     this.rebuild = new SessionRebuild(this.#firstEvent(), sources, activations, time, epochs, opening)
@@ -38,6 +40,8 @@ export class SessionBooks {
   goOnFrom(predecessor: Predecessor): void {
     this.#predecessor = predecessor
     this.opening.goOnFrom(predecessor)
+    const { high, low, timeUs } = predecessor.time
+    if (this.rebuild.nextSequence === 1) this.#time.resume(high, low, timeUs)
   }
 
   /** The first event, as it was read, or as it is to be sequenced. */
@@ -48,7 +52,7 @@ export class SessionBooks {
   /** What a session is told that goes on from this one. */
   predecessorOf(end: SessionEnd | undefined): Predecessor {
     const { activations } = this
-    const said = { active: activations.active(), passive: activations.passive() }
+    const said = { time: this.#time.last, active: activations.active(), passive: activations.passive() }
     return { session: this.#options.session, sequence: end?.sequence ?? 0, ...said }
   }
 

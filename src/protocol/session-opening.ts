@@ -18,6 +18,7 @@ import {
 } from '../wire/runtime-events.js'
 import type { ActivationTable, Replica } from './activation-table.js'
 import { encodeWithReason } from './admin-desk.js'
+import type { StreamTime } from './timestamper.js'
 
 /** A fact that components rely on, sequenced before anything else. */
 export interface StaticEvent {
@@ -37,6 +38,8 @@ export interface Predecessor {
   readonly session: string
   /** Its last event. */
   readonly sequence: number
+  /** Of that event: the new session begins no earlier, whatever the clock says. */
+  readonly time: StreamTime
   /** Who was active then. */
   readonly active: readonly Replica[]
   /** Components that an operator had made passive: they have a state as well. */

@@ -15,6 +15,11 @@ const MAX_LAG_US = 1_000
 const CATCH_UP = 2
 const WAIT = 0.5
 
+/** A time of the stream: as it is stamped, and in microseconds since the Unix epoch. */
+export interface StreamTime extends Readonly<Timestamp> {
+  readonly timeUs: number
+}
+
 type Pace = 'following' | 'catching-up' | 'waiting'
 
 export class Timestamper {
@@ -32,6 +37,11 @@ export class Timestamper {
   constructor(counters: Counters<'clock-ahead' | 'clock-behind'>, logger: Logger) {
     this.#counters = counters
     this.#logger = logger
+  }
+
+  /** Of the newest event. */
+  get last(): StreamTime {
+    return { ...this.timestamp, timeUs: this.#timeUs }
   }
 
   /** Takes over the time of an event that is already in the stream. Nothing is stamped earlier. */

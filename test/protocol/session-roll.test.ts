@@ -23,7 +23,8 @@ const ACTIVE = [
   { component: 'orders', instance: 'a', incarnation: 11 },
   { component: 'router', instance: 'b', incarnation: 12 },
 ]
-const PREDECESSOR = { session: 'TEST00', sequence: 900, active: ACTIVE, passive: [] }
+const TIME = { high: 0, low: 0, timeUs: 0 }
+const PREDECESSOR = { session: 'TEST00', sequence: 900, time: TIME, active: ACTIVE, passive: [] }
 const STATICS: StaticEvents = {
   hash: 'cafe',
   events: [
@@ -54,7 +55,9 @@ test('the end names the session that goes on, and is the last event', (t) => {
   const body = { reason: 'the day is over', successor: 'TEST02' }
   t.strictSame(sessionEndedCodec.decode(last?.payload ?? bytes(0)), body)
   t.strictSame(bench.sequencer.sessionEnd, { ...body, sequence: 2 })
-  t.strictSame(bench.sequencer.predecessor, { session: SESSION, sequence: 2, active: [], passive: [] })
+  const { time, ...predecessor } = bench.sequencer.predecessor
+  t.equal(time.timeUs, Number((last?.timestampNs ?? 0n) / 1_000n))
+  t.strictSame(predecessor, { session: SESSION, sequence: 2, active: [], passive: [] })
   t.match(bench.sequencer.roll('TEST03', '', bench.nowUs, bench.wallUs), 'ending')
   t.end()
 })
@@ -106,6 +109,28 @@ test('the end of a session that goes on is not announced before it is stable', (
     bench.tick()
   }
   t.equal(bench.sequencer.state, 'ended')
+  t.end()
+})
+
+test('a session begins no earlier than the last one has ended, whatever the clock says', (t) => {
+  const first = new Bench().open()
+  first.advance(5_000_000)
+  first.sequencer.roll('TEST02', '', first.nowUs, first.wallUs)
+  const next = new Bench()
+  next.sequencer.goOnFrom(first.sequencer.predecessor)
+  t.ok(next.wallUs < first.wallUs)
+  next.open()
+  t.equal(next.events()[0]?.timestampNs, first.events().at(-1)?.timestampNs)
+  const restarted = new Bench({ voters: ['a'], seeders: ['orders'] })
+  restarted.sequencer.goOnFrom({ ...PREDECESSOR, time: first.sequencer.predecessor.time })
+  restarted.open()
+  const again = new Bench({ voters: ['a'], seeders: ['orders'] }).rebuildFrom(restarted)
+  again.sequencer.goOnFrom(PREDECESSOR)
+  again.open(2)
+  t.ok(
+    (again.events()[0]?.timestampNs ?? 0n) >= (restarted.events().at(-1)?.timestampNs ?? 1n),
+    'what it has read counts',
+  )
   t.end()
 })
 
