@@ -18,6 +18,7 @@ import type { RollPlan } from './roll-desk.js'
 import { SequencerRun } from './sequencer-run.js'
 import { SessionPort } from './session-port.js'
 import { type HeardStore, surveySession, surveySuccession } from './session-start.js'
+import { StoreWatch } from './store-watch.js'
 
 export interface SequencerRoleOptions extends RoleOptions {
   /** Names of the stores whose majority makes events stable; none: published is stable, and there is no failover. */
@@ -122,7 +123,7 @@ class SequencerProcess implements SequencerRole {
       control.close()
       throw error
     }
-    this.#run = await this.#createRun(session, predecessor, control)
+    this.#run = await this.#createRun(session, predecessor, new StoreWatch(), control)
     await this.#run.begin(recorded, standby === true)
   }
 
@@ -202,7 +203,12 @@ class SequencerProcess implements SequencerRole {
     )
   }
 
-  async #createRun(session: string, predecessor: string, control?: ControlLink): Promise<SequencerRun> {
+  async #createRun(
+    session: string,
+    predecessor: string,
+    stores: StoreWatch,
+    control?: ControlLink,
+  ): Promise<SequencerRun> {
     if (this.#requests === undefined) throw new Error('the sequencer is not open')
     const own = control ?? (await this.#openControl(session))
     const parts = {
@@ -211,6 +217,7 @@ class SequencerProcess implements SequencerRole {
       requests: this.#requests,
       control: own,
       predecessor,
+      stores,
     }
     try {
       const run: SequencerRun = await SequencerRun.open(parts, {
@@ -234,7 +241,7 @@ class SequencerProcess implements SequencerRole {
     if (this.#next?.session === successor) return this.#next.run
     this.#next?.run.then((run) => run.close()).catch(() => {})
     this.#endedUs = this.#cycle.enter()
-    const run = this.#createRun(successor, from.session).then(async (one) => {
+    const run = this.#createRun(successor, from.session, from.storesOfSuccessor).then(async (one) => {
       await one.prepare()
       return one
     })

@@ -12,6 +12,7 @@ import type { StoreStatus } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
+import { DROPPED } from './last-words.js'
 import { Outcome } from './outcome.js'
 import { readPredecessor, readSuccessor } from './predecessor.js'
 import { Reigning } from './reigning.js'
@@ -20,7 +21,7 @@ import { SequencerCandidate } from './sequencer-candidate.js'
 import type { SequencerRoleOptions } from './sequencer-role.js'
 import type { SessionPort } from './session-port.js'
 import { type HeardStore, type RewindSource, rebuildFrom } from './session-start.js'
-import { StoreWatch } from './store-watch.js'
+import type { StoreWatch } from './store-watch.js'
 
 const HEAR_STORES_MS = 3_000
 const POLL_MS = 10
@@ -33,6 +34,8 @@ export interface RunOptions {
   readonly control: ControlLink
   /** The session that this one goes on from, as far as that is known without having read this one; '' for none. */
   readonly predecessor: string
+  /** Stores that are expected. */
+  readonly stores: StoreWatch
 }
 
 export interface RunOutput {
@@ -49,7 +52,7 @@ export class SequencerRun implements Agent {
   readonly outcome = new Outcome()
   readonly #run: RunOptions
   readonly #output: RunOutput
-  readonly #stores = new StoreWatch()
+  readonly #stores: StoreWatch
   readonly #directory: Directory
   readonly #sockets: Reigning
   readonly #desk: RollDesk
@@ -75,6 +78,7 @@ export class SequencerRun implements Agent {
 
   private constructor(run: RunOptions, sockets: Reigning, outcome: Outcome, output: RunOutput) {
     this.session = run.options.session
+    this.#stores = run.stores
     this.#run = run
     this.#sockets = sockets
     this.outcome = outcome
@@ -129,7 +133,10 @@ export class SequencerRun implements Agent {
 
   /** The first session of a process: what a store has of it was heard. @throws SeqcastError as `startSequencer` */
   async begin(recorded: HeardStore | undefined, standby: boolean): Promise<void> {
-    if (recorded !== undefined) this.#candidate?.heard(recorded)
+    if (recorded !== undefined) {
+      this.#stores.expect(recorded.name, this.#run.cycle.enter())
+      this.#candidate?.heard(recorded)
+    }
     if (this.#candidate === undefined) await this.#openAlone(recorded)
     else if (standby) await this.#candidate.stand()
     else await this.#candidate.take()
@@ -151,6 +158,11 @@ export class SequencerRun implements Agent {
   async follow(predecessor: Predecessor): Promise<void> {
     this.#predecessor = predecessor
     await this.#candidate?.stand()
+  }
+
+  /** The stores that are expected in the next session. */
+  get storesOfSuccessor(): StoreWatch {
+    return this.#stores.successor()
   }
 
   /** The successor runs. */
@@ -180,11 +192,16 @@ export class SequencerRun implements Agent {
    * Without voters a start that hears no store begins anew, and one that comes later may say that the session had gone on. It is believed
    * when its record says so.
    */
-  #requireNewest({ name, successor = '', rewindPort }: StoreStatus, address: string): void {
+  #requireNewest({ name, successor = '', rewindPort, state }: StoreStatus, address: string): void {
     const { options, cycle } = this.#run
     if (options.voters.length > 0 || successor === '' || this.#isChecking) return
     if (!this.isActive || this.machine.sessionEnd !== undefined) return
     this.#isChecking = true
+    // Of one that was dropped nobody has a record any more.
+    if (state === DROPPED) {
+      this.outcome.failed(hasGoneOn(this.session, successor, name))
+      return
+    }
     void readSuccessor(this.session, { name, address, rewindPort }, options, cycle).then((found) => {
       this.#isChecking = false
       if (found === successor) this.outcome.failed(hasGoneOn(this.session, successor, name))

@@ -92,6 +92,7 @@ class StoreProcess implements StoreRole, Agent {
   readonly #goneOn = new Map<string, Promise<void>>()
   /** Logs that were opened for sessions which may follow. */
   readonly #prepared = new Map<string, Promise<Recording>>()
+  #isCaughtUp = false
   #isClosing = false
 
   constructor(options: StoreRoleOptions) {
@@ -126,6 +127,8 @@ class StoreProcess implements StoreRole, Agent {
     this.#cycle.add(this)
     await this.#record(session, { log, ...(promises === undefined ? {} : { promises }) })
     await this.#catchUp()
+    // Whoever hears where a session goes on has to find it there.
+    this.#isCaughtUp = true
   }
 
   async stop(reason: string): Promise<void> {
@@ -150,7 +153,7 @@ class StoreProcess implements StoreRole, Agent {
 
   tick(nowUs: number): number {
     if (nowUs >= this.#leaveAtUs) this.#leave()
-    if (this.#left.size + this.#dropped.size === 0) return this.#leaveAtUs
+    if (!this.#isCaughtUp || this.#left.size + this.#dropped.size === 0) return this.#leaveAtUs
     if (nowUs >= this.#lastWordsAtUs) {
       this.#lastWordsAtUs = nowUs + LAST_WORDS_EVERY_US
       this.#sayLastWords()

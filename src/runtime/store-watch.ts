@@ -11,6 +11,18 @@ const THERE_US = 1_000_000
 export class StoreWatch {
   readonly #stores = new Map<string, { readonly durableSequence: number; readonly heardUs: number }>()
 
+  /** Whoever has recorded this session is expected in the next one. */
+  successor(): StoreWatch {
+    const next = new StoreWatch()
+    for (const [name, { heardUs }] of this.#stores) next.expect(name, heardUs)
+    return next
+  }
+
+  /** A store was heard before, and is waited for. */
+  expect(name: string, heardUs: number): void {
+    this.#stores.set(name, { durableSequence: 0, heardUs })
+  }
+
   onStore({ name, state, durableSequence }: StoreStatus, nowUs: number): void {
     // One that has stopped has what it had, and may come back for the rest.
     this.#stores.set(name, { durableSequence, heardUs: state === 'stopped' ? Number.NEGATIVE_INFINITY : nowUs })

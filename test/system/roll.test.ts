@@ -101,8 +101,8 @@ test('a store serves all that it has recorded on one port, and says of what was 
   t.equal(status, 0, stderr)
   world.forget()
   const again = world.startStore('a')
-  const resumed = world.startSequencer('--tick-ms', '20')
   await world.until('its words', () => world.store('a')?.state === 'dropped', again)
+  const resumed = world.startSequencer('--tick-ms', '20')
   const listened = await ControlLink.open({ ...world.options }, randomIncarnation(), world.observer.cycle, () => {})
   t.teardown(() => listened.close())
   const newest = world.store('a')?.successor ?? ''
