@@ -16,6 +16,7 @@ import type { AdminRequest, ControlMessage, StoreStatus } from '../wire/control.
 import { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
+import { endOfLog } from './last-event.js'
 import { STATUS_EVERY_US } from './options.js'
 import type { RewindListener } from './rewind-listener.js'
 import type { ServedLog } from './served-log.js'
@@ -89,6 +90,8 @@ export class StoreSession implements Agent {
   #lastStatusUs = 0
   #lastAckUs = 0
   #isRolled = false
+  #wasRecovering = false
+  #hasRecoveredLate = false
   /** When a sequencer was heard, and when it was last tried to do without. */
   #sequencerUs: number
   #caughtUpUs: number
@@ -145,10 +148,22 @@ export class StoreSession implements Agent {
         truncate: (fromSequence) => this.#recorder.truncate(fromSequence, this.#voter?.promised ?? 0),
         changed: () => {
           this.#isNews = true
+          this.#noteRecovery()
         },
         failed: (error) => this.#output.failed(error),
       },
     )
+  }
+
+  /**
+   * A voter that has its vote back when the session has ended may have had a word in the next one before it lost its data: it has to recover
+   * there, too.
+   */
+  #noteRecovery(): void {
+    const isRecovering = this.#voter?.isRecovering === true
+    const hasRecovered = this.#wasRecovering && !isRecovering
+    this.#wasRecovering = isRecovering
+    if (hasRecovered && (endOfLog(this.log)?.successor ?? '') !== '') this.#hasRecoveredLate = true
   }
 
   /** What is in the log, or promised by its own voter, needs no other one's word. */
@@ -162,6 +177,7 @@ export class StoreSession implements Agent {
 
   /** The voter's life and what it knows of the others', where it has its vote: the next session is founded with them. */
   get lives(): Lives | undefined {
+    if (this.#hasRecoveredLate) return undefined
     const { life = 0, lives = {} } = this.#voter?.status() ?? {}
     return life > 0 && Object.values(lives).includes(life) ? { life, lives } : undefined
   }

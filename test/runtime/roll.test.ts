@@ -153,6 +153,27 @@ test('a voter that alone has an end which is lost stays in the session that goes
   oneChain(t, lan, 2)
 })
 
+test('a voter that loses its disk just after the switch recovers its vote in the new session, too', async (t) => {
+  const lan = new RollLan(t, { seed: 41, voters: true, sequencers: ['s1', 's2'], stores: STORES })
+  await lan.run(2_000)
+  lan.roll()
+  await lan.run(1_000)
+  t.equal(lan.openSession, 'ROLL2')
+  lan.kill('b')
+  lan.world.machines.find(({ name }) => name === 'b')?.disk.wipe()
+  lan.start('b')
+  await lan.run(1_500)
+  t.equal(lan.chainOf('b').length, 2)
+  t.equal(lan.saidBy('b', /^voter recovering/).length, 2, 'in the session that has ended, and in the one that goes on')
+  const before = lan.next()
+  lan.kill('c')
+  await lan.run(500)
+  t.ok(lan.next() > before + 5, 'it votes')
+  lan.start('c')
+  await lan.run(500)
+  oneChain(t, lan, 2)
+})
+
 test('kills at random moments, while one session follows the other: one chain, and it goes on', async (t) => {
   for (let seed = 100; seed < 108; seed++) {
     const voters = seed % 2 === 0
