@@ -106,7 +106,11 @@ function restoreParts(component: Component, parts: HostParts, fields: Fields): v
   const { outside, effects, digests, messages, role, seeding, sessionEvents, sources } = parts
   sources.restore(fields.fields('sources'))
   sessionEvents.restore(fields.fields('session'), fields.fields('commands'))
-  outside.restore(fields.fields('outside'), sources.named(outsideSourceName(component.name)))
+  const outsideName = outsideSourceName(component.name)
+  outside.restore(
+    fields.fields('outside'),
+    sources.all().filter(({ name }) => name === outsideName),
+  )
   effects.restore(fields.fields('effects'))
   digests.restore(fields.fields('digests'))
   messages.restore(fields.fields('messages'))

@@ -39,10 +39,18 @@ export interface OutsideSource {
   readonly outlet: OutsideOutlet
   /** Of its registration. */
   readonly nonce: number
-  /** Of the registration that it has closed; 0 where it was the first one. */
-  readonly closedNonce: number
-  /** How many events the source had that it has closed. */
-  readonly closedEvents: number
+  /** Who had spoken last when it was registered. */
+  readonly after: LastSpoken
+}
+
+/**
+ * The newest source of a component that has events, and how many. Registrations that nothing came under do not count: they say no word
+ * that input could have gone on after.
+ */
+export interface LastSpoken {
+  /** Of its registration; 0 where none has spoken. */
+  readonly nonce: number
+  readonly events: number
 }
 
 /**
@@ -57,6 +65,8 @@ export class KeptOutside {
   readonly outbox: Outbox
   /** Of the newest registration on the branch, as far as it was read. */
   #newestNonce = 0
+  /** The branch has its registration. */
+  #isRegistered = false
   /** Its next event on the branch. */
   #next = 1
 
@@ -80,15 +90,22 @@ export class KeptOutside {
   /** A registration of the component's outside source, whoever's. */
   onRegistered({ nonce, source }: SourceRegistered, nowUs: number): void {
     this.#newestNonce = nonce
-    if (nonce === this.nonce) this.outbox.bind(source, nowUs)
+    if (nonce !== this.nonce) return
+    this.#isRegistered = true
+    this.outbox.bind(source, nowUs)
   }
 
-  /** The branch is read from a checkpoint on, at which the newest source has so many events: all of them stable. */
-  restore(nonce: number, source: number, events: number): void {
-    this.#newestNonce = nonce
-    if (nonce !== this.nonce) return
+  /**
+   * The branch is read from a checkpoint on, at which the newest source has so many events: all of them stable.
+   * @param registrations of the component's outside sources, in order
+   */
+  restore(registrations: readonly { readonly nonce: number; readonly number: number }[], events: number): void {
+    const newest = registrations.at(-1)
+    this.#newestNonce = newest?.nonce ?? 0
+    this.#isRegistered = registrations.some(({ nonce }) => nonce === this.nonce)
+    if (newest === undefined || newest.nonce !== this.nonce) return
     this.#next = events + 1
-    this.outbox.bind(source, 0)
+    this.outbox.bind(newest.number, 0)
   }
 
   onEvent(sequence: number, bytes: Uint8Array, at: number, lengthBytes: number, nowUs: number): OutboxVerdict {
@@ -99,12 +116,13 @@ export class KeptOutside {
     return this.outbox.onEvent(sequence, bytes, at, lengthBytes, nowUs)
   }
 
-  /** Once the branch is read to its end. @param events how many the newest source has there */
-  verdict(events: number): KeptVerdict {
+  /** Once the branch is read to its end. @param last who has spoken last there */
+  verdict(last: LastSpoken): KeptVerdict {
     const isWhole = this.#next >= this.outbox.nextToReturn
     if (!isWhole) return 'overtaken'
     if (this.#newestNonce === this.nonce) return 'goes-on'
-    const { closedNonce, closedEvents } = this.from
-    return this.#newestNonce === closedNonce && events === closedEvents ? 'revoked' : 'overtaken'
+    if (this.#isRegistered) return 'overtaken'
+    const { nonce, events } = this.from.after
+    return last.nonce === nonce && last.events === events ? 'revoked' : 'overtaken'
   }
 }

@@ -17,7 +17,7 @@ import { FIRST_APPLICATION_TYPE } from '../wire/event.js'
 import type { SourceRegistered } from '../wire/runtime-events.js'
 import type { Fields } from './checkpoint-fields.js'
 import type { Component } from './definition.js'
-import { KeptOutside, OutsideOutlet, type OutsideOutput, type OutsideSource } from './kept-outside.js'
+import { KeptOutside, type LastSpoken, OutsideOutlet, type OutsideOutput, type OutsideSource } from './kept-outside.js'
 import { createPort } from './outside-port.js'
 import { Registration } from './registration.js'
 
@@ -39,6 +39,8 @@ export interface OutsideOptions {
   readonly nowUs: () => number
 }
 
+const NOBODY: LastSpoken = { nonce: 0, events: 0 }
+
 interface OpenOutside extends OutsideSource {
   readonly aborter: AbortController
 }
@@ -54,15 +56,17 @@ export class Outside {
   readonly #registration: Registration
   #open: OpenOutside | undefined
   #kept: KeptOutside | undefined
-  /** Of the session before; entered first. */
+  /** Of the session before, or of a source that a late packet has closed; entered first. */
   #carried: readonly OutboxMessage[]
   /** While an input runs, or is about to return. */
   #inputEnded: Promise<void> | undefined
   #held = false
   #epoch = 0
-  /** Events of the newest source of the component, whoever's, and of the one that it has closed. */
+  /** Of the newest source of the component, whoever's: its registration, and its events. */
+  #newestNonce = 0
   #events = 0
-  #closedEvents = 0
+  /** Of those before it. */
+  #spokenBefore: LastSpoken = NOBODY
   /** Sources that are closed had some. */
   #hadEvents = false
   /** By outboxes that are closed. */
@@ -116,7 +120,7 @@ export class Outside {
 
   /** What input has issued and the stream does not have, as whole messages: it goes into the next session. */
   unsequenced(): OutboxMessage[] {
-    const kept = this.#kept?.verdict(this.#events) === 'overtaken' ? undefined : this.#kept
+    const kept = this.#kept?.verdict(this.#lastSpoken) === 'overtaken' ? undefined : this.#kept
     const messages = (this.#open ?? kept)?.outbox.unsequenced() ?? []
     return [...messages.filter(({ type }) => type >= FIRST_APPLICATION_TYPE), ...this.#carried]
   }
@@ -133,7 +137,7 @@ export class Outside {
   /** The replica is active: goes on with what was kept, or asks for a source. @param nonce one that nobody else uses */
   begin(nonce: number, nowUs: number): void {
     const kept = this.#kept
-    const verdict = kept?.verdict(this.#events)
+    const verdict = kept?.verdict(this.#lastSpoken)
     if (this.#wasOvertaken()) this.#dropCarried()
     if (kept === undefined || verdict === 'overtaken') {
       if (kept !== undefined) this.dropKept()
@@ -157,10 +161,17 @@ export class Outside {
     this.#registration.request(wanted, nowUs)
   }
 
+  /** A late packet closed the present source: what is not sequenced by now never will be under it, and comes first under the next one. */
+  reregister(nonce: number, nowUs: number): void {
+    this.#carried = this.unsequenced()
+    this.register(nonce, nowUs)
+  }
+
   /** A registration of the component's outside source, whoever's. */
   onRegistered(event: SourceRegistered, nowUs: number): void {
     this.#hadEvents ||= this.#events > 0
-    this.#closedEvents = this.#events
+    this.#spokenBefore = this.#lastSpoken
+    this.#newestNonce = event.nonce
     this.#events = 0
     if (this.#open === undefined) this.#kept?.onRegistered(event, nowUs)
   }
@@ -172,18 +183,20 @@ export class Outside {
 
   /** What the stream has said of the sources of commands from outside. */
   capture(): object {
-    return { events: this.#events, closedEvents: this.#closedEvents }
+    return { events: this.#events, spokenBefore: { ...this.#spokenBefore } }
   }
 
-  /** @param newest the newest registration, whoever's */
-  restore(from: Fields, newest: { readonly nonce: number; readonly number: number } | undefined): void {
+  /** @param registrations of the component's outside sources, whoever's, in order */
+  restore(from: Fields, registrations: readonly { readonly nonce: number; readonly number: number }[]): void {
+    const before = from.fields('spokenBefore')
+    this.#newestNonce = registrations.at(-1)?.nonce ?? 0
     this.#events = from.whole('events')
-    this.#closedEvents = from.whole('closedEvents')
-    if (newest !== undefined) this.#kept?.restore(newest.nonce, newest.number, this.#events)
+    this.#spokenBefore = { nonce: before.whole('nonce'), events: before.whole('events') }
+    this.#kept?.restore(registrations, this.#events)
   }
 
-  /** The stream granted the source; the outbox can send. @param closedNonce of the registration that it closes, or 0 */
-  open(source: number, closedNonce: number, datagramBytes: number, fragmentBytes: number, nowUs: number): void {
+  /** The stream granted the source; the outbox can send. */
+  open(source: number, datagramBytes: number, fragmentBytes: number, nowUs: number): void {
     const nonce = this.#registration.nonce
     this.#registration.end()
     const kept = this.#kept
@@ -199,7 +212,7 @@ export class Outside {
     )
     for (const { type, payload } of this.#carried) outbox.append(type, payload, nowUs)
     this.#carried = []
-    this.#connect({ outbox, outlet, nonce, closedNonce, closedEvents: this.#closedEvents }, nowUs)
+    this.#connect({ outbox, outlet, nonce, after: this.#spokenBefore }, nowUs)
   }
 
   /**
@@ -288,6 +301,10 @@ export class Outside {
     )
   }
 
+  get #lastSpoken(): LastSpoken {
+    return this.#events > 0 ? { nonce: this.#newestNonce, events: this.#events } : this.#spokenBefore
+  }
+
   /** Another process has spoken for the component in this session: this one did not, as long as it has something to carry over. */
   #wasOvertaken(): boolean {
     return this.#hadEvents || this.#events > 0
@@ -321,6 +338,7 @@ export class Outside {
   /** The reign of the newest event: what was sent under another one and is no event goes out again. */
   setEpoch(epoch: number, nowUs: number): void {
     this.#epoch = epoch
+    this.#registration.setEpoch(epoch, nowUs)
     this.#open?.outbox.setEpoch(epoch, nowUs)
   }
 

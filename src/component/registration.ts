@@ -4,7 +4,7 @@
  */
 import { sessionBytes } from '../core/session.js'
 import { writeU16 } from '../wire/bytes.js'
-import { COMMAND_HEADER_BYTES, writeCommandPacketHeader } from '../wire/command.js'
+import { COMMAND_EPOCH_AT, COMMAND_HEADER_BYTES, writeCommandPacketHeader } from '../wire/command.js'
 import { EVENT_HEADER_BYTES, WHOLE_MESSAGE, writeCommandHeader } from '../wire/event.js'
 import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { REGISTER_SOURCE, type RegisterSource, registerSourceCodec } from '../wire/runtime-events.js'
@@ -17,6 +17,7 @@ export class Registration {
   readonly #send: (packet: Uint8Array) => void
   #packet: Uint8Array | undefined
   #nonce = 0
+  #epoch = 0
   #delayUs = FIRST_DELAY_US
   #deadlineUs = Number.POSITIVE_INFINITY
 
@@ -34,7 +35,22 @@ export class Registration {
   /** Starts to ask; what was asked before is forgotten. */
   request(wanted: RegisterSource, nowUs: number): void {
     this.#packet = registrationPacket(this.#session, wanted)
+    writeU16(this.#packet, COMMAND_EPOCH_AT, this.#epoch)
     this.#nonce = wanted.nonce
+    this.#delayUs = FIRST_DELAY_US
+    this.#deadlineUs = nowUs + this.#delayUs
+    this.#send(this.#packet)
+  }
+
+  /**
+   * The reign that the stream is in now, as far as it was delivered: what is asked under it is granted in no other one, where it would close
+   * what was registered since. Never told: any reign may answer.
+   */
+  setEpoch(epoch: number, nowUs: number): void {
+    if (epoch === this.#epoch) return
+    this.#epoch = epoch
+    if (this.#packet === undefined) return
+    writeU16(this.#packet, COMMAND_EPOCH_AT, epoch)
     this.#delayUs = FIRST_DELAY_US
     this.#deadlineUs = nowUs + this.#delayUs
     this.#send(this.#packet)

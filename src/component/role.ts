@@ -166,25 +166,19 @@ export class Role {
     this.#parts.commands.bind(event.source, nowUs)
   }
 
-  /** Somebody registered the outside source of this component. @param closedNonce of the registration that it closes, or 0 */
-  onOutsideRegistered(
-    event: SourceRegistered,
-    closedNonce: number,
-    datagramBytes: number,
-    fragmentBytes: number,
-    nowUs: number,
-  ): void {
+  /** Somebody registered the outside source of this component. */
+  onOutsideRegistered(event: SourceRegistered, datagramBytes: number, fragmentBytes: number, nowUs: number): void {
     if (this.#lifecycle.state !== 'active') return
     const { outside, effects } = this.#parts
     if (event.nonce === outside.nonce) {
-      outside.open(event.source, closedNonce, datagramBytes, fragmentBytes, nowUs)
+      outside.open(event.source, datagramBytes, fragmentBytes, nowUs)
       this.#turnOutwards()
     } else if (outside.state === 'open') {
-      // A late packet of an earlier activation closed the present source: what is not sequenced by now never will be.
+      // By a late packet of an earlier activation.
       this.outsideClosed++
       effects.disable()
       this.#isOutward = false
-      outside.register(this.nextNonce(), nowUs)
+      outside.reregister(this.nextNonce(), nowUs)
     }
   }
 

@@ -147,7 +147,6 @@ export class SessionEvents implements RuntimeEventVisitor {
   sourceRegistered(event: SourceRegistered): void {
     const { component, sources, messages, role, outside } = this.#parts
     const { name, schema } = component
-    const closedNonce = sources.numbered(event.closes)?.nonce ?? 0
     sources.register(event)
     if (event.closes !== 0) messages.onSourceClosed(event.closes)
     if (event.component === name && event.schemaHash !== schema.hash && !this.#toleratesSchema(event)) return
@@ -156,7 +155,7 @@ export class SessionEvents implements RuntimeEventVisitor {
     else if (event.name === outsideSourceName(name)) {
       this.outsideSource = event.source
       outside.onRegistered(event, this.#nowUs)
-      role.onOutsideRegistered(event, closedNonce, this.#datagramBytes, this.#fragmentBytes, this.#nowUs)
+      role.onOutsideRegistered(event, this.#datagramBytes, this.#fragmentBytes, this.#nowUs)
     }
   }
 
