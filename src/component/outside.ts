@@ -67,8 +67,6 @@ export class Outside {
   #events = 0
   /** Of those before it. */
   #spokenBefore: LastSpoken = NOBODY
-  /** Sources that are closed had some. */
-  #hadEvents = false
   /** By outboxes that are closed. */
   #resentBefore = 0
   /** Commands that were revoked and could not be sent again. */
@@ -169,7 +167,6 @@ export class Outside {
 
   /** A registration of the component's outside source, whoever's. */
   onRegistered(event: SourceRegistered, nowUs: number): void {
-    this.#hadEvents ||= this.#events > 0
     this.#spokenBefore = this.#lastSpoken
     this.#newestNonce = event.nonce
     this.#events = 0
@@ -307,7 +304,7 @@ export class Outside {
 
   /** Another process has spoken for the component in this session: this one did not, as long as it has something to carry over. */
   #wasOvertaken(): boolean {
-    return this.#hadEvents || this.#events > 0
+    return this.#lastSpoken.events > 0
   }
 
   #dropCarried(): void {
