@@ -315,7 +315,9 @@ export class Sequencer {
     }
     this.flush(nowUs, wallUs)
     this.#admission.release('the continued session has settled')
-    if (this.#opener.goOn(nowUs, wallUs)) return nowUs
+    const hasMore = this.#opener.goOn(nowUs, wallUs)
+    this.#publication.batch.flush()
+    if (hasMore) return nowUs
     const announceAtUs = this.#announcer.tick(nowUs)
     if (this.#state === 'ending') this.#close.finish(nowUs)
     const tickAtUs = this.#tickUs > 0 && this.#state === 'open' ? this.#sequencedAtUs + this.#tickUs : announceAtUs
