@@ -3,6 +3,7 @@
  */
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { messageOf, SeqcastError, systemCodeOf } from '../core/errors.js'
+import { isPort } from './interfaces.js'
 import type { AcceptTcp, TcpConnection, TcpHandlers, TcpServer } from './network.js'
 
 /** A peer that never reads would keep a closed connection for ever. */
@@ -13,7 +14,9 @@ export function connectTcp(
   to: { address: string; port: number; interfaceAddress?: string },
   handlers: TcpHandlers & { connected(): void },
 ): TcpConnection {
-  const socket = createConnection({ host: to.address, port: to.port, noDelay: true })
+  // The port may be a stranger's word, and Node throws at one that is none. At 0 nobody answers either.
+  const port = isPort(to.port) ? to.port : 0
+  const socket = createConnection({ host: to.address, port, noDelay: true })
   socket.once('connect', () => handlers.connected())
   return wrap(socket, handlers)
 }

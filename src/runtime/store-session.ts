@@ -95,8 +95,7 @@ export class StoreSession implements Agent {
   /** When a sequencer was heard, and when it was last tried to do without. */
   #sequencerUs: number
   #caughtUpUs: number
-  /** The nonce of the request that is worked on, or 0. */
-  #preparing = 0
+  #isPreparing = false
   #isStopped = false
   #unauthenticatedRequests = 0
 
@@ -273,11 +272,12 @@ export class StoreSession implements Agent {
     this.#events?.reopen(nextSequence, true, 'another store has more, and no sequencer is heard')
   }
 
+  /** One at a time: who asks asks again, and a stranger may name any number of sessions. */
   #onPreparation({ action, instance, nonce }: AdminRequest): void {
-    if (action !== 'prepare-session' || nonce < 1 || this.#preparing === nonce) return
-    this.#preparing = nonce
+    if (action !== 'prepare-session' || nonce < 1 || this.#isPreparing) return
+    this.#isPreparing = true
     void this.#output.prepare(instance).then((error) => {
-      this.#preparing = 0
+      this.#isPreparing = false
       this.#control?.send('adminReply', { nonce, error, sequence: 0 })
     })
   }

@@ -206,6 +206,15 @@ test('a peer that named a port that is none is not sent to', async (t) => {
   t.strictSame(errors, [])
 })
 
+test('a connection to a port that is none ends as one to which nobody answers', async (t) => {
+  for (const port of [0, 65_536, 4_294_967_295]) {
+    const reason = await new Promise<string>((closed) => {
+      connectTcp({ address: '127.0.0.1', port }, { connected() {}, bytes() {}, drained() {}, closed })
+    })
+    t.not(reason, '', `${port}: ${reason}`)
+  }
+})
+
 test('a connection that was closed goes away also where the peer never reads', async (t) => {
   let isClosed: () => void = () => {}
   const closed = new Promise<void>((resolve) => {

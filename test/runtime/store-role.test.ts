@@ -8,7 +8,7 @@ import { ControlLink } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { type RoleOptions, STATUS_EVERY_US } from '../../src/runtime/options.js'
 import { randomIncarnation, systemPlatform, systemTimers } from '../../src/runtime/platform.js'
-import { type StoreRole, startStore } from '../../src/runtime/store-role.js'
+import { type Recording, type StoreRole, startStore } from '../../src/runtime/store-role.js'
 import { type PromiseKeeper, promiseInMemory } from '../../src/runtime/store-voter.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
 import type { ControlMessage, Grant, SequencerHeartbeat, StoreStatus } from '../../src/wire/control.js'
@@ -255,4 +255,40 @@ test('a copy follows the branch that lives, and acknowledges nothing', async (t)
   const status = await player.untilStatus(({ durableSequence }) => durableSequence === 7)
   t.match(status, { voter: '', epoch: 0, promised: 0, lastEpoch: 2 })
   t.same(player.grants, [])
+})
+
+test('however many sessions a store is asked to make ready, it opens one at a time and keeps few', async (t) => {
+  const options = await streams()
+  const player = await Player.open(t, options)
+  const opened: MemoryEventLog[] = []
+  let [opening, atOnce] = [0, 0]
+  const open = async (session: string): Promise<Recording> => {
+    atOnce = Math.max(atOnce, ++opening)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    opening -= 1
+    const log = new MemoryEventLog({ session })
+    opened.push(log)
+    return { log }
+  }
+  const recordings = { has: () => false, open }
+  const log = new MemoryEventLog({ session: SESSION })
+  const store = await startStore({
+    ...{ ...options, name: 'a', voter: 'a', requestPort: 0, rewindPort: 0, log, recordings },
+    promises: promised(1),
+  })
+  t.teardown(() => store.stop('test').catch(() => {}))
+  const ask = (instance: string, nonce: number): void => {
+    const request = { nonce, action: 'prepare-session', component: '', instance, incarnation: 0, expectedTerm: 0 }
+    player.control.send('adminRequest', { ...request, reason: '' })
+  }
+  for (let i = 1; i <= 60; i++) {
+    ask(`MADE${i}`, i)
+    if (i % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  const again = setInterval(() => ask('LAST', 100), 10)
+  await player.until(() => player.heard.some(({ kind, body }) => kind === 'adminReply' && body.nonce === 100))
+  clearInterval(again)
+  t.equal(atOnce, 1)
+  t.ok(opened.length > 4, `${opened.length} were opened`)
+  t.equal(opened.at(-1)?.session, 'LAST', 'who asks again is served')
 })
