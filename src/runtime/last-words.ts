@@ -27,7 +27,7 @@ export function droppedStatus(
   return { ...says, ...nothing, state: DROPPED, counters: {}, successor }
 }
 
-/** The state of a session that was recorded, has gone on, and was dropped: there is no record that says so any more. */
+/** The state of a session that was recorded, has gone on, and was dropped or put away: no record is at hand that says so. */
 export const DROPPED = 'dropped'
 
 function endOfChain(dropped: ReadonlyMap<string, string>, session: string): string {

@@ -88,7 +88,10 @@ class StoreProcess implements StoreRole, Agent {
   /** When the last one has to be left; Infinity for not. */
   #leaveAtUs = Number.POSITIVE_INFINITY
   #lastWordsAtUs = 0
-  readonly #dropped: ReadonlyMap<string, string>
+  /** Sessions that are neither recorded nor served from here any more, each with the one that went on from it. */
+  readonly #passed: Map<string, string>
+  /** Those of them that are told of, each with the one to go on with. */
+  #told: ReadonlyMap<string, string>
   readonly #goneOn = new Map<string, Promise<void>>()
   /** Logs that were opened for sessions which may follow. */
   readonly #prepared = new Map<string, Promise<Recording>>()
@@ -98,7 +101,8 @@ class StoreProcess implements StoreRole, Agent {
   constructor(options: StoreRoleOptions) {
     this.#options = options
     this.#cycle = new DutyCycle(options.platform ?? systemPlatform(), options.idle)
-    this.#dropped = droppedWords(options.dropped ?? new Map<string, string>(), options.session)
+    this.#passed = new Map(options.dropped)
+    this.#told = droppedWords(this.#passed, options.session)
   }
 
   get done(): Promise<void> {
@@ -153,7 +157,7 @@ class StoreProcess implements StoreRole, Agent {
 
   tick(nowUs: number): number {
     if (nowUs >= this.#leaveAtUs) this.#leave()
-    if (!this.#isCaughtUp || this.#left.size + this.#dropped.size === 0) return this.#leaveAtUs
+    if (!this.#isCaughtUp || this.#left.size + this.#told.size === 0) return this.#leaveAtUs
     if (nowUs >= this.#lastWordsAtUs) {
       this.#lastWordsAtUs = nowUs + LAST_WORDS_EVERY_US
       this.#sayLastWords()
@@ -166,7 +170,7 @@ class StoreProcess implements StoreRole, Agent {
     for (const one of this.#left) speaker?.speakFor(one.session, one.lastWords())
     const { name, voter } = this.#options
     const says = { name, voter, requestPort: this.requestPort, rewindPort: this.rewindPort }
-    for (const [session, successor] of this.#dropped) speaker?.speakFor(session, droppedStatus(says, successor))
+    for (const [session, successor] of this.#told) speaker?.speakFor(session, droppedStatus(says, successor))
   }
 
   get #parts(): StoreParts {
@@ -288,6 +292,8 @@ class StoreProcess implements StoreRole, Agent {
     }
     for (const session of this.#sessions.splice(0, Math.max(0, this.#sessions.length - 1 - SESSIONS_KEPT))) {
       this.#left.delete(session)
+      this.#passed.set(session.session, session.successor)
+      this.#told = droppedWords(this.#passed, '')
       session.close().catch((error: Error) => this.#options.logger.warn({ error: error.message }, 'store: leaving'))
     }
   }

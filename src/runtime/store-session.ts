@@ -187,6 +187,11 @@ export class StoreSession implements Agent {
     this.#isNews = true
   }
 
+  /** The session that goes on from this one, once it is recorded here; '' before. */
+  get successor(): string {
+    return this.#successor
+  }
+
   /** Speaks on the control stream of a session that this process has left. */
   speakFor(session: string, status: StoreStatus): void {
     this.#control?.sendFor(session, 'store', status)

@@ -174,6 +174,21 @@ test('a voter that loses its disk just after the switch recovers its vote in the
   oneChain(t, lan, 2)
 })
 
+test('the first id of a long chain leads to its newest session', async (t) => {
+  const lan = new RollLan(t, { seed: 42, voters: false, sequencers: ['s1'], stores: ['a'] })
+  await lan.run(1_000)
+  for (let i = 0; i < 11; i++) {
+    lan.roll()
+    await lan.run(6_000)
+  }
+  t.equal(lan.openSession, 'ROLL12')
+  lan.kill('s1')
+  lan.start('s1')
+  await lan.run(6_000)
+  t.equal(lan.openSession, 'ROLL12', 'and is not begun a second time')
+  t.strictSame(lan.failures, [])
+})
+
 test('kills at random moments, while one session follows the other: one chain, and it goes on', async (t) => {
   for (let seed = 100; seed < 108; seed++) {
     const voters = seed % 2 === 0
