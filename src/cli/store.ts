@@ -16,6 +16,7 @@ import { readAbout, sessionPath } from '../store/session-directory.js'
 import { type Configuration, readConfiguration, roleOptions } from './configuration.js'
 import { checkStorePorts } from './ports.js'
 import { runRole } from './run-role.js'
+import { beginInChain } from './store-begin.js'
 import { addFaultOptions, addStreamOptions } from './stream-options.js'
 
 export const storeCommand = new Command('store')
@@ -31,21 +32,23 @@ export const storeCommand = new Command('store')
     const configuration = readConfiguration(flags)
     const voter = configuration.voter ?? ''
     const name = configuration.name ?? (voter === '' ? 'store' : voter)
-    const options = startingWith(configuration, roleOptions(configuration, name))
+    const named = startingWith(configuration, roleOptions(configuration, name))
     const ports = {
       requestPort: configuration.requestPort ?? DEFAULT_STORE_REQUEST_PORT,
       rewindPort: configuration.rewindPort ?? DEFAULT_STORE_REWIND_PORT,
     }
     requireDirectory(configuration)
     // Before the disk is touched: a start that fails leaves no empty session behind.
-    await checkStorePorts({ address: options.interfaceAddress, ...ports })
-    if (configuration.dir !== undefined && configuration.memory !== true)
-      claimIdentity(configuration.dir, { name, voter })
+    await checkStorePorts({ address: named.interfaceAddress, ...ports })
+    const { dir } = configuration
+    const isOnDisk = dir !== undefined && configuration.memory !== true
+    if (isOnDisk) claimIdentity(dir, { name, voter })
+    const begin = isOnDisk ? await beginInChain(dir, named.session) : { session: named.session, passed: [] }
+    const options = { ...named, session: begin.session }
     const log = await openLog(configuration, options)
     const promises = openPromises(configuration, options, voter)
     const sessions = recordedIn(configuration, options, voter)
-    const { dir } = configuration
-    const dropped = dir === undefined ? {} : { dropped: droppedSessions(dir) }
+    const dropped = dir === undefined ? {} : { dropped: new Map([...droppedSessions(dir), ...begin.passed]) }
     const role = await startStore({ ...options, name, voter, log, promises, ...ports, ...sessions, ...dropped })
     await runRole(role, options.logger)
   })
