@@ -7,7 +7,7 @@ import { comparisonText, comparisonToJson } from './compare/report.js'
 import type { SideOpening } from './compare/side-messages.js'
 import { readConfiguration, TOOL_DEFAULTS } from './configuration.js'
 import { LOG_LEVELS } from './logger.js'
-import { print } from './output.js'
+import { plural, print } from './output.js'
 import { startProgress } from './progress-bar.js'
 
 const DEFAULT_LIMIT = 20
@@ -52,9 +52,13 @@ function versionsOf(run: unknown): readonly [string, string] {
   const modules: readonly unknown[] = Array.isArray(run) ? run : [run]
   const [old, fresh] = modules
   if (modules.length === 2 && typeof old === 'string' && typeof fresh === 'string') return [old, fresh]
-  throw new SeqcastError('E_USAGE', `two versions are compared, and --run was given ${modules.length} modules`, {
-    hint: '--run OLD --run NEW; the same module twice with --old-option and --new-option compares two configurations',
-  })
+  throw new SeqcastError(
+    'E_USAGE',
+    `two versions are compared, and --run was given ${plural(modules.length, 'module')}`,
+    {
+      hint: '--run OLD --run NEW; the same module twice with --old-option and --new-option compares two configurations',
+    },
+  )
 }
 
 /** @throws SeqcastError where the session can't be played from its beginning */

@@ -25,8 +25,8 @@ export async function inspectDifference(job: InspectJob, first: string, second: 
     const said = { session: job.session, component: part.name, from, to, total: difference.total }
     print(job.json, { ...said, changes: difference.changes.map(changeToJson) }, () =>
       [
-        `${bold(part.name)} of session ${job.session}, from after event ${from} (${timeText(fromUs)})` +
-          ` to after event ${to} (${timeText(player.timeUs)}): ${plural(difference.total, 'change')} by ${count(to - from)} events`,
+        `${bold(part.name)} of session ${job.session}, from after event ${from} (${fromUs === 0 ? 'before the first' : timeText(fromUs)})` +
+          ` to after event ${to} (${player.timeUs === 0 ? 'before the first' : timeText(player.timeUs)}): ${plural(difference.total, 'change')} by ${count(to - from)} events`,
         ...changesText(difference, { width: lineWidth(), style: STYLE }),
       ].join('\n'),
     )

@@ -118,7 +118,11 @@ class Walk {
           this.#last = this.sequence - 1
           return false
         }
-        this.#problem(this.sequence, 'missing', `${next - this.sequence} events up to ${next - 1} are not recorded`)
+        this.#problem(
+          this.sequence,
+          'missing',
+          `${next - 1 === this.sequence ? 'it is' : `events ${this.sequence} to ${next - 1} are`} not recorded`,
+        )
         this.#checker.hole()
         this.sequence = next
         record = next > this.#last ? undefined : this.#tables.packets.get(next)
