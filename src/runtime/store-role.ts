@@ -85,8 +85,8 @@ class StoreProcess implements StoreRole, Agent {
   readonly #sessions: StoreSession[] = []
   /** Those that are only served. */
   readonly #left = new Set<StoreSession>()
-  /** When the last one has to be left; Infinity for not. */
-  #leaveAtUs = Number.POSITIVE_INFINITY
+  /** When each that has ended has to be left, the oldest first: however fast one follows the other. */
+  readonly #leaveAtUs = new Map<StoreSession, number>()
   #lastWordsAtUs = 0
   /** Sessions that are neither recorded nor served from here any more, each with the one that went on from it. */
   readonly #passed: Map<string, string>
@@ -156,13 +156,14 @@ class StoreProcess implements StoreRole, Agent {
   flush(): void {}
 
   tick(nowUs: number): number {
-    if (nowUs >= this.#leaveAtUs) this.#leave()
-    if (!this.#isCaughtUp || this.#left.size + this.#told.size === 0) return this.#leaveAtUs
+    for (const [session, atUs] of this.#leaveAtUs) if (nowUs >= atUs) this.#leave(session)
+    const [leaveAtUs = Number.POSITIVE_INFINITY] = this.#leaveAtUs.values()
+    if (!this.#isCaughtUp || this.#left.size + this.#told.size === 0) return leaveAtUs
     if (nowUs >= this.#lastWordsAtUs) {
       this.#lastWordsAtUs = nowUs + LAST_WORDS_EVERY_US
       this.#sayLastWords()
     }
-    return Math.min(this.#leaveAtUs, this.#lastWordsAtUs)
+    return Math.min(leaveAtUs, this.#lastWordsAtUs)
   }
 
   #sayLastWords(): void {
@@ -240,7 +241,7 @@ class StoreProcess implements StoreRole, Agent {
     this.#prepared.delete(successor)
     await this.#record(successor, recording, from.lives)
     from.goesOnIn(successor)
-    this.#leaveAtUs = this.#cycle.enter() + LEAVE_AFTER_US
+    this.#leaveAtUs.set(from, this.#cycle.enter() + LEAVE_AFTER_US)
     this.#options.logger.info({ session: from.session, successor }, 'store: the session goes on in its successor')
     if (this.#isClosing) await this.#sessions.at(-1)?.close()
   }
@@ -282,20 +283,19 @@ class StoreProcess implements StoreRole, Agent {
     return { log, promises: await keepLives(promises, from.lives) }
   }
 
-  /** All but the newest are only served from now on, and of those not more than are kept. */
-  #leave(): void {
-    this.#leaveAtUs = Number.POSITIVE_INFINITY
-    for (const session of this.#sessions.slice(0, -1)) {
-      if (this.#left.has(session)) continue
-      this.#left.add(session)
-      session.retire().catch((error: Error) => this.#options.logger.warn({ error: error.message }, 'store: leaving'))
-    }
-    for (const session of this.#sessions.splice(0, Math.max(0, this.#sessions.length - 1 - SESSIONS_KEPT))) {
-      this.#left.delete(session)
-      this.#passed.set(session.session, session.successor)
-      this.#told = droppedWords(this.#passed, '')
-      session.close().catch((error: Error) => this.#options.logger.warn({ error: error.message }, 'store: leaving'))
-    }
+  /** It is only served from now on, and of those not more than are kept. */
+  #leave(session: StoreSession): void {
+    const failed = (error: Error): void => this.#options.logger.warn({ error: error.message }, 'store: leaving')
+    this.#leaveAtUs.delete(session)
+    this.#left.add(session)
+    session.retire().catch(failed)
+    if (this.#left.size <= SESSIONS_KEPT) return
+    const [oldest] = this.#sessions.splice(0, 1)
+    if (oldest === undefined) return
+    this.#left.delete(oldest)
+    this.#passed.set(oldest.session, oldest.successor)
+    this.#told = droppedWords(this.#passed, '')
+    oldest.close().catch(failed)
   }
 }
 

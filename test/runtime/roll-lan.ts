@@ -129,6 +129,19 @@ export class RollLan {
     return chain
   }
 
+  /** How many sessions a store has open. */
+  openLogs(store: string): number {
+    const isOpen = (log: EventLog): boolean => {
+      try {
+        log.read(1, 1, () => false)
+        return true
+      } catch {
+        return false
+      }
+    }
+    return [...this.#logs].filter(([key, log]) => key.startsWith(`${store}/`) && isOpen(log)).length
+  }
+
   get stores(): readonly string[] {
     return this.#options.stores
   }

@@ -42,6 +42,19 @@ test('three sessions in a row with voters, and a standby that takes over the las
   t.strictSame(lan.failures, [])
 })
 
+test('however fast sessions follow each other, a store leaves each of them', async (t) => {
+  const lan = new RollLan(t, { seed: 41, voters: true, sequencers: ['s1'], stores: ['a'] })
+  await lan.run(1_500)
+  for (let i = 0; i < 25; i++) {
+    lan.roll()
+    await lan.run(900)
+  }
+  t.equal(lan.openSession, 'ROLL26')
+  const open = lan.openLogs('a')
+  t.ok(open < 18, `${open} are open: those of the last five seconds, and those that are kept`)
+  t.strictSame(lan.failures, [])
+})
+
 test('a voter that is away for the switch follows when it comes back, and a majority is enough to begin', async (t) => {
   const lan = new RollLan(t, { seed: 3, voters: true, sequencers: ['s1'], stores: STORES })
   await lan.run(1_500)
