@@ -129,7 +129,9 @@ export class SnapshotClient {
   #onMessage(message: Uint8Array): void {
     const type = message[0]
     const payload = message.slice(1)
-    if (type === SNAPSHOT_HEADER && this.#header === undefined) this.#onHeaderPiece(payload)
+    // Any number of them would stay within the bounds of bytes.
+    if (payload.length === 0) this.#end('an empty piece')
+    else if (type === SNAPSHOT_HEADER && this.#header === undefined) this.#onHeaderPiece(payload)
     else if (type === SNAPSHOT_DATA && this.#completeHeader()) this.#onBodyPiece(payload)
     else if (type === SNAPSHOT_END && this.#completeHeader()) this.#onSnapshotEnd(payload)
     else if (this.#isActive()) this.#end(`an unexpected message of type 0x${type?.toString(16)}`)

@@ -154,6 +154,8 @@ test('a server that is wrong, dead or hostile', (t) => {
       [login, ...Array.from({ length: 40 }, () => snapshotPacket(SNAPSHOT_HEADER, new Uint8Array(30_000)))],
       /a header of more than/,
     ],
+    [[login, snapshotPacket(SNAPSHOT_HEADER, new Uint8Array(0))], /an empty piece/],
+    [[login, headerPacket, snapshotPacket(SNAPSHOT_DATA, new Uint8Array(0))], /an empty piece/],
     [[login, login], /unexpected packet of type 0x41/],
     [[data], /unexpected packet of type 0x53/],
     [[loginAcceptedPacket({ session: 'X', sequence: 1 })], /it is of session X/],
