@@ -101,7 +101,7 @@ async function importFile(
   signal: AbortSignal,
 ): Promise<Imported> {
   const { input: path = '', json, proto, receivedAt } = configuration
-  const receivedUs = receivedAt === undefined ? Date.now() * 1000 : timeOf(receivedAt)
+  const receivedUs = receivedAt === undefined ? Date.now() * 1000 : timeOf(receivedAt, '--received-at')
   const bar = startProgress(`importing ${path}`, 'bytes', fileBytes, json)
   const input = openInput(path)
   const options: ImportOptions = {

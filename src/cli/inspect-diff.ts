@@ -9,7 +9,7 @@ import { momentOf } from './range.js'
 
 /** The earlier of the two is first, whatever their order. @throws SeqcastError */
 export async function inspectDifference(job: InspectJob, first: string, second: string): Promise<void> {
-  const moments = [momentOf(job.log, first), momentOf(job.log, second)]
+  const moments = [momentOf(job.log, first, '--diff'), momentOf(job.log, second, '--diff')]
   const [from, to] = [Math.min(...moments), Math.max(...moments)]
   const player = await createPlayer(job, from)
   await playTo(job, player, from)

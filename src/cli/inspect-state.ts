@@ -11,7 +11,7 @@ import { momentOf } from './range.js'
 
 /** @param at an event or a time; undefined: the end. @throws SeqcastError */
 export async function inspectState(job: InspectJob, at: string | undefined): Promise<void> {
-  const sequence = at === undefined ? job.log.committedSequence : momentOf(job.log, at)
+  const sequence = at === undefined ? job.log.committedSequence : momentOf(job.log, at, '--at')
   const player = await createPlayer(job, sequence)
   await playTo(job, player, sequence)
   const event = eventAt(job, player, sequence)

@@ -45,8 +45,8 @@ export function rangeOf(log: Recorded, flags: RangeFlags): Range {
     if (sequence !== undefined && (sequence < firstSequence || sequence > committedSequence)) throw outside(log, flags)
   }
   if (committedSequence < firstSequence) throw outside(log, flags)
-  const fromUs = fromTime === undefined ? undefined : timeIn(log, fromTime)
-  const toUs = toTime === undefined ? undefined : timeIn(log, toTime)
+  const fromUs = fromTime === undefined ? undefined : timeIn(log, fromTime, '--from-time')
+  const toUs = toTime === undefined ? undefined : timeIn(log, toTime, '--to-time')
   if (ahead(fromSeq, toSeq) || ahead(fromUs, toUs)) {
     throw new SeqcastError('E_USAGE', 'the range ends before it begins', {
       hint: 'both ends belong to it: the first must not be after the last',
@@ -57,9 +57,12 @@ export function rangeOf(log: Recorded, flags: RangeFlags): Range {
   return { from, to: Math.max(to, from - 1) }
 }
 
-/** A moment of a session: by its sequence, or the last event at or before a time; 0 where the time is before the first. */
-export function momentOf(log: Recorded, text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text)) return firstAt(log, timeIn(log, text) + 1) - 1
+/**
+ * A moment of a session: by its sequence, or the last event at or before a time; 0 where the time is before the first.
+ * @param flag where it was given, for the error
+ */
+export function momentOf(log: Recorded, text: string, flag: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) return firstAt(log, timeIn(log, text, flag) + 1) - 1
   const sequence = Number(text)
   if (sequence <= log.committedSequence) return sequence
   throw outside(log, { fromSeq: sequence, toSeq: sequence })
@@ -82,29 +85,41 @@ function outside(log: Recorded, { fromSeq, toSeq }: RangeFlags): SeqcastError {
 }
 
 /** As `timeOf`, where a time of day is one of the day on which the session began. */
-function timeIn(log: Recorded, text: string): number {
-  return timeOf(text, startOfDay(firstTimeUs(log)))
+function timeIn(log: Recorded, text: string, flag: string): number {
+  return timeOf(text, flag, startOfDay(firstTimeUs(log)))
 }
 
-/** In groups: day, hours and minutes, seconds, fraction, zone. */
-const TIME = /^(?:(\d{4}-\d\d-\d\d)(?:[T ]|$))?(?:(\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?$/
+/** In groups: day, hours, minutes, seconds, fraction, zone. */
+const TIME = /^(?:(\d{4}-\d\d-\d\d)(?:[T ]|$))?(?:(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?$/
 
 /**
  * A time as a user writes it, in UTC where it names no zone: `2026-11-20T09:30:00.123456Z`, `2026-11-20`, or microseconds since 1970, as other
  * commands print them; and `09:30:00.5` where it is known of which day.
+ * @param flag where it was given, for the error
  * @returns microseconds since the epoch
  * @throws SeqcastError E_CONFIG
  */
-export function timeOf(text: string, dayUs?: number): number {
-  if (/^[0-9]{10,16}$/.test(text)) return Number(text)
-  const [, day, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = TIME.exec(text) ?? []
-  const date =
-    day ?? (dayUs === undefined || !text.includes(':') ? '' : new Date(dayUs / 1000).toISOString().slice(0, 10))
-  const wholeMs = Date.parse(`${date}T${minutes}:${seconds}${zone}`)
+export function timeOf(text: string, flag: string, dayUs?: number): number {
+  if (/^[0-9]{14,16}$/.test(text)) return Number(text)
+  if (/^[0-9]{10,13}$/.test(text)) {
+    const unit = text.length === 13 ? 'milliseconds' : 'seconds'
+    throw noTime(flag, text, dayUs, `is in microseconds where it is a number, and it looks like ${unit}`)
+  }
+  const parts = TIME.exec(text)
+  if (parts === null || text === '') throw noTime(flag, text, dayUs)
+  const [, day, hours = '00', minutes = '00', seconds = '00', fraction = '', zone = 'Z'] = parts
+  const date = day ?? (dayUs === undefined ? '' : new Date(dayUs / 1000).toISOString().slice(0, 10))
+  const wholeMs = Date.parse(`${date}T${hours.padStart(2, '0')}:${minutes}:${seconds}${zone}`)
   const timeUs = wholeMs * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
-  if (Number.isSafeInteger(timeUs) && text !== '') return timeUs
-  throw new SeqcastError('E_CONFIG', `'${text}' is no time`, {
-    hint: `write it as 2026-11-20T09:30:00Z${dayUs === undefined ? '' : ', as 09:30:00 (UTC, on the day on which the session began)'}, or as microseconds since 1970`,
+  if (Number.isSafeInteger(timeUs)) return timeUs
+  throw noTime(flag, text, dayUs)
+}
+
+function noTime(flag: string, text: string, dayUs: number | undefined, what = 'is no time'): SeqcastError {
+  const ofDay = dayUs === undefined ? '' : ', as 09:30:00 (UTC, on the day on which the session began)'
+  return new SeqcastError('E_CONFIG', `${flag}: '${text}' ${what}`, {
+    hint: `write it as 2026-11-20T09:30:00Z${ofDay}, or as microseconds since 1970 (16 digits)`,
+    fields: { flag, text },
   })
 }
 

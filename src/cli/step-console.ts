@@ -89,7 +89,7 @@ export class StepConsole {
         await this.toBreakpoint()
         return true
       case 'g':
-        await this.#goTo(momentOf(this.#options.log, rest))
+        await this.#goTo(momentOf(this.#options.log, rest, 'g'))
         return true
       case 'u':
         await this.#goTo(Math.max(0, this.#at - countOf(rest)))

@@ -111,26 +111,67 @@ test('whatever the packets, a range by time has exactly the events of that time'
 })
 
 test('a moment', (t) => {
-  t.equal(momentOf(five(), '12'), 12)
-  t.equal(momentOf(five(), '09:30:01'), 13, 'the last event of that time')
-  t.equal(momentOf(five(), '09:30:01.5'), 13)
-  t.equal(momentOf(five(), '09:00'), 10, 'before the first')
-  t.equal(momentOf(five(), '23:00'), 15)
-  t.throws(() => momentOf(five(), '16'), { code: 'E_SEQUENCE_PAST_END' })
-  t.throws(() => momentOf(five(), 'noon'), { code: 'E_CONFIG' })
+  t.equal(momentOf(five(), '12', '--at'), 12)
+  t.equal(momentOf(five(), '09:30:01', '--at'), 13, 'the last event of that time')
+  t.equal(momentOf(five(), '09:30:01.5', '--at'), 13)
+  t.equal(momentOf(five(), '09:00', '--at'), 10, 'before the first')
+  t.equal(momentOf(five(), '23:00', '--at'), 15)
+  t.throws(() => momentOf(five(), '16', '--at'), { code: 'E_SEQUENCE_PAST_END' })
+  t.throws(() => momentOf(five(), 'noon', '--at'), { code: 'E_CONFIG' })
   t.end()
 })
 
 test('a time', (t) => {
-  t.equal(timeOf('2026-11-20T09:30:00Z'), START_US)
-  t.equal(timeOf('2026-11-20T09:30'), START_US, 'UTC, where no zone is named')
-  t.equal(timeOf('2026-11-20 09:30:00.1234567'), START_US + 123_456)
-  t.equal(timeOf(String(START_US)), START_US)
-  t.equal(timeOf('2026-11-20'), Date.UTC(2026, 10, 20) * 1000)
-  t.equal(timeOf('09:30:00.000001', START_US), START_US + 1)
+  t.equal(timeOf('2026-11-20T09:30:00Z', '--at'), START_US)
+  t.equal(timeOf('2026-11-20T09:30', '--at'), START_US, 'UTC, where no zone is named')
+  t.equal(timeOf('2026-11-20 09:30:00.1234567', '--at'), START_US + 123_456)
+  t.equal(timeOf(String(START_US), '--at'), START_US)
+  t.equal(timeOf('2026-11-20', '--at'), Date.UTC(2026, 10, 20) * 1000)
+  t.equal(timeOf('09:30:00.000001', '--at', START_US), START_US + 1)
   for (const wrong of ['', 'noon', '09:30', '2026-13-01', '2026-11-20T25:00', '12', '2026-11-2009:30']) {
-    t.throws(() => timeOf(wrong), { code: 'E_CONFIG' }, wrong)
+    t.throws(() => timeOf(wrong, '--at'), { code: 'E_CONFIG' }, wrong)
   }
-  t.throws(() => timeOf('', START_US), { code: 'E_CONFIG' })
+  t.throws(() => timeOf('', '--at', START_US), { code: 'E_CONFIG' })
+  t.end()
+})
+
+test('a time that is not one of these forms is refused, and never taken for midnight', (t) => {
+  t.equal(timeOf('9:30', '--at', START_US), START_US, 'hours of one digit')
+  t.equal(timeOf('9:30:00.5', '--at', START_US), START_US + 500_000)
+  t.equal(timeOf('2026-11-20T9:30', '--at'), START_US)
+  t.equal(momentOf(five(), '9:30:01', 'g'), 13)
+  const wrong = [
+    '11/20/2026 09:30',
+    '9:3',
+    '9:30pm',
+    '09:30:1',
+    ':',
+    '2026-11-20T9:',
+    '09:30:00,',
+    '930:00',
+    'a:b',
+    '09:60',
+  ]
+  for (const text of wrong) {
+    t.throws(
+      () => timeOf(text, '--from-time', START_US),
+      { code: 'E_CONFIG', message: /^--from-time: '/, hint: /09:30:00/ },
+      text,
+    )
+  }
+  t.throws(() => rangeOf(five(), { fromTime: '9:3' }), { code: 'E_CONFIG', message: /^--from-time: '9:3'/ })
+  t.throws(() => rangeOf(five(), { toTime: '9:3' }), { code: 'E_CONFIG', message: /^--to-time: '9:3'/ })
+  t.end()
+})
+
+test('seconds and milliseconds since 1970 are not taken for microseconds', (t) => {
+  for (const seconds of ['1795252967', '17952529670', '179525296700']) {
+    t.throws(() => momentOf(five(), seconds, '--at'), {
+      code: 'E_CONFIG',
+      message: /looks like seconds/,
+      hint: /microseconds/,
+    })
+  }
+  t.throws(() => timeOf('1795252967000', '--at'), { code: 'E_CONFIG', message: /looks like milliseconds/ })
   t.end()
 })
