@@ -4,6 +4,7 @@ import { silentLogger } from '../core/log.js'
 import type { UntypedRow } from '../projection/columns.js'
 import type { Projection, Table } from '../projection/definition.js'
 import { openReader, type TargetAddress } from '../projection/open-target.js'
+import { unreachable } from '../projection/target.js'
 
 /** @param name undefined: all tables. @throws SeqcastError E_USAGE, E_PROJECTION, E_DATABASE */
 export async function printRows(
@@ -20,6 +21,8 @@ export async function printRows(
         process.stdout.write(`${JSON.stringify({ table: table.name, ...forJson(row) })}\n`)
       }
     }
+  } catch (error) {
+    throw unreachable(reader.title, error)
   } finally {
     await reader.close()
   }

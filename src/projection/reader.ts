@@ -3,7 +3,7 @@ import { silentLogger } from '../core/log.js'
 import type { KeyOf, Projection, RowOf, Table, TableDefinitions } from './definition.js'
 import { openReader, parseTarget } from './open-target.js'
 import type { Position } from './position.js'
-import type { Target } from './target.js'
+import { type Target, unreachable } from './target.js'
 
 /**
  * Opens the rows where `seqcast project --to PLACE` keeps them. It changes nothing and holds nobody up.
@@ -20,7 +20,7 @@ export async function readProjection<T extends TableDefinitions>(
     return new ProjectionReader(projection, target, await target.open())
   } catch (error) {
     await target.close()
-    throw error
+    throw unreachable(target.title, error)
   }
 }
 

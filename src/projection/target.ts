@@ -2,7 +2,7 @@
  * What a projection needs of a database. A target is opened again after each failure of its connection; what was not committed then is
  * gone, and the position says where to go on.
  */
-import { SeqcastError } from '../core/errors.js'
+import { SeqcastError, systemCodeOf } from '../core/errors.js'
 import type { UntypedRow } from './columns.js'
 import type { Table } from './definition.js'
 import type { Position } from './position.js'
@@ -52,6 +52,17 @@ export class TargetLost extends Error {
     super(cause instanceof Error ? cause.message : String(cause), { cause })
     this.name = 'TargetLost'
   }
+}
+
+/** For whoever only reads, and waits for nobody. @returns E_DATABASE for a server that is not there; anything else as it is */
+export function unreachable(title: string, error: unknown): unknown {
+  if (!(error instanceof TargetLost)) return error
+  const why = error.message === '' ? (systemCodeOf(error.cause) ?? 'no answer') : error.message
+  return new SeqcastError('E_DATABASE', `${title} can't be reached: ${why}`, {
+    hint: 'check host and port of --to, and that the server runs and takes connections from here',
+    fields: { target: title },
+    cause: error,
+  })
 }
 
 /** @throws SeqcastError always */

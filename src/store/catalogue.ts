@@ -3,7 +3,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf, SeqcastError } from '../core/errors.js'
+import { messageOf, SeqcastError, systemCodeOf } from '../core/errors.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
 import { linksOf } from './session-chain.js'
 import { isSessionDirectory, sessionOfDirectory, sessionPath } from './session-directory.js'
@@ -99,9 +99,12 @@ export class Catalogue {
         return session === undefined || !isSessionDirectory(join(this.#directory, entry.name)) ? [] : [session]
       })
     } catch (cause) {
-      throw new SeqcastError('E_FILE', `the store directory ${this.#directory} can't be read: ${messageOf(cause)}`, {
+      const path = this.#directory
+      const why = systemCodeOf(cause) === 'ENOENT' ? 'does not exist' : `can't be read: ${messageOf(cause)}`
+      throw new SeqcastError('E_FILE', `the store directory ${path} ${why}`, {
+        hint: 'give the directory that the store was started with',
         cause,
-        fields: { directory: this.#directory },
+        fields: { directory: path },
       })
     }
   }

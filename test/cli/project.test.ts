@@ -35,12 +35,19 @@ test('what can go wrong', { timeout: 120_000 }, async (t) => {
       /which of its events are stable/,
     ],
     ['a range that is not recorded', [...table, ...recorded, '--to-seq', '99999'], 'E_SEQUENCE_PAST_END', /99999/],
+    [
+      'rows of a server that is not there',
+      ['--to', 'postgres://nobody@127.0.0.1:1/x', '--print'],
+      'E_DATABASE',
+      /can't be reached: .*ECONNREFUSED[\s\S]*check host and port/,
+    ],
     ['a server that is not known', ['--to', 'postgres://db.invalid/x', ...recorded], 'E_DATABASE', /db\.invalid/],
   ]
   for (const [what, flags, code, says] of cases) {
     const result = await project(...flags)
     t.equal(result.code, code, `${what}: ${result.stderr}`)
     t.match(result.stderr, says, what)
+    t.notMatch(result.stderr, /\n {4}at /, `${what}: no stack`)
     t.not(result.status, 0)
   }
   writeFileSync(place.path('other.mjs'), 'export const component = {}')

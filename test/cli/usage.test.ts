@@ -125,3 +125,16 @@ test('generate makes the typed module', async (t) => {
   const blocked = await place.run(['generate', OMS_PROTO, '--out', 'bad.proto/oms.ts'])
   t.strictSame([blocked.status, blocked.code], [1, 'E_FILE'])
 })
+
+test('a directory that is not there is no directory without sessions', async (t) => {
+  const place = await stage(t)
+  writeFileSync(place.path('a-file'), '')
+  for (const command of [['sessions'], ['verify'], ['verify', '--session', 'S1'], ['retain', '--older-than', '1d']]) {
+    const missing = await place.run([...command, '--dir', 'nowhere'])
+    t.strictSame([missing.status, missing.code], [1, 'E_FILE'], command.join(' '))
+    t.match(missing.stderr, /nowhere does not exist\n.*give the directory that the store was started with/)
+    const file = await place.run([...command, '--dir', 'a-file'])
+    t.strictSame([file.status, file.code], [1, 'E_FILE'], command.join(' '))
+    t.match(file.stderr, /a-file can't be read: ENOTDIR.*\n.*give the directory/)
+  }
+})
