@@ -1,4 +1,5 @@
 /** `seqcast inspect --why`: the audit trail of an entity. */
+import { SeqcastError } from '../core/errors.js'
 import { auditTrail, type Trail, type TrailState } from '../replay/audit-trail.js'
 import { parseEntity } from '../replay/entity.js'
 import { Player } from '../replay/player.js'
@@ -24,12 +25,37 @@ export async function inspectWhy(
   flags: RangeFlags,
   isChain: boolean,
 ): Promise<void> {
-  if (isChain) await inspectBefore(job, keys, linksOf(job.log).predecessor)
-  await inspectOne(job, keys, rangeOf(job.log, flags))
+  const trails: Trail[] = []
+  if (isChain) await inspectBefore(job, keys, linksOf(job.log).predecessor, trails)
+  trails.push(await inspectOne(job, keys, rangeOf(job.log, flags)))
+  const [first] = trails
+  for (const field of first?.unknownFields ?? [])
+    if (trails.every(({ unknownFields }) => unknownFields.includes(field))) throw unknownField(job, field)
+  if (trails.some(isSomething)) return
+  process.exitCode = 1
+  if (!job.json) process.stdout.write(`nothing was found: no event names ${keys.join(', ')}, and no state has it\n`)
+}
+
+function isSomething({ total, states }: Trail): boolean {
+  return total > 0 || states.some(({ found, placesLeft, timers }) => found.length + placesLeft + timers.length > 0)
+}
+
+function unknownField({ session, components }: InspectJob, field: string): SeqcastError {
+  const messages = components.flatMap(({ schema }) => Object.values(schema.descriptor.messages))
+  const fields = [...new Set(messages.flatMap((message) => Object.keys(message.fields)))].sort()
+  return new SeqcastError('E_USAGE', `no event of session ${session} has a field '${field}', and no state`, {
+    hint: `fields of the events are ${fields.join(', ')}; a key alone is looked for in all of them`,
+    fields: { session, field },
+  })
 }
 
 /** The oldest session first: that is the order in which things happened. */
-async function inspectBefore(job: InspectJob, keys: readonly string[], session: string): Promise<void> {
+async function inspectBefore(
+  job: InspectJob,
+  keys: readonly string[],
+  session: string,
+  trails: Trail[],
+): Promise<void> {
   if (session === '') return
   if (readAbout(sessionPath(job.dir, session)) === undefined) {
     job.logger.warn({ session, dir: job.dir }, `session ${session}, from which it goes on, is not recorded here`)
@@ -37,15 +63,15 @@ async function inspectBefore(job: InspectJob, keys: readonly string[], session: 
   }
   const log = await openEvents(job.dir, session)
   try {
-    await inspectBefore(job, keys, linksOf(log).predecessor)
-    await inspectOne({ ...job, session, log }, keys, rangeOf(log, {}))
+    await inspectBefore(job, keys, linksOf(log).predecessor, trails)
+    trails.push(await inspectOne({ ...job, session, log }, keys, rangeOf(log, {})))
     if (!job.json) process.stdout.write('\n')
   } finally {
     await log.close()
   }
 }
 
-async function inspectOne(job: InspectJob, keys: readonly string[], { from, to }: Range): Promise<void> {
+async function inspectOne(job: InspectJob, keys: readonly string[], { from, to }: Range): Promise<Trail> {
   const { session, log, guard, logger, json, limit } = job
   const entities = keys.map(parseEntity)
   // What had changed it before would not be told, so it is played from the first event on.
@@ -73,6 +99,7 @@ async function inspectOne(job: InspectJob, keys: readonly string[], { from, to }
   }).finally(() => bar.stop())
   if (json) printJson(session, trail)
   else process.stdout.write(`${textOf(job, keys.join(', '), trail, from, to)}\n`)
+  return trail
 }
 
 function printJson(session: string, { entries, states, total, sequence }: Trail): void {

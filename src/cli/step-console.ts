@@ -1,6 +1,6 @@
 /** What can be said while a recording is stepped through, and what is shown at each stop. */
 import { SeqcastError } from '../core/errors.js'
-import { breakOnChange, breakWhen } from '../replay/breakpoint.js'
+import { type Breakpoint, breakOnChange, breakWhen } from '../replay/breakpoint.js'
 import { placeAt } from '../replay/entity.js'
 import { stateToJson } from '../replay/state-json.js'
 import { valueAt } from '../replay/state-path.js'
@@ -152,12 +152,16 @@ export class StepConsole {
 
   #show(stop: Stop): void {
     this.#options.barOver()
-    const { event, why, breakpoint, parts } = stop
+    const { event, why, breakpoint, parts, neverReached } = stop
+    const never = neverReached.map(neverText)
     if (this.#options.json) {
       const what = event === undefined ? { sequence: this.#at } : eventToJson(event)
-      print(true, { why, breakpoint, ...what, parts: parts.map(partToJson) }, () => '')
-    } else if (event === undefined) this.#say(dim(`nothing follows event ${this.#at}${this.#isAtEnd ? '' : ' here'}`))
-    else {
+      const said = never.length === 0 ? {} : { neverReached: never }
+      print(true, { why, breakpoint, ...what, parts: parts.map(partToJson), ...said }, () => '')
+    } else if (event === undefined) {
+      const end = dim(`nothing follows event ${this.#at}${this.#isAtEnd ? '' : ' here'}`)
+      this.#say([...never.map((text) => `never reached: ${text}`), end].join('\n'))
+    } else {
       const isNamed = this.#stepper.player.parts.length > 1
       const reached = breakpoint === undefined ? [] : [`stopped: ${bold(breakpoint)}`]
       this.#say([...reached, eventLine(event), ...parts.flatMap((part) => partLines(part, isNamed))].join('\n'))
@@ -199,6 +203,12 @@ export class StepConsole {
   #say(text: string): void {
     process.stdout.write(`${text}\n`)
   }
+}
+
+/** A name that is misspelt is told from what did not happen. */
+function neverText(breakpoint: Breakpoint): string {
+  const fields = breakpoint.missing?.() ?? []
+  return fields.length === 0 ? breakpoint.text : `${breakpoint.text} (no event has a field ${fields.join(', ')})`
 }
 
 /** @throws SeqcastError E_USAGE */

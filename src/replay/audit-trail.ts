@@ -5,7 +5,7 @@
  * The recording is played twice: once to find where the states hold the entity, and once to watch these places from the first event on.
  */
 
-import { type Entity, type Found, isNamedIn, lookAt, type Place } from './entity.js'
+import { type Entity, type Found, hasField, isNamedIn, lookAt, type Place } from './entity.js'
 import { EventReader, keepEvent, type RecordedEvent } from './event-reader.js'
 import { type FoundPlaces, PlaceFinder } from './place-finder.js'
 import type { Part, Player } from './player.js'
@@ -48,6 +48,8 @@ export interface Trail {
   /** More than are kept. */
   readonly total: number
   readonly states: readonly TrailState[]
+  /** Fields of the entities that no event has, no message of the schemas, and nothing in the states at the end. */
+  readonly unknownFields: readonly string[]
   /** The last event that was played. */
   readonly sequence: number
 }
@@ -70,24 +72,37 @@ const SLICE_RUNS = 256
 
 /** @throws SeqcastError what a component failed of */
 export async function auditTrail(options: TrailOptions): Promise<Trail> {
-  const places = await findPlaces(options)
-  return new Telling(options, places).run()
+  const { places, unknownFields } = await findPlaces(options)
+  return { ...(await new Telling(options, places).run()), unknownFields }
 }
 
 /** Where each component's state holds the entity, at some time. */
 type PlacesByComponent = ReadonlyMap<string, FoundPlaces>
 
-async function findPlaces(options: TrailOptions): Promise<PlacesByComponent> {
+interface FirstPass {
+  readonly places: PlacesByComponent
+  readonly unknownFields: readonly string[]
+}
+
+async function findPlaces(options: TrailOptions): Promise<FirstPass> {
   const { entities, below, createPlayer } = options
   const player = createPlayer(() => {})
+  const unknown = new Set(entities.flatMap(({ field }) => (field === undefined ? [] : [field])))
+  const know = (value: unknown): void => {
+    for (const field of unknown) if (hasField(value, field)) unknown.delete(field)
+  }
+  for (const { component } of player.parts)
+    for (const { fields } of Object.values(component.schema.descriptor.messages)) know(fields)
   const finders = player.parts.map((part) => new PlaceFinder(part, entities, below))
   await playAll(player, options, (event) => {
     const isNamed = isNamedBy(event, entities)
+    if (unknown.size > 0) know(event.payload)
     for (const finder of finders) finder.after(isNamed)
   })
   for (const finder of finders) finder.end()
+  for (const { state } of player.parts) know(state)
   player.stop()
-  return new Map(finders.map(({ part, found }) => [part.name, found]))
+  return { places: new Map(finders.map(({ part, found }) => [part.name, found])), unknownFields: [...unknown] }
 }
 
 async function playAll(player: Player, options: TrailOptions, onEvent: (event: RecordedEvent) => void): Promise<void> {
@@ -126,7 +141,7 @@ class Telling {
     this.#watches = this.#player.parts.map((part) => new Watch(part, places.get(part.name), options.entities))
   }
 
-  async run(): Promise<Trail> {
+  async run(): Promise<Omit<Trail, 'unknownFields'>> {
     await playAll(this.#player, this.#options, (event) => this.#onEvent(event))
     const states = this.#watches.map((watch) => watch.end())
     this.#player.stop()

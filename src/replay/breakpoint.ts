@@ -28,6 +28,8 @@ export interface Breakpoint {
   arm?(states: Moment['states']): void
   /** Called after each event. @throws SeqcastError E_USAGE where the expression names what is not there */
   isReached(moment: Moment): boolean
+  /** Fields that it asks of payloads, and that none had so far. */
+  missing?(): readonly string[]
 }
 
 /** Stops after each event of this type. @throws SeqcastError E_USAGE where no event is called so */
@@ -68,10 +70,13 @@ const NAMES = ['event', 'payload', 'state', 'states', 'sequence', 'timeUs', 'com
 /** Stops where the expression is true. @throws SeqcastError E_USAGE where it can't be read */
 export function breakWhen(expression: string): Breakpoint {
   const holds = compile(expression)
+  const missing = new Set(fieldsAskedFor(expression))
   return {
     text: expression,
+    missing: () => [...missing],
     isReached: (moment) => {
       const { event, state, states, commands } = moment
+      if (missing.size > 0) findFields(event.payload, missing)
       try {
         return Boolean(holds(event, event.payload ?? {}, state, states, event.sequence, event.timeUs, commands))
       } catch (thrown) {
@@ -94,6 +99,16 @@ function compile(expression: string): (...values: readonly unknown[]) => unknown
   } catch (thrown) {
     throw wrong(expression, `can't be read: ${messageOf(thrown)}`, thrown)
   }
+}
+
+/** `payload.orderId`, and what lies in it below the first step is not looked at. */
+function fieldsAskedFor(expression: string): string[] {
+  return [...withoutText(expression).matchAll(/\bpayload\??\.([A-Za-z_]\w*)/g)].map(([, field = '']) => field)
+}
+
+function findFields(payload: unknown, missing: Set<string>): void {
+  if (typeof payload !== 'object' || payload === null) return
+  for (const field of missing) if (field in payload) missing.delete(field)
 }
 
 /** Without what is in quotes, where signs mean nothing. */

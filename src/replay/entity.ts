@@ -48,6 +48,16 @@ export function isNamedIn(value: unknown, { field, key }: Entity, name?: string,
   return false
 }
 
+/** Whether anything in it has a field of this name. */
+export function hasField(value: unknown, field: string, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || depth > MAX_DEPTH) return false
+  if (value instanceof Map || value instanceof Set || Array.isArray(value)) {
+    for (const item of value.values()) if (hasField(item, field, depth + 1)) return true
+    return false
+  }
+  return Object.hasOwn(value, field) || Object.values(value).some((item) => hasField(item, field, depth + 1))
+}
+
 /**
  * Where a state holds something of the entity. `entry`: a Map, an object or a Set has it as a key. `record`: what lies there says in a field
  * that it is it, as long as it does. `among`: some of a list's or a Set's records are.

@@ -17,6 +17,8 @@ export interface Stop {
   readonly breakpoint: string | undefined
   /** What the event did in each component in which it did anything. */
   readonly parts: readonly StopPart[]
+  /** At the end, where breakpoints were looked for: those that none of the events reached. */
+  readonly neverReached: readonly Breakpoint[]
 }
 
 export interface StopPart extends TrailPart {
@@ -45,6 +47,7 @@ export class Stepper {
   readonly #options: StepperOptions
   readonly #reader: EventReader
   readonly #breakpoints: Breakpoint[]
+  readonly #reached = new Set<Breakpoint>()
   #event: RecordedEvent | undefined
   #commands: { readonly component: string; readonly command: CausedCommand }[] = []
   #timersBefore: readonly number[] = []
@@ -80,11 +83,15 @@ export class Stepper {
       const moment = this.#moment(event)
       for (const breakpoint of this.#breakpoints) {
         // Each is asked, because one that waits for a change looks at every event.
-        if (breakpoint.isReached(moment)) reached ??= breakpoint
+        if (!breakpoint.isReached(moment)) continue
+        reached ??= breakpoint
+        this.#reached.add(breakpoint)
       }
       return reached !== undefined
     })
-    return this.#stop(reached !== undefined, 'break', reached?.text)
+    const stop = await this.#stop(reached !== undefined, 'break', reached?.text)
+    if (stop.why !== 'end') return stop
+    return { ...stop, neverReached: this.#breakpoints.filter((breakpoint) => !this.#reached.has(breakpoint)) }
   }
 
   close(): void {
@@ -141,7 +148,7 @@ export class Stepper {
   }
 
   async #stop(isThere: boolean, why: 'step' | 'break', breakpoint?: string): Promise<Stop> {
-    if (!isThere) return { event: undefined, why: 'end', breakpoint: undefined, parts: [] }
+    if (!isThere) return { event: undefined, why: 'end', breakpoint: undefined, parts: [], neverReached: [] }
     await this.#catchUp()
     const parts = this.player.parts.flatMap((part, i): StopPart[] => {
       const { changes, total } = diffValues(this.#behind.parts[i]?.state, part.state, this.#options.maxChanges)
@@ -150,7 +157,7 @@ export class Stepper {
       if (total + commands.length + timersFired === 0) return []
       return [{ component: part.name, changes, changesTotal: total, commands, timersFired }]
     })
-    return { event: this.#event, why, breakpoint, parts }
+    return { event: this.#event, why, breakpoint, parts, neverReached: [] }
   }
 
   /** Brings the second player to the event before the one at hand. */

@@ -4,7 +4,7 @@
  *
  * Ids of foreign sessions may hold any ASCII character, so all but letters and digits are written as `%` and two hex digits.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { SeqcastError } from '../core/errors.js'
 import { makeDirectorySynced, writeFileSynced } from './synced-file.js'
@@ -38,6 +38,15 @@ export function sessionOfDirectory(name: string): string | undefined {
 /** Whether a recording is, or was, there: what else lies under a session's id (its checkpoints alone) is no recording. */
 export function isSessionDirectory(path: string): boolean {
   return existsSync(join(path, ABOUT_FILE)) || existsSync(join(path, 'data.mdb'))
+}
+
+/** The ids of all that is recorded there; none where there is no such directory. */
+export function recordedSessions(directory: string): string[] {
+  if (!existsSync(directory)) return []
+  return readdirSync(directory).flatMap((name) => {
+    const session = sessionOfDirectory(name)
+    return session !== undefined && isSessionDirectory(join(directory, name)) ? [session] : []
+  })
 }
 
 export function sessionPath(directory: string, session: string): string {

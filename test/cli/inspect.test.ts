@@ -181,3 +181,28 @@ test('wrong usage', async (t) => {
   const empty = await s.run([...s.replay, '--from-time', '10:00', '--json'])
   t.match(json(empty.lines), [{ sequence: s.lastSequence, ended: 'complete' }], 'nothing of it keeps the pace')
 })
+
+test('what is not there is said', async (t) => {
+  const s = await recording
+  const field = await s.run([...s.inspect, '--why', 'ordreId=104'])
+  t.strictSame([field.status, field.code], [2, 'E_USAGE'])
+  t.match(field.stderr, /no event of session ORDERS has a field 'ordreId'[\s\S]*orderId/)
+  const nothing = await s.run([...s.inspect, '--why', 'zz'])
+  t.strictSame([nothing.status, nothing.lines.at(-1)], [1, 'nothing was found: no event names zz, and no state has it'])
+  const machine = await s.run([...s.inspect, '--why', 'orderId=99999', '--json'])
+  t.strictSame([machine.status, json(machine.lines).length], [1, 1], 'a field that is known, and a key that is not')
+  t.match(json(machine.lines), [{ total: 0 }])
+  const ofRuntime = await s.run([...s.inspect, '--why', 'component=order-manager'])
+  t.equal(ofRuntime.status, 0, `events of the runtime have fields, too: ${ofRuntime.stderr}`)
+  const small = ['--dir', s.path('store'), '--session', 'orders', '--run', ORDER_MANAGER]
+  for (const command of ['inspect', 'replay']) {
+    const session = await s.run([command, ...small])
+    t.strictSame([session.status, session.code], [1, 'E_SESSION_UNKNOWN'])
+    t.match(session.stderr, 'did you mean ORDERS?')
+  }
+  const misspelt = await s.run([...s.replay, '--break', 'payload.ordreId === 104'])
+  t.equal(misspelt.status, 0, misspelt.stderr)
+  t.match(misspelt.lines[0], 'never reached: payload.ordreId === 104 (no event has a field ordreId)')
+  const never = await s.run([...s.replay, '--break', 'payload.orderId === 99999', '--json'])
+  t.match(json(never.lines), [{ why: 'end', neverReached: ['payload.orderId === 99999'] }])
+})
