@@ -5,6 +5,7 @@
 import { SeqcastError } from '../core/errors.js'
 import { Sequencer } from '../protocol/sequencer.js'
 import type { Predecessor } from '../protocol/session-opening.js'
+import type { SessionEnd } from '../protocol/session-rebuild.js'
 import type { DutyCycle } from './duty-cycle.js'
 import { readEnd } from './last-event.js'
 import { RewindLink } from './rewind-link.js'
@@ -40,33 +41,42 @@ export async function readPredecessor(
 }
 
 /** The successor that the end of a session names, as a store has it; '' where it has no end. */
-export function readSuccessor(
+export async function readSuccessor(
   session: string,
   store: RewindSource,
-  options: SequencerRoleOptions,
+  options: Pick<SequencerRoleOptions, 'logger'>,
   cycle: DutyCycle,
 ): Promise<string> {
+  return (await readLastEvent(session, store, options, cycle))?.successor ?? ''
+}
+
+/** The end of a session, where it is the last event that a store has. */
+export function readLastEvent(
+  session: string,
+  store: RewindSource,
+  options: Pick<SequencerRoleOptions, 'logger'>,
+  cycle: DutyCycle,
+): Promise<SessionEnd | undefined> {
   return new Promise((resolve) => {
-    const finish = (successor: string): void => {
+    const finish = (end?: SessionEnd): void => {
       timeout.cancel()
       cycle.remove(agent)
       // Stopped after this call: the client is still reading.
       queueMicrotask(() => link.stop())
-      resolve(successor)
+      resolve(end)
     }
-    const timeout = cycle.platform.timers.after(READ_END_MS, () => finish(''))
-    let successor = ''
+    const timeout = cycle.platform.timers.after(READ_END_MS, () => finish())
     const link = new RewindLink(
       session,
       cycle,
       {
         started: () => {},
-        run: (_sequence, _count, bytes, start, end) => {
-          successor = readEnd(bytes, start, end)?.successor ?? ''
-          if (successor !== '') finish(successor)
+        run: (sequence, count, bytes, start, stop) => {
+          const end = readEnd(bytes, start, stop)
+          finish(end === undefined ? undefined : { ...end, sequence: sequence + count - 1 })
         },
-        sessionEnded: () => finish(successor),
-        ended: () => finish(''),
+        sessionEnded: () => finish(),
+        ended: () => finish(),
       },
       options.logger,
     )

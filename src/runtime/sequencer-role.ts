@@ -6,6 +6,7 @@
 import { SeqcastError } from '../core/errors.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import type { Predecessor, StaticEvents } from '../protocol/session-opening.js'
+import { hasEnded } from './candidate-errors.js'
 import { ControlLink } from './control-link.js'
 import { DutyCycle } from './duty-cycle.js'
 import type { EtcdOptions } from './etcd-client.js'
@@ -13,7 +14,7 @@ import { DROPPED } from './last-words.js'
 import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
-import { readSuccessor } from './predecessor.js'
+import { readLastEvent, readSuccessor } from './predecessor.js'
 import type { RollPlan } from './roll-desk.js'
 import { SequencerRun } from './sequencer-run.js'
 import { SessionPort } from './session-port.js'
@@ -173,9 +174,14 @@ class SequencerProcess implements SequencerRole {
         const options = this.#optionsOf(session)
         const { timers } = this.#cycle.platform
         const isStandby = options.standby === true
-        const recorded = await (isStandby ? surveySuccession(control, timers) : surveySession(options, control, timers))
+        const recorded = await (isStandby
+          ? surveySuccession(options, control, timers)
+          : surveySession(options, control, timers))
         const successor = recorded?.successor ?? ''
-        if (recorded === undefined || successor === '') return { control, recorded, session, predecessor }
+        if (recorded?.isSettled === true && successor === '') await this.#requireOpen(options, recorded)
+        if (recorded === undefined || successor === '') {
+          return { control, recorded: isStandby ? undefined : recorded, session, predecessor }
+        }
         await this.#requireSuccessor(options, recorded, successor)
         options.logger.info({ session, successor }, 'sequencer: the session has gone on')
         predecessor = session
@@ -186,6 +192,15 @@ class SequencerProcess implements SequencerRole {
       }
       control.close()
     }
+  }
+
+  /**
+   * A session that ended for good gets no new reign. One whose end names a successor does where no store has gone on yet: they go on when a
+   * sequencer says that the end is stable.
+   */
+  async #requireOpen(options: SequencerRoleOptions, store: HeardStore): Promise<void> {
+    const end = await readLastEvent(options.session, store, options, this.#cycle)
+    if (end?.successor === '' && end.sequence === store.durableSequence) throw hasEnded(options)
   }
 
   /** What one store says of another session is not believed before its record says so. */

@@ -15,6 +15,7 @@ import type { DutyCycle } from './duty-cycle.js'
 import { SILENCE_US } from './options.js'
 import { RewindLink } from './rewind-link.js'
 import type { SequencerRoleOptions } from './sequencer-role.js'
+import { settledVoter } from './settled.js'
 
 const START_TIMEOUT_US = 10_000_000
 /** A store that sends nothing for so long is given up; how long all of it takes depends on the session. */
@@ -39,6 +40,12 @@ export interface HeardStore extends RewindSource {
   readonly state?: string
   /** The newest life that it knows of each voter; empty or absent where nothing is founded. */
   readonly lives?: Readonly<Record<string, number>>
+  /** The epoch of its last durable event. */
+  readonly lastEpoch?: number
+  /** 0 or absent: its vote does not count. */
+  readonly life?: number
+  /** All that is recorded is known to be stable, and nobody is heard who may wait to be told so. */
+  readonly isSettled?: boolean
 }
 
 /** What the control stream said while we listened. */
@@ -67,7 +74,7 @@ export async function surveySession(
   const over = successionOf(heard)
   if (over !== undefined) return over
   checkVoters(heard, options)
-  const store = chooseStore(heard)
+  const store = settledStore(heard, options) ?? chooseStore(heard)
   if (store !== undefined && store.committedSequence > 0) return store
   const seen = heard.component
   if (seen === undefined || seen.sequence === 0) return undefined
@@ -78,11 +85,13 @@ export async function surveySession(
   )
 }
 
-/** For a standby, which only asks whether the session has gone on. @returns a store that says so, or undefined */
+/** For a standby, which only asks whether the session has gone on, or is settled. @returns a store that says so, or undefined */
 export function surveySuccession(
+  options: SequencerRoleOptions,
   control: Pick<ControlLink, 'listen'>,
   timers: Timers,
 ): Promise<HeardStore | undefined> {
+  const heard = nothingHeard()
   return new Promise((resolve) => {
     const finish = (store: HeardStore | undefined): void => {
       silence.cancel()
@@ -90,9 +99,10 @@ export function surveySuccession(
       resolve(store)
     }
     const unlisten = control.listen((message, address) => {
+      note(heard, message, address)
       if (message.kind === 'store' && (message.body.successor ?? '') !== '') finish({ ...message.body, address })
     })
-    const silence = timers.after(SILENCE_US / 1000, () => finish(undefined))
+    const silence = timers.after(SILENCE_US / 1000, () => finish(settledStore(heard, options)))
   })
 }
 
@@ -111,7 +121,7 @@ export function secondSequencer({ session, voters }: SequencerRoleOptions): Seqc
  * spoken, or time is up.
  */
 function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'listen'>, timers: Timers): Promise<Heard> {
-  const heard: Heard = { stores: new Map(), component: undefined, otherSequencer: undefined }
+  const heard = nothingHeard()
   const timeoutMs = (options.startTimeoutUs ?? START_TIMEOUT_US) / 1000
   if (options.voters.length > 0) {
     const { session, voters, logger } = options
@@ -141,6 +151,10 @@ function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'liste
     })
     const timeout = timers.after(timeoutMs, finish)
   })
+}
+
+function nothingHeard(): Heard {
+  return { stores: new Map(), component: undefined, otherSequencer: undefined }
 }
 
 function note(heard: Heard, message: ControlMessage, address: string): void {
@@ -200,6 +214,16 @@ function checkVoters(heard: Heard, options: SequencerRoleOptions): void {
       fields: { session },
     },
   )
+}
+
+/** A component that is still there may wait to be told what is stable: that is for a new reign to do. */
+function settledStore(
+  { stores, component, otherSequencer }: Heard,
+  options: SequencerRoleOptions,
+): HeardStore | undefined {
+  if (component !== undefined || otherSequencer !== undefined) return undefined
+  const store = settledVoter([...stores.values()], options.voters)
+  return store === undefined ? undefined : { ...store, isSettled: true }
 }
 
 function chooseStore(heard: Heard): HeardStore | undefined {

@@ -7,7 +7,7 @@ import { systemPlatform, systemTimers } from '../../src/runtime/platform.js'
 import { RewindListener } from '../../src/runtime/rewind-listener.js'
 import { rebuildFrom, surveySession } from '../../src/runtime/session-start.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
-import type { StoreStatus } from '../../src/wire/control.js'
+import type { ComponentStatus, StoreStatus } from '../../src/wire/control.js'
 import { MOLD_HEADER_BYTES, moldCount, moldSequence } from '../../src/wire/moldudp64.js'
 
 const SESSION = 'RESTART'
@@ -73,6 +73,14 @@ test('a session that was begun with another datagram size is refused, with the f
 
 /** What a sequencer with voter `a` decides after these statuses. */
 function survey(...heard: Partial<StoreStatus>[]): ReturnType<typeof surveySession> {
+  return surveyAll(heard)
+}
+
+/** The same, where a component is heard, too. */
+function surveyAll(
+  heard: readonly Partial<StoreStatus>[],
+  component?: ComponentStatus,
+): ReturnType<typeof surveySession> {
   const control: Parameters<typeof surveySession>[1] = {
     listen(listener) {
       const counts = { epoch: 1, durableSequence: 9, committedSequence: 9, requestPort: 7_710, rewindPort: 7_711 }
@@ -80,6 +88,10 @@ function survey(...heard: Partial<StoreStatus>[]): ReturnType<typeof surveySessi
         const epochs = { promised: 0, lastEpoch: 1 }
         const body = { name: 'a', voter: 'a', state: 'live', counters: {}, ...counts, ...epochs, ...status }
         setImmediate(() => listener({ session: SESSION, sender: 1, kind: 'store', body }, '127.0.0.1', 1))
+      }
+      if (component !== undefined) {
+        const body = component
+        setImmediate(() => listener({ session: SESSION, sender: 2, kind: 'component', body }, '127.0.0.1', 1))
       }
       return () => {}
     },
@@ -100,4 +112,20 @@ test('a store that has stopped is no voter that is there', async (t) => {
 test('a store that names a port that is none is not rebuilt from, whatever it claims to have', async (t) => {
   const store = await survey({}, { name: 'z', voter: '', committedSequence: 2 ** 50, rewindPort: 70_000 })
   t.match(store, { name: 'a', committedSequence: 9 })
+})
+
+test('what is stable is settled, unless a component is there that may wait to be told so', async (t) => {
+  const settled = { state: 'ended', promised: 1, life: 5, lives: { a: 5 } }
+  t.match(await survey(settled), { name: 'a', isSettled: true })
+  t.equal((await survey({ ...settled, promised: 2 }))?.isSettled, undefined)
+  const counts = {
+    nextSequence: 10,
+    term: 0,
+    digestSequence: 0,
+    digest: new Uint8Array(0),
+    outboxCommands: 0,
+    counters: {},
+  }
+  const component = { component: 'oms', instance: 'a', state: 'active', reason: '', ...counts }
+  t.equal((await surveyAll([settled], component))?.isSettled, undefined)
 })
