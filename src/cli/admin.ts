@@ -234,12 +234,24 @@ export function decide(
     })
     const retry = setInterval(() => observer.control.send('adminRequest', request), RETRY_MS)
     const timeout = setTimeout(() => {
-      const problem = new SeqcastError('E_TIMEOUT', `no sequencer answered within ${TIMEOUT_MS / 1000} s`, {
-        hint: 'check that it runs (seqcast status), and --session, --control-group and --interface',
-      })
-      finish(() => reject(problem))
+      finish(() => reject(unanswered(observer)))
     }, TIMEOUT_MS)
     observer.control.send('adminRequest', request)
+  })
+}
+
+function unanswered({ options: { session }, heard, others }: Observer): SeqcastError {
+  const hasEnded = [...heard.stores.values()].some(({ state, successor = '' }) => state === 'ended' && successor === '')
+  if (hasEnded && heard.sequencers.size === 0) {
+    return new SeqcastError('E_REFUSED', `session ${session} has ended: there is nothing to decide in it any more`, {
+      hint: 'a new session needs another id (--session), or a store with another directory',
+      fields: { session },
+    })
+  }
+  const what = `no sequencer of session ${session} answered within ${TIMEOUT_MS / 1000} s`
+  return new SeqcastError('E_TIMEOUT', `${what}${others.text}`, {
+    hint: others.hint ?? 'check that it runs (seqcast status), and --session, --control-group and --interface',
+    fields: { session },
   })
 }
 

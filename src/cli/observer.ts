@@ -4,6 +4,7 @@
 import { ControlLink } from '../runtime/control-link.js'
 import { DutyCycle } from '../runtime/duty-cycle.js'
 import type { RoleOptions } from '../runtime/options.js'
+import { OthersHeard } from '../runtime/others-heard.js'
 import { randomIncarnation, systemPlatform } from '../runtime/platform.js'
 import type { ComponentStatus, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 
@@ -21,6 +22,7 @@ export class Observer {
   readonly options: RoleOptions
   readonly control: ControlLink
   readonly cycle: DutyCycle
+  readonly others: OthersHeard
   readonly heard: Heard = { sequencers: new Map(), stores: new Map(), components: new Map() }
   /** Where each sequencer speaks from, by its sender. */
   readonly #addresses = new Map<number, string>()
@@ -32,6 +34,7 @@ export class Observer {
     this.options = options
     this.control = control
     this.cycle = cycle
+    this.others = new OthersHeard(control)
     control.listen((message, address) => this.#note(message, address))
   }
 

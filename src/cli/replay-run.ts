@@ -73,7 +73,7 @@ async function playThrough(
   const seconds = (performance.now() - startedMs) / 1000
   const played = reports.map((report, i): Played => ({ report, ...identityOf(components[i]) }))
   if (json) for (const each of played) print(true, jsonOf(session, range, each, seconds, pacer?.report()), () => '')
-  else process.stdout.write(`${textOf(session, played, seconds, pacer?.report())}\n`)
+  else process.stdout.write(`${textOf(session, range, played, seconds, pacer?.report())}\n`)
   if (aborter.signal.aborted) process.exitCode = 130
   const failure = failureOf(played)
   if (failure !== undefined) throw failure
@@ -103,27 +103,53 @@ function jsonOf(
 ): object {
   const { sequence, timeUs, digest, commandsVerified, digestsVerified, commandsLeft, ended, counters } = report
   return {
-    ...{ session, component: name, ended, from, to, after, sequence, timeUs, digest },
+    ...{
+      session,
+      component: name,
+      ended,
+      from,
+      to,
+      after,
+      sequence,
+      timeUs,
+      digest,
+      events: eventsIn(from, after, sequence),
+    },
     ...{ commandsVerified, digestsVerified, commandsLeft, seconds },
     ...(pace === undefined ? {} : { paceSeconds: pace.seconds, paceDueSeconds: pace.dueSeconds }),
     counters,
   }
 }
 
-function textOf(session: string, played: readonly Played[], seconds: number, pace: PaceReport | undefined): string {
+/** Of the range: what lies before it is played, too, for the state. */
+const eventsIn = (from: number, after: number, sequence: number): number =>
+  Math.max(0, sequence - Math.max(after, from - 1))
+
+function textOf(
+  session: string,
+  range: Range,
+  played: readonly Played[],
+  seconds: number,
+  pace: PaceReport | undefined,
+): string {
   const [only] = played
   const lines =
-    only !== undefined && played.length === 1 ? oneText(session, only, seconds) : allText(session, played, seconds)
+    only !== undefined && played.length === 1
+      ? oneText(session, range, only, seconds)
+      : allText(session, played, seconds)
   return [...lines.slice(0, 1), ...paceLine(pace), ...lines.slice(1)].join('\n')
 }
 
-function oneText(session: string, { name, after, report }: Played, seconds: number): string[] {
+function oneText(session: string, { from: first }: Range, { name, after, report }: Played, seconds: number): string[] {
   const { sequence, digest, commandsVerified, digestsVerified, failure, ended } = report
   if (failure !== undefined) return [`${name}: stopped after event ${sequence} of session ${session}`]
   const from = after === 0 ? '' : ` from the checkpoint after event ${after} on`
   const isCut = ended === 'aborted' ? ', and ended there' : ''
+  const events = eventsIn(first, after, sequence)
+  const earlier = sequence - after - events
+  const before = earlier === 0 ? '' : `, after ${plural(earlier, 'event')} before the range`
   return [
-    `${name}: ${plural(sequence - after, 'event')} of session ${session} replayed${from} in ${seconds.toFixed(2)} s${isCut}`,
+    `${name}: ${plural(events, 'event')} of session ${session} replayed${from}${before} in ${seconds.toFixed(2)} s${isCut}`,
     commandsVerified === 0
       ? `nothing was compared: ${after === 0 ? 'the session' : 'what was played'} has no command of ${name}`
       : `${plural(commandsVerified, 'command')} and ${plural(digestsVerified, 'digest')} as recorded`,

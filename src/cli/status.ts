@@ -54,7 +54,7 @@ async function look(options: RoleOptions): Promise<Seen> {
     })
     await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
     const { heard } = observer
-    if (heard.sequencers.size + heard.stores.size + heard.components.size === 0) throw nobody(options)
+    if (heard.sequencers.size + heard.stores.size + heard.components.size === 0) throw nobody(observer)
     const names = new Map([...heard.sequencers.keys()].map((sender) => [sender, observer.sequencerName(sender)]))
     return {
       heard,
@@ -79,9 +79,14 @@ async function votersOf(options: RoleOptions, observer: Observer, stableBefore: 
   return (await readSessionStart(options, observer.control, observer.cycle))?.voters ?? []
 }
 
-function nobody({ session, controlGroup: { group, port } }: RoleOptions): SeqcastError {
-  return new SeqcastError('E_SESSION_UNKNOWN', `nobody of session ${session} was heard on ${group}:${port}`, {
-    hint: 'start one with: seqcast sequencer; or check --session, --control-group, --interface and --key-file',
+function nobody({ others, options }: Observer): SeqcastError {
+  const { session, controlGroup } = options
+  const at = `${controlGroup.group}:${controlGroup.port}`
+  return new SeqcastError('E_SESSION_UNKNOWN', `nobody of session ${session} was heard on ${at}${others.text}`, {
+    hint:
+      others.hint ??
+      'start one with: seqcast sequencer; or check --session, --control-group, --interface and --key-file',
+    fields: { session },
   })
 }
 

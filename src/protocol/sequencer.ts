@@ -421,7 +421,9 @@ export class Sequencer {
   }
 
   #transition(next: SequencerState, reason: string): void {
-    this.#logger.info({ from: this.#state, to: next, reason, nextSequence: this.#nextSequence }, 'sequencer')
+    // After a rollover one process speaks of two sessions for a while.
+    const { session } = this.#options
+    this.#logger.info({ session, from: this.#state, to: next, reason, nextSequence: this.#nextSequence }, 'sequencer')
     this.#state = next
     this.#output.stateChanged(next, reason)
     // The last word.

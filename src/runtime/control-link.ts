@@ -30,6 +30,8 @@ export class ControlLink {
   readonly sender: number
   /** Told of each datagram that was dropped. */
   onDropped: (reason: DroppedControl) => void = () => {}
+  /** Told of what others say of other sessions: it is dropped all the same. */
+  onForeign: (message: ControlMessage) => void = () => {}
   #session: string
   #ownPrefix: Uint8Array
   readonly #auth: Authenticator
@@ -133,7 +135,10 @@ export class ControlLink {
     const message = decodeControl(body)
     if (message === undefined) this.#drop('malformed')
     else if (message.session === this.#other?.session) this.#other.listener(message, address, nowUs)
-    else if (message.session !== this.#session) this.#drop('foreignSession')
+    else if (message.session !== this.#session) {
+      this.#drop('foreignSession')
+      this.onForeign(message)
+    }
     // By its prefix it was none of ours: somebody spells our number in another way.
     else if (message.sender === this.sender) this.#drop('malformed')
     else for (const listener of [...this.#listeners]) listener(message, address, nowUs)

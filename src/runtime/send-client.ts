@@ -40,7 +40,7 @@ import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
 import { SentEvents, type SentRange } from './sent-events.js'
 import { readSessionStart } from './session-begin.js'
-import { findOpenSession } from './session-finder.js'
+import { type FoundSession, findOpenSession } from './session-finder.js'
 
 /** A sequencer that was silent for this long is not coming back soon. */
 const SEQUENCER_TIMEOUT_US = 15_000_000
@@ -262,12 +262,12 @@ export class SendClient implements Agent, EventListener {
     this.#cycle.start()
     this.#control = await ControlLink.open(options, this.#incarnation, this.#cycle, fail)
     const asked = await findOpenSession(options, this.#control, this.#cycle)
-    if (!asked.found.hasSequencer) throw noSequencer(asked.options.session)
+    if (!asked.found.hasSequencer) throw noSequencer(asked.options.session, asked.found)
     await this.#readStart(asked.options, this.#control)
     // Asked again: reading the beginning may have taken a while, and a stream joined near its end has few gaps to fill. Not at its
     // end: what is not stable may be of a branch that is lost, and the registration come below it.
     const { options: here, found } = await findOpenSession(asked.options, this.#control, this.#cycle)
-    if (!found.hasSequencer) throw noSequencer(here.session)
+    if (!found.hasSequencer) throw noSequencer(here.session, found)
     if (here.session !== asked.options.session) await this.#readStart(here, this.#control)
     this.#sent.session = here.session
     this.#registration = this.#createRegistration()
@@ -470,7 +470,13 @@ function replaceable(): Replaceable {
   return { promise, resolve }
 }
 
-function noSequencer(session: string): SeqcastError {
+function noSequencer(session: string, { hasEnded }: FoundSession): SeqcastError {
+  if (hasEnded) {
+    return new SeqcastError('E_REFUSED', `session ${session} has ended: it takes no commands any more`, {
+      hint: 'send to a session that runs (--session); a new one needs another id, or a store with another directory',
+      fields: { session },
+    })
+  }
   return new SeqcastError('E_TIMEOUT', `session ${session} has a store, and no sequencer that would take commands`, {
     hint: 'start it: seqcast sequencer; or see who is there: seqcast status',
     fields: { session },

@@ -8,6 +8,7 @@ import { isCandidate } from '../protocol/sequencer-states.js'
 import type { ControlLink } from './control-link.js'
 import type { DutyCycle } from './duty-cycle.js'
 import { type RoleOptions, SILENCE_US, type StoreAddress } from './options.js'
+import { OthersHeard } from './others-heard.js'
 import { RewindLink } from './rewind-link.js'
 
 /** Heartbeats come every tenth of a second: ten missed ones are nobody. */
@@ -21,6 +22,8 @@ export interface FoundSession {
   readonly stableSequence: number
   /** A sequencer speaks for the session: it takes commands. */
   readonly hasSequencer: boolean
+  /** A store says that the session has ended, and no sequencer speaks for it. */
+  readonly hasEnded: boolean
   /** The session has ended, and this one goes on; '' where a store does not say so. */
   readonly successor: string
 }
@@ -45,22 +48,25 @@ export async function findOpenSession<O extends RoleOptions>(
 
 /** @throws SeqcastError E_SESSION_UNKNOWN where nobody speaks for the session and no configured store has it */
 export async function findSession(options: RoleOptions, control: ControlLink, cycle: DutyCycle): Promise<FoundSession> {
+  const others = new OthersHeard(control)
   const heard = await listen(control, cycle.platform.timers)
   if (heard !== undefined) return heard
   const reasons: string[] = []
   for (const store of options.stores) {
     const answer = await probe(options, store, cycle)
     if (typeof answer === 'number')
-      return { nextSequence: answer, stableSequence: 0, hasSequencer: false, successor: '' }
+      return { nextSequence: answer, stableSequence: 0, hasSequencer: false, hasEnded: false, successor: '' }
     reasons.push(`store ${store.address}:${store.rewindPort} says ${answer}`)
   }
   const { group, port } = options.controlGroup
   const asked = reasons.length === 0 ? '' : `, and ${reasons.join(', ')}`
   throw new SeqcastError(
     'E_SESSION_UNKNOWN',
-    `nobody of session ${options.session} was heard on ${group}:${port}${asked}`,
+    `nobody of session ${options.session} was heard on ${group}:${port}${asked}${others.text}`,
     {
-      hint: 'check --session, --control-group and --interface; `seqcast sessions --dir DIR` lists what is recorded',
+      hint:
+        others.hint ??
+        'check --session, --control-group and --interface; `seqcast sessions --dir DIR` lists what is recorded',
       fields: { session: options.session },
     },
   )
@@ -80,8 +86,13 @@ function listen(control: ControlLink, timers: Timers): Promise<FoundSession | un
     let stableSequence = 0
     /** A sequencer that has ended the session speaks: a store may know of another one that goes on. */
     let hasEnding = false
+    let hasEnded = false
     const fromStores = (): void =>
-      finish({ nextSequence: committed + 1, stableSequence, hasSequencer: hasEnding && successor === '', successor })
+      finish({
+        ...{ nextSequence: committed + 1, stableSequence, successor },
+        hasSequencer: hasEnding && successor === '',
+        hasEnded: hasEnded && !hasEnding,
+      })
     let storesDeadline: Timer | undefined
     const unlisten = control.listen((message) => {
       if (message.kind === 'sequencer' && message.body.state !== 'stopped' && !isCandidate(message.body.state)) {
@@ -90,10 +101,11 @@ function listen(control: ControlLink, timers: Timers): Promise<FoundSession | un
         hasEnding = message.body.state === 'ending' || message.body.state === 'ended'
         committed = Math.max(committed, nextSequence - 1)
         if (hasEnding) storesDeadline ??= timers.after(SILENCE_US / 1000, fromStores)
-        else finish({ nextSequence, stableSequence, hasSequencer: true, successor: '' })
+        else finish({ nextSequence, stableSequence, hasSequencer: true, hasEnded: false, successor: '' })
       } else if (message.kind === 'store' && message.body.state !== 'stopped') {
         committed = Math.max(committed, message.body.committedSequence)
         successor = message.body.successor ?? successor
+        hasEnded ||= message.body.state === 'ended'
         // It is stable, so nobody will say anything else.
         if (successor !== '') {
           fromStores()

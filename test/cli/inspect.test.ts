@@ -180,6 +180,11 @@ test('wrong usage', async (t) => {
   }
   const empty = await s.run([...s.replay, '--from-time', '10:00', '--json'])
   t.match(json(empty.lines), [{ sequence: s.lastSequence, ended: 'complete' }], 'nothing of it keeps the pace')
+  t.equal(json(empty.lines)[0]?.events, 0, 'there is none in that range')
+  const none = await s.run([...s.replay, '--from-time', '10:00'])
+  t.match(none.lines[0], `0 events of session ORDERS replayed, after ${s.lastSequence} events before the range in`)
+  const last = await s.run([...s.replay, '--from-seq', String(s.lastSequence)])
+  t.match(last.lines[0], `1 event of session ORDERS replayed, after ${s.lastSequence - 1} events before the range in`)
 })
 
 test('what is not there is said', async (t) => {

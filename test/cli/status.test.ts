@@ -86,4 +86,16 @@ test('the end of a session ends components, and no store', async (t) => {
   const late = s.start('run', COUNTER, ...s.streams, '--instance', 'late')
   t.equal((await late.result()).status, 0, 'one that comes late reads it and ends as well')
   t.equal(s.store.isOver, false)
+
+  const ends = `session ${s.session} has ended`
+  const sent = await s.run(['send', ...s.streams], '{"type": 300, "payload": ""}\n')
+  t.match([sent.status, sent.code, sent.stderr], [1, 'E_REFUSED', ends])
+  const rolled = await s.run(['admin', 'roll-session', ...s.streams])
+  t.match([rolled.status, rolled.code, rolled.stderr], [1, 'E_REFUSED', ends])
+  const other = [...s.streams, '--session', 'OTHER']
+  for (const command of [['status'], ['send']]) {
+    const unknown = await s.run([...command, ...other], '')
+    t.strictSame([unknown.status, unknown.code], [1, 'E_SESSION_UNKNOWN'])
+    t.match(unknown.stderr, `heard there: store of ${s.session}`)
+  }
 })

@@ -3,6 +3,7 @@
  * log that it adopts. It makes the end stable, tells everybody, and is done.
  */
 import { test } from 'tap'
+import { silentLogger } from '../../src/core/log.js'
 import { EPOCH_OPENED, SESSION_ENDED, sessionEndedCodec } from '../../src/wire/runtime-events.js'
 import { Bench, bytes, commandPacket, parse } from './sequencer-kit.js'
 
@@ -49,5 +50,17 @@ test('and again, if that one dies as well', (t) => {
   const third = new Bench({ voters: VOTERS }).rebuildFrom(first).rebuildFrom(second).open(7)
   t.equal(third.sequencer.state, 'ending')
   t.strictSame(third.sequencer.epochTable.at(-1), { epoch: 7, sequence: 6 })
+  t.end()
+})
+
+test('each line of the log says of which session it is: a process may speak of two', (t) => {
+  const lines: Readonly<Record<string, unknown>>[] = []
+  const logger = { ...silentLogger, info: (fields: Readonly<Record<string, unknown>>) => lines.push(fields) }
+  const bench = new Bench({ logger }).open()
+  bench.sequencer.end('the day is over', bench.nowUs, bench.wallUs)
+  for (let i = 0; i < 30 && bench.sequencer.state === 'ending'; i++) bench.advance(50_000).tick()
+  const states = lines.filter(({ to }) => to !== undefined)
+  t.equal(states.at(-1)?.to, 'ended')
+  for (const { session } of states) t.equal(session, bench.sequencer.predecessor.session)
   t.end()
 })

@@ -26,14 +26,14 @@ const sequencer = (state: string): object => ({
 test('what a sequencer says of the end is told apart from what nothing takes back', async (t) => {
   const cycle = new DutyCycle(systemPlatform(), 'block')
   const found = await findSession(options, heard(sequencer('open')), cycle)
-  t.strictSame(found, { nextSequence: 49, stableSequence: 40, hasSequencer: true, successor: '' })
+  t.strictSame(found, { nextSequence: 49, stableSequence: 40, hasSequencer: true, hasEnded: false, successor: '' })
 })
 
 test('a candidate does not speak for the session; a store knows how far it reaches, and not what is stable', async (t) => {
   const cycle = new DutyCycle(systemPlatform(), 'block')
   const store = { kind: 'store', body: { state: 'live', committedSequence: 47 } }
   const found = await findSession(options, heard(sequencer('standby'), store), cycle)
-  t.strictSame(found, { nextSequence: 48, stableSequence: 0, hasSequencer: false, successor: '' })
+  t.strictSame(found, { nextSequence: 48, stableSequence: 0, hasSequencer: false, hasEnded: false, successor: '' })
 })
 
 test('a store knows which session goes on; a sequencer that has ended its session does not keep that back', async (t) => {
@@ -42,10 +42,29 @@ test('a store knows which session goes on; a sequencer that has ended its sessio
   const found = await findSession(options, heard(sequencer('ending'), store), cycle)
   t.match(found, { hasSequencer: false, successor: 'S2' })
   const alone = await findSession(options, heard(sequencer('ending')), cycle)
-  t.match(alone, { nextSequence: 49, hasSequencer: true, successor: '' })
+  t.match(alone, { nextSequence: 49, hasSequencer: true, hasEnded: false, successor: '' })
 })
 
 test('nobody speaks', async (t) => {
   const cycle = new DutyCycle(systemPlatform(), 'block')
   await t.rejects(findSession(options, heard(), cycle), { code: 'E_SESSION_UNKNOWN' })
+})
+
+test('a session that has ended in order, and that only a store speaks for', async (t) => {
+  const cycle = new DutyCycle(systemPlatform(), 'block')
+  const store = { kind: 'store', body: { state: 'ended', committedSequence: 47 } }
+  t.match(await findSession(options, heard(store), cycle), { hasSequencer: false, hasEnded: true })
+})
+
+test('nobody of the session speaks, and others do: they are named', async (t) => {
+  const cycle = new DutyCycle(systemPlatform(), 'block')
+  const link = heard()
+  const found = findSession(options, link, cycle)
+  for (const kind of ['store', 'sequencer', 'adminReply']) link.onForeign({ kind, session: 'OTHER' } as ControlMessage)
+  link.onForeign({ kind: 'store', session: '\x1b[2J' } as ControlMessage)
+  await t.rejects(found, {
+    code: 'E_SESSION_UNKNOWN',
+    message: /heard there: sequencer and store of OTHER$/,
+    hint: /seqcast status --session OTHER/,
+  })
 })
