@@ -19,12 +19,16 @@ import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { SeqcastError } from '../core/errors.js'
 import { readU64, writeU64 } from '../wire/bytes.js'
+import { LastTransaction } from './lmdb-last-transaction.js'
 
 /** Address space, not disk: the file grows as it is written. Every process that maps it must use the same size. */
 const MAP_BYTES = 2 ** 40
 /** Five records of an Ethernet-sized datagram in a page; with 4,096 bytes it would be two, and a third slower. */
 const PAGE_BYTES = 8192
 const KEY_BYTES = 8
+/** A transaction that would go on from an older one is begun again. */
+const MAX_TRIES = 8
+const BEHIND = new Error('lmdb began a transaction at an older state each time')
 
 /** A value that was found: a view of lmdb's one buffer, valid until the next read of any table of any environment. */
 export type FoundValue = Uint8Array
@@ -109,14 +113,32 @@ export async function openBytes(path: string, mode: 'write' | 'read', maxTables:
     readOnly: mode === 'read',
     maxDbs: maxTables,
   })
+  const last = mode === 'write' ? new LastTransaction(path) : undefined
   return {
     get committed() {
       return root.committed
     },
     openTable: (name) => root.openDB<Uint8Array, Uint8Array>(name, binary),
-    transactionSync: (action) => root.transactionSync(action),
+    transactionSync: (action) => transactionSync(root, last, action),
     resetReadTxn: () => root.resetReadTxn(),
-    close: () => root.close(),
+    close: () => {
+      last?.close()
+      return root.close()
+    },
+  }
+}
+
+/** Several processes may write these: whether it goes on from the newest transaction is looked at with the writer's lock. */
+function transactionSync<T>(root: Binary, last: LastTransaction | undefined, action: () => T): T {
+  for (let tries = 1; ; tries++) {
+    try {
+      return root.transactionSync(() => {
+        if (last?.isBehind() ?? false) throw BEHIND
+        return action()
+      })
+    } catch (thrown) {
+      if (thrown !== BEHIND || tries === MAX_TRIES) throw thrown
+    }
   }
 }
 
@@ -137,27 +159,35 @@ export async function openEnvironment(path: string, mode: 'write' | 'read'): Pro
     })
     const packets = root.openDB<Uint8Array, Uint8Array>('packets', options)
     const times = root.openDB<Uint8Array, Uint8Array>('times', options)
-    return environmentOf(path, root, packets, times)
+    const last = mode === 'write' ? new LastTransaction(path) : undefined
+    return environmentOf(path, { root, packets, times, last })
   } catch (cause) {
     await root?.close()
     throw new SeqcastError('E_STORE_IO', `the event store at ${path} can't be opened`, { cause, fields: { path } })
   }
 }
 
-function environmentOf(
-  path: string,
-  root: RootDatabase<Uint8Array, Uint8Array>,
-  packets: Binary,
-  times: Binary,
-): Environment {
+interface Handles {
+  readonly root: RootDatabase<Uint8Array, Uint8Array>
+  readonly packets: Binary
+  readonly times: Binary
+  /** Of the one process that writes. */
+  readonly last: LastTransaction | undefined
+}
+
+function environmentOf(path: string, handles: Handles): Environment {
+  const { root, packets, times, last } = handles
   return {
     packets: tableOf(packets),
     times: tableOf(times),
     refresh: () => root.resetReadTxn(),
     usedBytes: () => pagesOf(packets) + pagesOf(times),
-    commit: (addition) => commit(root, packets, times, addition),
+    commit: (addition) => commit(handles, addition),
     freeBytes: () => freeBytes(path),
-    close: () => root.close(),
+    close: () => {
+      last?.close()
+      return root.close()
+    },
   }
 }
 
@@ -198,10 +228,13 @@ function statistic(db: Binary, name: string): number {
   return typeof value === 'number' ? value : 0
 }
 
-async function commit(root: Database, packets: Binary, times: Binary, addition: Addition): Promise<void> {
+async function commit({ root, packets, times, last }: Handles, addition: Addition): Promise<void> {
   try {
-    if (addition.truncateFrom === undefined) await add(root, packets, times, addition)
-    else await replaceTail(root, packets, times, addition, addition.truncateFrom)
+    const before = last?.restore() ?? 0
+    if (addition.truncateFrom === undefined) {
+      await add(root, packets, times, addition)
+      last?.require(before)
+    } else await replaceTail(root, packets, times, addition, addition.truncateFrom)
   } catch (error) {
     throw await commitFailure(error)
   }

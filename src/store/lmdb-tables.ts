@@ -93,6 +93,8 @@ class LmdbTables implements Tables {
 
   async write(action: () => void): Promise<void> {
     const promises: Promise<boolean>[] = []
+    // What an opening elsewhere has set back is set right here; between this and the other thread's beginning there is next to nothing.
+    this.#root.transactionSync(() => {})
     this.#during(promises, action)
     // At the end of the turn lmdb makes one more promise, and keeps it; if nobody handled it, a full disk would end the process.
     setImmediate(() => this.#root.committed.then(ignore, ignore))
