@@ -117,7 +117,8 @@ test('tail waits for what is to come, and ends with the session', async (t) => {
   t.equal(past.status, 0, 'the store alone still has the session')
   t.equal(parse(past.lines)[0]?.name, 'SessionEnded')
   const late = await s.run(['send', ...s.streams, '--proto', OMS_PROTO], cancels(1, 1))
-  t.strictSame([late.status, late.code], [1, 'E_TIMEOUT'], 'nobody takes commands any more')
+  t.strictSame([late.status, late.code], [1, 'E_REFUSED'], 'it has ended: nobody takes commands any more')
+  t.match(late.stderr, `session ${s.session} has ended`)
 })
 
 test('two senders at once, on bad networks: every command becomes exactly one event', async (t) => {
