@@ -4,11 +4,24 @@ import type { SequencerRoleOptions } from './sequencer-role.js'
 
 type Wanted = Pick<SequencerRoleOptions, 'session' | 'voters' | 'etcd'>
 
-export function notGranted({ session, voters }: Wanted, timeoutMs: number): SeqcastError {
+/**
+ * @param refusals why, by voter
+ * @param copies stores without a vote that have events, and how many
+ */
+export function notGranted(
+  { session, voters }: Wanted,
+  timeoutMs: number,
+  refusals: Iterable<readonly [string, string]>,
+  copies: Iterable<readonly [string, number]>,
+): SeqcastError {
   const who = `the voters (${voters.join(', ')}) of session ${session}`
+  const said = [
+    ...Array.from(refusals, ([voter, reason]) => `; voter ${voter}: ${reason}`),
+    ...Array.from(copies, ([store, events]) => `; store ${store} has ${events} events of it`),
+  ]
   return new SeqcastError(
     'E_SESSION_NEEDS_STORE',
-    `${who} did not make this sequencer the active one within ${timeoutMs / 1000} s`,
+    `${who} did not make this sequencer the active one within ${timeoutMs / 1000} s${said.join('')}`,
     {
       hint: 'the logs of the stores say why; a voter that has lost its data recovers from a majority of the others first, or by seqcast admin readmit',
       fields: { session },

@@ -11,7 +11,7 @@ import { type Adoption, Reign, type ReignState } from '../protocol/reign.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import type { SequencerState } from '../protocol/sequencer-types.js'
-import type { AdminRequest, ControlMessage, StoreStatus } from '../wire/control.js'
+import type { AdminRequest, ClaimRefused, ControlMessage, StoreStatus } from '../wire/control.js'
 import { begunElsewhere, hasEnded, notElected, notGranted, otherLog } from './candidate-errors.js'
 import type { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
@@ -26,6 +26,8 @@ import { StandbyReader } from './standby-reader.js'
 const START_TIMEOUT_US = 10_000_000
 /** An operator's order is repeated while it stands: one that nobody waits for any more must not be carried out at some later time. */
 const ORDER_STANDS_US = 1_000_000
+/** Of what a voter said with its refusal. */
+const MAX_REASON_CHARACTERS = 200
 /** A machine that never reigned has nothing that a process can do about these; another store, or another time, may be better. */
 const PASSING = new Set(['E_SESSION_NEEDS_STORE', 'E_STORE_CORRUPT'])
 
@@ -74,6 +76,8 @@ export class SequencerCandidate implements Agent {
   #stableSequence = 0
   /** What each copy that was heard has; voters tell it with their grants. */
   readonly #copies = new Map<string, number>()
+  /** Why a voter refused its grant last; one that granted since is not in it. */
+  readonly #refusals = new Map<string, string>()
   /** The end of the session was read, and is not known to be stable. */
   #awaitsEnd = false
   #toldSuccessor = ''
@@ -149,7 +153,9 @@ export class SequencerCandidate implements Agent {
     })
     const timer = cycle.platform.timers.after(timeoutMs, () => {
       const isAnswered = this.#elector?.isAnswered ?? true
-      this.#started?.reject((isAnswered ? notGranted : notElected)(options, timeoutMs))
+      const copies = [...this.#copies].filter(([, events]) => events > 0)
+      const error = isAnswered ? notGranted(options, timeoutMs, this.#refusals, copies) : notElected(options, timeoutMs)
+      this.#started?.reject(error)
     })
     try {
       this.#reign.takeOver('started', cycle.enter())
@@ -246,9 +252,11 @@ export class SequencerCandidate implements Agent {
         reign.onClaim(message.body.epoch, message.sender, nowUs)
         break
       case 'grant':
+        if (message.body.candidate === this.#parts.control.sender) this.#refusals.delete(message.body.voter)
         reign.onGrant(message.body, address, nowUs)
         break
       case 'claimRefused':
+        this.#noteRefusal(message.body)
         reign.onRefused(message.body, nowUs)
         break
       case 'adminRequest':
@@ -363,6 +371,13 @@ export class SequencerCandidate implements Agent {
 
   #noteCopy({ name, voter, committedSequence }: Pick<StoreStatus, 'name' | 'voter' | 'committedSequence'>): void {
     if (!this.#parts.options.voters.includes(voter)) this.#copies.set(name, committedSequence)
+  }
+
+  /** Anything may come from the network, and this is printed. */
+  #noteRefusal({ voter, candidate, reason }: ClaimRefused): void {
+    const { options, control } = this.#parts
+    if (candidate !== control.sender || !options.voters.includes(voter)) return
+    this.#refusals.set(voter, reason.slice(0, MAX_REASON_CHARACTERS).replace(/[^ -~]/g, '?'))
   }
 
   /** A store has gone on, which it does only where the end is stable. */

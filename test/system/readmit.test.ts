@@ -55,6 +55,7 @@ test('a single voter without its disk: recovering, until an operator decides', a
   await world.until('an empty voter', () => world.store('a') !== undefined && world.store('c') !== undefined, voter)
   const refused = await world.startSequencer(...SEQUENCER).result()
   t.equal(refused.code, 'E_SESSION_NEEDS_STORE', 'no second beginning where a store has the first one')
+  // The voter grants while it has nothing, and refuses once it has what the copy gave it: either way the copy is named.
   t.match(refused.stderr, /store c has \d+ events.*seqcast admin readmit/s)
 
   await lose(voter)
