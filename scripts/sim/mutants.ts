@@ -133,11 +133,11 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'runtime/send-client.js',
-        find: 'this.#outbox.connect(nowUs);\n',
+        find: 'outbox.setEpoch(this.#epoch, nowUs);\n',
         replace:
           'for (const [type, payload] of this.copies ?? [])\n' +
-          '            this.#outbox.append(type, payload, nowUs);\n' +
-          '        this.#outbox.connect(nowUs);\n',
+          '            outbox.append(type, payload, nowUs);\n' +
+          '        outbox.setEpoch(this.#epoch, nowUs);\n',
       },
     ],
   },

@@ -34,6 +34,8 @@ import { type PromiseKeeper, StoreVoter } from './store-voter.js'
 const ACKNOWLEDGE_EVERY_US = 1_500
 /** A store that hears no sequencer for so long asks others that have more. */
 const CATCH_UP_AFTER_US = 500_000
+/** A voter leaves a standby time to replace a sequencer that is heard elsewhere, unless it knows that the session has ended. */
+const VOTER_CATCH_UP_AFTER_US = 5_000_000
 /** An acknowledgement that comes this shortly before a status is due is one. */
 const STATUS_EARLY_US = 25_000
 
@@ -95,6 +97,9 @@ export class StoreSession implements Agent {
   /** When a sequencer was heard, and when it was last tried to do without. */
   #sequencerUs: number
   #caughtUpUs: number
+  /** The most that another store was heard to have, and since when: where that grows, somebody sequences. */
+  #mostCommitted = 0
+  #grownUs = 0
   #isPreparing = false
   #isStopped = false
   #unauthenticatedRequests = 0
@@ -268,11 +273,20 @@ export class StoreSession implements Agent {
     this.#lookForEnd()
   }
 
-  /** Where no sequencer speaks any more, nobody but a store tells that there is more of a session than is recorded here. */
-  #catchUp({ committedSequence }: StoreStatus, nowUs: number): void {
+  /**
+   * Where no sequencer speaks any more, nobody but a store tells that there is more of a session than is recorded here. A voter that
+   * followed a store while a sequencer speaks to that one only would hold up a reign that is to be replaced.
+   */
+  #catchUp({ committedSequence, successor = '' }: StoreStatus, nowUs: number): void {
+    if (committedSequence > this.#mostCommitted) {
+      this.#mostCommitted = committedSequence
+      this.#grownUs = nowUs
+    }
     const { nextSequence } = this.log
     if (committedSequence < nextSequence || this.#events?.receiver.state === 'rewinding') return
     if (nowUs - Math.max(this.#sequencerUs, this.#caughtUpUs) < CATCH_UP_AFTER_US) return
+    const mayBeSequenced = this.#voter !== undefined && successor === ''
+    if (mayBeSequenced && nowUs - Math.max(this.#sequencerUs, this.#grownUs) < VOTER_CATCH_UP_AFTER_US) return
     this.#caughtUpUs = nowUs
     this.#events?.reopen(nextSequence, true, 'another store has more, and no sequencer is heard')
   }
