@@ -45,3 +45,17 @@ test('a standby that has gone deaf leaves the sequencer alone', async (t) => {
   t.equal(lan.next('s2'), lan.next('s1'))
   t.equal(lan.sequencers.get('s1')?.sequencer.epoch, 1)
 })
+
+test('a voter that does not hear the sequencer waits, and takes from another one what is left when nobody sequences', async (t) => {
+  const lan = new Lan(t, 13, ['s1'])
+  const recorded = (voter: string): number => lan.stores.get(voter)?.log.durableSequence ?? 0
+  await lan.run(2_000)
+  lan.world.network.cut(lan.machine('s1'), lan.machine('c'))
+  await lan.run(8_000)
+  t.ok(recorded('c') < recorded('a') - 300, 'while a sequencer may be heard elsewhere')
+  lan.machine('s1').kill()
+  await lan.run(4_000)
+  t.ok(recorded('c') < recorded('a') - 300, 'while a standby may begin')
+  await lan.run(3_000)
+  t.equal(recorded('c'), recorded('a'))
+})
