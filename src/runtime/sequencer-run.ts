@@ -97,7 +97,7 @@ export class SequencerRun implements Agent {
       control.listen((message, address, nowUs) => {
         this.#directory.onControl(message, address, nowUs)
         if (message.kind === 'store') {
-          this.#stores.onStore(message.body, nowUs)
+          if (message.body.state !== DROPPED) this.#stores.onStore(message.body, nowUs)
           this.#requireNewest(message.body, address)
         }
         this.#desk.onControl(message)
@@ -196,6 +196,8 @@ export class SequencerRun implements Agent {
     const { options, cycle } = this.#run
     if (options.voters.length > 0 || successor === '' || this.#isChecking) return
     if (!this.isActive || this.machine.sessionEnd !== undefined) return
+    // While a store records it, one datagram must not end it.
+    if (state === DROPPED && this.#stores.there(cycle.enter()) > 0) return
     this.#isChecking = true
     // Of one that was dropped nobody has a record any more.
     if (state === DROPPED) {
