@@ -8,6 +8,7 @@ import type { EventLog } from '../../src/protocol/event-log.js'
 import { ControlLink } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { endOfLog, startOfLog } from '../../src/runtime/last-event.js'
+import { droppedStatus } from '../../src/runtime/last-words.js'
 import type { RoleOptions } from '../../src/runtime/options.js'
 import { type SequencerRole, startSequencer } from '../../src/runtime/sequencer-role.js'
 import { type Recording, type StoreRole, startStore } from '../../src/runtime/store-role.js'
@@ -95,6 +96,12 @@ export class RollLan {
       this.world.after(100 * MS, ask)
     }
     if (session !== '') ask()
+  }
+
+  /** Somebody says that a store has dropped a session, and what went on from it. */
+  sayDropped(name: string, session: string, successor: string): void {
+    const says = { name, voter: '', requestPort: 1, rewindPort: 1 }
+    this.#control?.sendFor(session, 'store', droppedStatus(says, successor))
   }
 
   kill(name: string): void {

@@ -24,6 +24,17 @@ test('three sessions in a row without voters', async (t) => {
   t.strictSame(lan.failures, [])
 })
 
+test('one datagram that says that a session was dropped ends no sequencer whose store records it', async (t) => {
+  const lan = new RollLan(t, { seed: 9, voters: false, sequencers: ['s1'], stores: ['a'] })
+  await lan.run(1_000)
+  for (const name of ['stranger', 'a']) {
+    lan.sayDropped(name, FIRST, 'EVIL')
+    await lan.run(300)
+    t.equal(lan.openSession, FIRST, `in the name of ${name}`)
+  }
+  t.strictSame(lan.failures, [])
+})
+
 test('three sessions in a row with voters, and a standby that takes over the last one', async (t) => {
   const lan = new RollLan(t, { seed: 2, voters: true, sequencers: ['s1', 's2'], stores: STORES })
   await lan.run(2_500)
