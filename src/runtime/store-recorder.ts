@@ -147,7 +147,8 @@ export class StoreRecorder implements EventListener {
     const { epoch, epochTable, state } = heartbeat
     if (!isSequencing(state)) return
     this.#heardEpoch = epoch
-    const known = Math.max(this.#epoch, this.#log.lastEpoch, this.#output.promised())
+    // A receiver that has parted with the log for a newer reign would add that one's events to it: the older reign is over here.
+    const known = Math.max(this.#epoch, this.#log.lastEpoch, this.#output.promised(), this.#receiverEpoch)
     if (epoch < known || !isEpochTable(epochTable) || epochTable.at(-1)?.epoch !== epoch) return
     if (epoch > this.#epoch || !this.#isCompared) {
       this.#epoch = epoch

@@ -99,6 +99,18 @@ test('an older reign takes nothing back: older than what is recorded, or than wh
   t.end()
 })
 
+test('an older reign is not followed once the receiver has parted with the log for a newer one', (t) => {
+  const rig = new Rig(10)
+  rig.link.receiver.epochTable = [{ epoch: 1, sequence: 1 }, { epoch: 2, sequence: 6 }] // biome-ignore format: a table
+  rig.recorder.stateChanged('lost', 'the table of epoch 2')
+  rig.recorder.revoked(6, 'the table of epoch 2', 'other-branch')
+  rig.heartbeat([[1, 1]], { state: 'held' })
+  t.same([rig.errors, rig.reopened], [[], []], 'the receiver would go on behind the tail of epoch 1 with events of epoch 2')
+  rig.heartbeat([[1, 1], [2, 6]]) // biome-ignore format: a table
+  t.same(rig.reopened, [{ nextSequence: 6, reason: 'truncated' }])
+  t.end()
+})
+
 test('an end that was not stable is gone beyond by the next reign: the stream is taken again', (t) => {
   const rig = new Rig(10)
   rig.heartbeat([[1, 1]])
