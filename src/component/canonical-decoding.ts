@@ -70,7 +70,8 @@ export class CanonicalDecoder {
 
   #array(): unknown[] {
     const values = this.#values(this.#length())
-    return this.#isFrozen ? (Object.freeze(values) as unknown[]) : values
+    if (this.#isFrozen) Object.freeze(values)
+    return values
   }
 
   #values(count: number): unknown[] {

@@ -277,11 +277,12 @@ export class ComponentCheckpoints {
   }
 
   #candidates(below: number): { readonly sequence: number; readonly read: () => Checkpoint }[] {
+    const { name } = this.#component
+    const candidates: { readonly sequence: number; readonly read: () => Checkpoint }[] = []
     const store = this.#store
-    const written = store?.list(this.#component.name) ?? []
-    const candidates = written.map(({ component, sequence }) => {
-      return { sequence, read: (): Checkpoint => store!.read(component, sequence) }
-    })
+    if (store !== undefined) {
+      for (const { sequence } of store.list(name)) candidates.push({ sequence, read: () => store.read(name, sequence) })
+    }
     const fetched = this.#fetched
     if (fetched !== undefined) candidates.push({ sequence: fetched.header.sequence, read: () => fetched })
     return candidates.filter(({ sequence }) => sequence < below).sort((a, b) => b.sequence - a.sequence)

@@ -142,9 +142,17 @@ class SequencerProcess implements SequencerRole {
     this.#isClosed = true
     this.#run?.close()
     for (const run of this.#ending) run.close()
-    this.#next?.run.then((run) => run.close()).catch(() => {})
+    this.#closeNext()
     this.#requests?.close()
     this.#cycle.stop()
+  }
+
+  /** What was made ready is not wanted any more. Where that failed, it was told when it did. */
+  #closeNext(): void {
+    this.#next?.run.then(
+      (run) => run.close(),
+      () => {},
+    )
   }
 
   get #current(): SequencerRun {
@@ -254,7 +262,7 @@ class SequencerProcess implements SequencerRole {
   /** Opens the sockets of the session that follows, once. */
   #prepare(from: SequencerRun, successor: string): Promise<SequencerRun> {
     if (this.#next?.session === successor) return this.#next.run
-    this.#next?.run.then((run) => run.close()).catch(() => {})
+    this.#closeNext()
     this.#endedUs = this.#cycle.enter()
     const run = this.#createRun(successor, from.session, from.storesOfSuccessor).then(async (one) => {
       await one.prepare()

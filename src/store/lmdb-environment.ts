@@ -113,7 +113,7 @@ export async function openBytes(path: string, mode: 'write' | 'read', maxTables:
     readOnly: mode === 'read',
     maxDbs: maxTables,
   })
-  const last = mode === 'write' ? new LastTransaction(path) : undefined
+  const last = mode === 'write' ? await lastTransactionOf(path, root) : undefined
   return {
     get committed() {
       return root.committed
@@ -125,6 +125,15 @@ export async function openBytes(path: string, mode: 'write' | 'read', maxTables:
       last?.close()
       return root.close()
     },
+  }
+}
+
+async function lastTransactionOf(path: string, root: Binary): Promise<LastTransaction> {
+  try {
+    return new LastTransaction(path)
+  } catch (error) {
+    await root.close()
+    throw error
   }
 }
 

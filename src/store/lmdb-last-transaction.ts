@@ -30,8 +30,6 @@ export class LastTransaction {
   readonly #secondMetaAt: number
   readonly #bytes = Buffer.alloc(NUMBER_BYTES)
   #isClosed = false
-  /** How often the shared number was set right. */
-  corrections = 0
 
   /** @throws SeqcastError E_STORE_IO where the files are not laid out as those of this lmdb */
   constructor(path: string) {
@@ -64,7 +62,6 @@ export class LastTransaction {
   restore(): number {
     const committed = this.committed()
     if (this.shared() >= committed) return committed
-    this.corrections++
     this.#bytes.writeUInt32LE(committed % 2 ** 32, 0)
     this.#bytes.writeUInt32LE(Math.floor(committed / 2 ** 32), 4)
     writeSync(this.#lock, this.#bytes, 0, NUMBER_BYTES, LOCK_TRANSACTION_AT)
@@ -78,7 +75,11 @@ export class LastTransaction {
     return isBehind
   }
 
-  /** @param before what `restore` returned @throws SeqcastError E_STORE_IO where the transaction since did not go on from that */
+  /**
+   * What was committed just before is gone then, here: the process must end, and fill itself again from others.
+   * @param before what `restore` returned
+   * @throws SeqcastError E_STORE_IO where the transaction since did not go on from that
+   */
   require(before: number): void {
     if (this.committed() > before) return
     throw new SeqcastError(

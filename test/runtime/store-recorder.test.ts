@@ -105,7 +105,11 @@ test('an older reign is not followed once the receiver has parted with the log f
   rig.recorder.stateChanged('lost', 'the table of epoch 2')
   rig.recorder.revoked(6, 'the table of epoch 2', 'other-branch')
   rig.heartbeat([[1, 1]], { state: 'held' })
-  t.same([rig.errors, rig.reopened], [[], []], 'the receiver would go on behind the tail of epoch 1 with events of epoch 2')
+  t.same(
+    [rig.errors, rig.reopened],
+    [[], []],
+    'the receiver would go on behind the tail of epoch 1 with events of epoch 2',
+  )
   rig.heartbeat([[1, 1], [2, 6]]) // biome-ignore format: a table
   t.same(rig.reopened, [{ nextSequence: 6, reason: 'truncated' }])
   t.end()
