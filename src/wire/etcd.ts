@@ -152,7 +152,9 @@ function at(value: unknown, field: string): unknown {
 /** A 64-bit number as text; absent is 0. Some gateways write small ones as numbers. */
 function decimalAt(value: unknown, field: string): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const text = String(at(value, field) ?? '0')
+  const number = at(value, field) ?? '0'
+  if (typeof number !== 'string' && typeof number !== 'number') return undefined
+  const text = String(number)
   return /^(0|[1-9][0-9]{0,19})$/.test(text) ? text : undefined
 }
 

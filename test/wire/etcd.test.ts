@@ -67,6 +67,9 @@ test('keys of somebody else, missing headers and shapes of something else are no
   t.equal(decodeEtcdAnswer(SWAP, { succeeded: true }), undefined)
   t.equal(decodeEtcdAnswer(SWAP, { header, succeeded: 'yes' }), undefined)
   t.equal(decodeEtcdAnswer({ kind: 'grant-lease', ttlSeconds: 2 }, { header, ID: '-1', TTL: '2' }), undefined)
+  for (const ID of [['9'], { toString: false }]) {
+    t.equal(decodeEtcdAnswer({ kind: 'grant-lease', ttlSeconds: 2 }, { header, ID, TTL: '2' }), undefined)
+  }
   t.equal(decodeEtcdError('<html>'), undefined)
   t.end()
 })
