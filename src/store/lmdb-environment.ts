@@ -15,17 +15,19 @@
  * acknowledgement (a test traces the system calls). It was not slower here than the overlapping mode.
  */
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
-import { SeqcastError } from '../core/errors.js'
 import { readU64, writeU64 } from '../wire/bytes.js'
 import { LastTransaction } from './lmdb-last-transaction.js'
+import { environmentFailure } from './store-error.js'
 
 /** Address space, not disk: the file grows as it is written. Every process that maps it must use the same size. */
 const MAP_BYTES = 2 ** 40
 /** Five records of an Ethernet-sized datagram in a page; with 4,096 bytes it would be two, and a third slower. */
 const PAGE_BYTES = 8192
 const KEY_BYTES = 8
+/** What an environment needs to be opened for writing, with plenty of room to spare. */
+const OPEN_BYTES = 512 * 1024
 /** A transaction that would go on from an older one is begun again. */
 const MAX_TRIES = 8
 const BEHIND = new Error('lmdb began a transaction at an older state each time')
@@ -103,6 +105,7 @@ export interface ByteEnvironment {
 
 /** Any environment: tables of bytes that `lmdb-tables.ts` makes usable. Its directory is made where it is missing. */
 export async function openBytes(path: string, mode: 'write' | 'read', maxTables: number): Promise<ByteEnvironment> {
+  requireRoom(path, mode)
   const { open } = await import('lmdb')
   const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
   const root = open<Uint8Array, Uint8Array>(path, {
@@ -151,12 +154,13 @@ function transactionSync<T>(root: Binary, last: LastTransaction | undefined, act
   }
 }
 
-/** @throws SeqcastError E_STORE_IO where the files can't be opened */
+/** @throws SeqcastError E_STORE_IO where the files can't be opened, E_STORE_FULL where that is for want of room */
 export async function openEnvironment(path: string, mode: 'write' | 'read'): Promise<Environment> {
   const { open } = await import('lmdb')
   const options = { encoding: 'binary', keyEncoding: 'binary' } as const
   let root: RootDatabase<Uint8Array, Uint8Array> | undefined
   try {
+    requireRoom(path, mode)
     root = open<Uint8Array, Uint8Array>(path, {
       ...options,
       mapSize: MAP_BYTES,
@@ -172,8 +176,25 @@ export async function openEnvironment(path: string, mode: 'write' | 'read'): Pro
     return environmentOf(path, { root, packets, times, last })
   } catch (cause) {
     await root?.close()
-    throw new SeqcastError('E_STORE_IO', `the event store at ${path} can't be opened`, { cause, fields: { path } })
+    // lmdb reports a short write as an I/O error.
+    const isFull = mode === 'write' && freeBytes(path) < OPEN_BYTES
+    throw environmentFailure(isFull ? new Error('No space left', { cause }) : cause, path)
   }
+}
+
+/**
+ * lmdb maps the file of its locks before the disk has room for it: on a full one the first touch of it is a fault that ends the process.
+ * To read, nothing is refused that has its locks: who frees the disk has to look first. @throws Error
+ */
+function requireRoom(path: string, mode: 'write' | 'read'): void {
+  if (mode === 'read' && existsSync(join(path, 'lock.mdb'))) return
+  requireFree(path, OPEN_BYTES)
+}
+
+/** @throws Error where the file system has less room; `path` need not be there yet */
+export function requireFree(path: string, bytes: number): void {
+  const free = freeOnDisk(existsSync(path) ? path : dirname(path))
+  if (free < bytes) throw new Error(`No space left: ${free} bytes free, ${bytes} are kept`)
 }
 
 interface Handles {
@@ -318,11 +339,20 @@ export async function commitFailure(error: unknown): Promise<unknown> {
 
 function freeBytes(path: string): number {
   try {
-    const { bavail, bsize } = statfsSync(path)
     const limit = /^Max file size\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
-    if (limit === undefined) return bavail * bsize
-    return Math.min(bavail * bsize, Number(limit) - statSync(join(path, 'data.mdb')).size)
+    if (limit === undefined) return freeOnDisk(path)
+    return Math.min(freeOnDisk(path), Number(limit) - statSync(join(path, 'data.mdb')).size)
   } catch {
     return Number.POSITIVE_INFINITY // The system does not tell: then a failed write is what tells.
+  }
+}
+
+/** Of the file system that holds a directory. */
+function freeOnDisk(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(path)
+    return bavail * bsize
+  } catch {
+    return Number.POSITIVE_INFINITY
   }
 }

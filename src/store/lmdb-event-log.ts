@@ -14,7 +14,7 @@ import type { EpochTableEntry } from '../wire/control.js'
 import { checkAppend } from './append-check.js'
 import { CommitQueue } from './commit-queue.js'
 import { refuseDropped } from './dropped-sessions.js'
-import { type Addition, type Environment, hasEnvironment, openEnvironment } from './lmdb-environment.js'
+import { type Addition, type Environment, hasEnvironment, openEnvironment, requireFree } from './lmdb-environment.js'
 import { LmdbLogReader } from './lmdb-log-reader.js'
 import { epochsOf, type LogEpochs } from './log-epochs.js'
 import { forgetPromise } from './promise-file.js'
@@ -99,6 +99,8 @@ export class LmdbEventLog implements EventLog {
       makeDirectorySynced(options.directory)
       checkOwner(options.directory, session)
       if (!isSessionDirectory(path)) refuseDropped(options.directory, session)
+      // One that is begun without room would end its predecessor for nothing.
+      if (!hasEnvironment(path)) requireFree(options.directory, options.minFreeBytes ?? DEFAULT_MIN_FREE_BYTES)
       makeDirectorySynced(path)
       lock = acquireLock(path)
       const about = claimAbout(path, session, options.kind ?? 'events')

@@ -2,8 +2,8 @@
  * Environments of lmdb beside that of the event log: tables whose keys and values are bytes, ordered by the bytes of their keys.
  * Several processes may map one environment: readers see a snapshot, writers wait for each other.
  */
-import { messageOf, SeqcastError } from '../core/errors.js'
 import { type ByteDatabase, type ByteEnvironment, commitFailure, openBytes } from './lmdb-environment.js'
+import { environmentFailure } from './store-error.js'
 
 /** Part of a table, in the order of keys; `reverse` from the end. `start` is in it, `end` is not. */
 export interface KeyRange {
@@ -48,7 +48,7 @@ export interface TablesOptions {
   readonly tables: readonly string[]
 }
 
-/** @throws SeqcastError E_STORE_IO where the files can't be opened, or lack a table that is only to be read */
+/** @throws SeqcastError E_STORE_IO where the files can't be opened, or lack a table that is only to be read; E_STORE_FULL without room */
 export async function openTables(path: string, { mode, tables }: TablesOptions): Promise<Tables> {
   let root: ByteEnvironment | undefined
   try {
@@ -56,11 +56,7 @@ export async function openTables(path: string, { mode, tables }: TablesOptions):
     return new LmdbTables(root, tables)
   } catch (cause) {
     await root?.close()
-    throw new SeqcastError('E_STORE_IO', `the tables at ${path} can't be opened: ${messageOf(cause)}`, {
-      hint: 'check that the directory lies on a sound disk and can be read and written',
-      cause,
-      fields: { path },
-    })
+    throw environmentFailure(cause, path)
   }
 }
 

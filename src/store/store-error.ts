@@ -38,6 +38,11 @@ export function openFailure(cause: unknown, session: string, path: string): Seqc
   return startFailure(cause, message, { session, path })
 }
 
+/** The files of a session, or of tables, can't be opened or made. */
+export function environmentFailure(cause: unknown, path: string): SeqcastError {
+  return startFailure(cause, `the files in ${path} can't be opened: ${messageOf(cause)}`, { path })
+}
+
 /** The store's own directory can't be made, read or written. */
 export function directoryFailure(cause: unknown, path: string): SeqcastError {
   return startFailure(cause, `the store's directory ${path} can't be used: ${messageOf(cause)}`, { path })
@@ -45,7 +50,7 @@ export function directoryFailure(cause: unknown, path: string): SeqcastError {
 
 function startFailure(cause: unknown, message: string, fields: Readonly<Record<string, unknown>>): SeqcastError {
   const [code, hint] = isFull(cause)
-    ? (['E_STORE_FULL', 'free some space, then start the store again'] as const)
+    ? (['E_STORE_FULL', 'free some space, then start again'] as const)
     : (['E_STORE_IO', 'check that the directory is one, lies on a sound disk and can be written'] as const)
   return new SeqcastError(code, message, { hint, fields, cause })
 }

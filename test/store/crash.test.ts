@@ -96,6 +96,8 @@ test('a full disk is reported once, with session and sequence, and what was dura
 })
 
 test('too little free space stops recording before the disk is full', async (t) => {
+  const made = await LmdbEventLog.open({ directory: scratch.path, session: 'NOROOM' })
+  await made.close()
   const child = startRecorder([scratch.path, 'NOROOM', '0', String(2 ** 52)])
   await child.over
   t.match(child.lines()[1], /^failure \{"code":"E_STORE_FULL"/)
