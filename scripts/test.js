@@ -1,25 +1,26 @@
 /**
  * `npm test`: every test, or those in files whose path contains one of the words given. One line a file, the whole output of
- * what fails, and one line of totals at the end. Each test file is a process of its own, one at a time, because several of
- * them load the machine. `--suite FOLDER` takes the long files (`*.suite.ts`) of that folder of test/ instead.
+ * what fails, and one line of totals at the end. Each test file is a process of its own; two run at a time, and of those that
+ * start real systems one. `--suite FOLDER` takes the long files (`*.suite.ts`) of that folder of test/ instead.
  */
-import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { ensureBuilt, root, run } from './build.js'
+import { readdirSync } from 'node:fs'
+import { constants } from 'node:os'
+import { join, sep } from 'node:path'
+import { ensureBuilt, root } from './build.js'
+import { killRunning, runTestFile } from './test-file.js'
 
-const TAP = join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs')
-/** A file of a long suite may take so long, on a machine that has much else to do. */
+/** How many files run at a time. */
+const LANES = 2
+/**
+ * Folders of test/ whose files start systems of real processes and timers, which load the machine and notice when others do:
+ * no two of these run at the same time. `test/layering.test.ts` says which files must be here.
+ */
+const SYSTEMS = ['cli', 'kills', 'native-free-bench', 'netns', 'projection', 'rollover', 'runtime', 'system']
+/** A file may take so long, on a machine that has much else to do. */
+const FILE_SECONDS = 300
 const SUITE_FILE_SECONDS = 1_800
-/** tap builds its plugins into node_modules: again after each install. */
-const PLUGINS_BUILT = join(root, 'node_modules', '.seqcast-tap-built')
 
 ensureBuilt()
-if (!existsSync(PLUGINS_BUILT)) {
-  run(process.execPath, [TAP, 'build'])
-  writeFileSync(PLUGINS_BUILT, '')
-}
 const isSuite = process.argv[2] === '--suite'
 const folder = isSuite ? join('dist', 'test', process.argv[3] ?? '') : join('dist', 'test')
 const words = process.argv.slice(isSuite ? 4 : 2)
@@ -33,62 +34,43 @@ if (files.length === 0) {
   process.exit(2)
 }
 
-const totals = { passed: 0, failed: 0, skipped: 0 }
-/** The lines of the file that is running: shown whole when it fails. */
-let lines = []
-const limits = isSuite ? [`--timeout=${SUITE_FILE_SECONDS}`] : []
-const child = spawn(process.execPath, [TAP, '--reporter=tap', ...limits, ...files], {
-  cwd: root,
-  stdio: ['ignore', 'pipe', 'inherit'],
-})
-// An interrupted run must leave no test behind; it ends as the runner does.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
-for await (const line of createInterface({ input: child.stdout })) readLine(line)
-const status = await new Promise((resolve) => {
-  if (child.exitCode !== null) resolve(child.exitCode)
-  else child.once('exit', (code) => resolve(code ?? 1))
-})
-if (status !== 0 && totals.failed === 0) {
-  totals.failed += 1
-  console.log(lines.join('\n'))
+// An interrupted run must leave no process behind.
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    killRunning()
+    process.exit(128 + constants.signals[signal])
+  })
 }
+const totals = { passed: 0, failed: 0, skipped: 0 }
+const systems = files.filter(isSystem)
+const others = files.filter((file) => !isSystem(file))
+let systemRuns = false
+await Promise.all(Array.from({ length: LANES }, lane))
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''
 console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`)
 process.exit(totals.failed > 0 ? 1 : 0)
 
-/** TAP 14: tests of a file are indented by four, the file's own result is not indented. */
-function readLine(line) {
-  lines.push(line)
-  const test = /^ {4}(not ok|ok) \d+(?: - (.*))?$/.exec(line)
-  if (test !== null) countTest(test[1] === 'ok', test[2] ?? '')
-  const file = /^(not ok|ok) \d+ - (\S+)(.*)$/.exec(line)
-  if (file === null) return
-  console.log(
-    `${file[1] === 'ok' ? 'pass' : 'FAIL'}  ${secondsOf(file[3] ?? '')}  ${file[2]}${withoutTime(file[3] ?? '')}`,
-  )
-  if (file[1] !== 'ok') {
-    console.log(lines.join('\n'))
-    if (!lines.some((l) => /^ {4}not ok/.test(l))) totals.failed += 1
+function isSystem(file) {
+  return SYSTEMS.includes(file.split(sep)[2] ?? '')
+}
+
+/** Takes one file after the other: a system where none runs, else one of the others. */
+async function lane() {
+  for (;;) {
+    const system = systemRuns ? undefined : systems.shift()
+    const file = system ?? others.shift()
+    if (file === undefined) return
+    if (system !== undefined) systemRuns = true
+    report(file, await runTestFile(file, isSuite ? SUITE_FILE_SECONDS : FILE_SECONDS))
+    if (system !== undefined) systemRuns = false
   }
-  lines = []
 }
 
-/** Of tap's `# time=1234.567ms`: a column of seconds. */
-function secondsOf(comment) {
-  const ms = /# time=([\d.]+)ms/.exec(comment)?.[1]
-  return (ms === undefined ? '' : `${(Number(ms) / 1000).toFixed(1)} s`).padStart(7)
-}
-
-function withoutTime(comment) {
-  const rest = comment.replace(/\s*# time=[\d.]+ms/, '').replace(/\s*\{$/, '')
-  return rest.trim() === '' ? '' : ` ${rest.trim()}`
-}
-
-function countTest(passed, title) {
-  const skip = /# (?:SKIP|TODO)\b\s*(.*)/i.exec(title)
-  if (skip !== null) {
-    totals.skipped += 1
-    console.log(`skip  ${title}`)
-  } else if (passed) totals.passed += 1
-  else totals.failed += 1
+function report(file, { passed, failed, skipped, seconds, output }) {
+  totals.passed += passed
+  totals.failed += failed
+  totals.skipped += skipped.length
+  for (const title of skipped) console.log(`skip  ${title}`)
+  console.log(`${failed === 0 ? 'pass' : 'FAIL'}  ${`${seconds.toFixed(1)} s`.padStart(7)}  ${file}`)
+  if (failed > 0) console.log(output)
 }

@@ -132,3 +132,22 @@ test('examples import the package by its name, as a user would', (t) => {
   }
   t.end()
 })
+
+test('tests that start systems are in folders of which one file runs at a time', (t) => {
+  const runner = readFileSync(join(root, 'scripts', 'test.js'), 'utf8')
+  const list = /const SYSTEMS = \[(.*)\]/.exec(runner)?.[1] ?? ''
+  const systems = [...list.matchAll(/'([^']+)'/g)].map((match) => match[1] ?? '')
+  t.ok(systems.length > 0, 'the folders were found')
+  const starter = new RegExp(`^(?:(?:${systems.join('|')})/|fixtures/(?:processes|etcd|postgres)\\.js$)`)
+  for (const name of readdirSync(join(root, 'test'), { recursive: true }).map(String)) {
+    if (!name.endsWith('.test.ts') || systems.includes(name.split('/')[0] ?? '')) continue
+    const code = readFileSync(join(root, 'test', name), 'utf8')
+    const imports = [...code.matchAll(/from '(\.[^']+)'/g)].map((match) => join(dirname(name), match[1] ?? ''))
+    t.strictSame(
+      imports.filter((path) => starter.test(path)),
+      [],
+      name,
+    )
+  }
+  t.end()
+})
