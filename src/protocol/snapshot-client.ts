@@ -28,8 +28,11 @@ const HEARTBEAT_US = SOUP_HEARTBEAT_MS * 1000
 const SILENCE_US = SOUP_SILENCE_MS * 1000
 /** A machine that is not there does not answer at all. */
 const CONNECT_US = 3_000_000
+/** Who starts waits so long, and for each byte a microsecond more: heartbeats alone hold nobody up. */
+const PATIENCE_US = 20_000_000
 /** Thousands of epochs fit. */
 const MAX_HEADER_BYTES = 1024 * 1024
+const LEAST_ROOM_BYTES = 64 * 1024
 
 export interface SnapshotClientOptions {
   readonly session: string
@@ -52,11 +55,12 @@ export class SnapshotClient {
   readonly #logger: Logger
   readonly #parser: SoupParser
   #state: 'connecting' | 'login' | 'reading' | 'ended' = 'connecting'
-  #headerPieces: Uint8Array[] = []
   #header: CheckpointHeader | undefined
-  #bodyPieces: Uint8Array[] = []
-  /** Of the header, and then of the body. */
+  /** The header, and then the body, as far as it has come; behind it is room for more. */
+  #bytes = new Uint8Array(0)
   #lengthBytes = 0
+  #beganUs = 0
+  #receivedBytes = 0
   #heardUs = Number.NaN
   #sentUs = 0
 
@@ -72,6 +76,7 @@ export class SnapshotClient {
     if (this.#state !== 'connecting') return
     this.#heardUs = nowUs
     this.#sentUs = nowUs
+    this.#beganUs = nowUs
     this.#transition('login', 'connected')
     const { session } = this.#options
     this.#output.send(loginRequestPacket({ username: '', password: '', session, sequence: 1 }))
@@ -99,11 +104,16 @@ export class SnapshotClient {
       return Number.POSITIVE_INFINITY
     }
     if (this.#state === 'connecting') return this.#heardUs + patienceUs
+    const dueUs = this.#beganUs + PATIENCE_US + this.#receivedBytes
+    if (nowUs >= dueUs) {
+      this.#end(`it is too slow: ${this.#receivedBytes} bytes in ${Math.round((nowUs - this.#beganUs) / 1_000)} ms`)
+      return Number.POSITIVE_INFINITY
+    }
     if (nowUs >= this.#sentUs + HEARTBEAT_US) {
       this.#sentUs = nowUs
       this.#output.send(soupPacket(SOUP_CLIENT_HEARTBEAT))
     }
-    return Math.min(this.#heardUs + SILENCE_US, this.#sentUs + HEARTBEAT_US)
+    return Math.min(this.#heardUs + SILENCE_US, this.#sentUs + HEARTBEAT_US, dueUs)
   }
 
   /** @returns false when nothing more is to be parsed */
@@ -128,7 +138,7 @@ export class SnapshotClient {
 
   #onMessage(message: Uint8Array): void {
     const type = message[0]
-    const payload = message.slice(1)
+    const payload = message.subarray(1)
     // Any number of them would stay within the bounds of bytes.
     if (payload.length === 0) this.#end('an empty piece')
     else if (type === SNAPSHOT_HEADER && this.#header === undefined) this.#onHeaderPiece(payload)
@@ -138,16 +148,16 @@ export class SnapshotClient {
   }
 
   #onHeaderPiece(piece: Uint8Array): void {
-    this.#lengthBytes += piece.length
-    if (this.#lengthBytes > MAX_HEADER_BYTES) this.#end(`a header of more than ${MAX_HEADER_BYTES} bytes`)
-    else this.#headerPieces.push(piece)
+    if (this.#lengthBytes + piece.length > MAX_HEADER_BYTES)
+      this.#end(`a header of more than ${MAX_HEADER_BYTES} bytes`)
+    else this.#append(piece, MAX_HEADER_BYTES)
   }
 
   /** @returns whether the header is there, and the body wanted */
   #completeHeader(): boolean {
     if (this.#header !== undefined) return true
-    const header = decodeCheckpointHeader(joined(this.#headerPieces, this.#lengthBytes))
-    this.#headerPieces = []
+    const header = decodeCheckpointHeader(this.#bytes.slice(0, this.#lengthBytes))
+    this.#bytes = new Uint8Array(0)
     this.#lengthBytes = 0
     const most = this.#options.maxBodyBytes ?? CHECKPOINT_BYTES
     if (header === undefined) this.#end('its header is none of this version')
@@ -158,9 +168,22 @@ export class SnapshotClient {
   }
 
   #onBodyPiece(piece: Uint8Array): void {
-    this.#lengthBytes += piece.length
-    if (this.#lengthBytes > (this.#header?.bodyBytes ?? 0)) this.#end('more bytes than its header says')
-    else this.#bodyPieces.push(piece)
+    const bodyBytes = this.#header?.bodyBytes ?? 0
+    if (this.#lengthBytes + piece.length > bodyBytes) this.#end('more bytes than its header says')
+    else this.#append(piece, bodyBytes)
+  }
+
+  /** Room is made as bytes come, and not as they are promised; pieces of one byte each take no more of it. */
+  #append(piece: Uint8Array, mostBytes: number): void {
+    const wanted = this.#lengthBytes + piece.length
+    if (wanted > this.#bytes.length) {
+      const grown = new Uint8Array(Math.min(mostBytes, Math.max(LEAST_ROOM_BYTES, wanted, 2 * this.#bytes.length)))
+      grown.set(this.#bytes.subarray(0, this.#lengthBytes))
+      this.#bytes = grown
+    }
+    this.#bytes.set(piece, this.#lengthBytes)
+    this.#lengthBytes = wanted
+    this.#receivedBytes += piece.length
   }
 
   #onSnapshotEnd(payload: Uint8Array): void {
@@ -170,7 +193,7 @@ export class SnapshotClient {
     if (this.#lengthBytes !== bodyBytes) this.#end(`${this.#lengthBytes} bytes of ${bodyBytes}`)
     else if (parseEndOfSnapshot(payload) !== sequence + 1)
       this.#end('the sequence to go on from is not the one after it')
-    else this.#end({ header, body: joined(this.#bodyPieces, bodyBytes) })
+    else this.#end({ header, body: this.#bytes.subarray(0, bodyBytes) })
   }
 
   #isActive(): boolean {
@@ -181,7 +204,7 @@ export class SnapshotClient {
     if (this.#state === 'ended') return
     if (this.#isActive()) this.#output.send(soupPacket(SOUP_LOGOUT))
     this.#transition('ended', typeof result === 'string' ? result : 'complete')
-    this.#bodyPieces = []
+    this.#bytes = new Uint8Array(0)
     this.#output.close()
     this.#output.ended(result)
   }
@@ -190,14 +213,4 @@ export class SnapshotClient {
     this.#logger.debug({ session: this.#options.session, from: this.#state, to: next, reason }, 'snapshot client')
     this.#state = next
   }
-}
-
-function joined(pieces: readonly Uint8Array[], lengthBytes: number): Uint8Array {
-  const whole = new Uint8Array(lengthBytes)
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }

@@ -17,6 +17,7 @@ import {
   SOUP_DEBUG,
   SOUP_END_OF_SESSION,
   SOUP_LOGOUT,
+  SOUP_SERVER_HEARTBEAT,
   soupPacket,
 } from '../../src/wire/soupbintcp.js'
 
@@ -177,6 +178,34 @@ test('a server that is wrong, dead or hostile', (t) => {
       return results.every((result) => typeof result === 'string')
     }),
   )
+  t.end()
+})
+
+test('a server that says no more than that it is there, or next to nothing, does not hold up who starts', (t) => {
+  const { header, body } = checkpointOf(9, 200_000)
+  const login = loginAcceptedPacket({ session: 'S', sequence: 1 })
+  const headerPacket = snapshotPacket(SNAPSHOT_HEADER, encodeCheckpointHeader(header))
+  const waitedUs = (packets: readonly Uint8Array[]): number => {
+    const ends: (Checkpoint | string)[] = []
+    const client = new SnapshotClient(
+      { session: 'S', wants: () => true },
+      { send: () => {}, close: () => {}, ended: (result) => void ends.push(result) },
+    )
+    client.onConnected(0)
+    client.onBytes(login, 0)
+    client.onBytes(headerPacket, 0)
+    let nowUs = 0
+    for (let i = 0; ends.length === 0 && nowUs < 1_000_000_000; i++) {
+      nowUs += 1_000_000
+      client.onBytes(packets[i % packets.length] ?? login, nowUs)
+      client.tick(nowUs)
+    }
+    t.match(ends, [/it is too slow: \d+ bytes in \d+ ms/])
+    return nowUs
+  }
+  t.equal(waitedUs([soupPacket(SOUP_SERVER_HEARTBEAT)]), 21_000_000)
+  t.equal(waitedUs([snapshotPacket(SNAPSHOT_DATA, body.subarray(0, 1))]), 21_000_000)
+  t.equal(waitedUs([snapshotPacket(SNAPSHOT_DATA, body.subarray(0, 2_000))]), 21_000_000)
   t.end()
 })
 
