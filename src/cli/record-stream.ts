@@ -76,21 +76,9 @@ export class StreamRecorder implements Role, Agent {
   #heardSession: string | undefined
   #heardSequence = Number.POSITIVE_INFINITY
 
-  private constructor(options: RecordOptions) {
+  constructor(options: RecordOptions) {
     this.#options = options
     this.#cycle = new DutyCycle(systemPlatform(), options.idle)
-  }
-
-  /** @throws SeqcastError E_GROUP, E_INTERFACE; a named session also as `LmdbEventLog.open` */
-  static async open(options: RecordOptions): Promise<StreamRecorder> {
-    const recorder = new StreamRecorder(options)
-    try {
-      await recorder.#open()
-    } catch (error) {
-      await recorder.close()
-      throw error
-    }
-    return recorder
   }
 
   get done(): Promise<void> {
@@ -136,7 +124,8 @@ export class StreamRecorder implements Role, Agent {
     return this.#recording?.receiver.tick(nowUs) ?? Number.POSITIVE_INFINITY
   }
 
-  async #open(): Promise<void> {
+  /** @throws SeqcastError E_GROUP, E_INTERFACE. A named session also as `LmdbEventLog.open` */
+  async open(): Promise<void> {
     const { group, interfaceAddress, requestServer, session, logger } = this.#options
     const onError = (error: SeqcastError): void => this.#outcome.failed(error)
     this.#cycle.start()

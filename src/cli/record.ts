@@ -40,10 +40,10 @@ export const recordCommand = new Command('record')
       ...{ from, kind, idle, logger },
     }
     const { StreamRecorder } = await import('./record-stream.js')
-    const recorder = await StreamRecorder.open(options)
+    const recorder = new StreamRecorder(options)
     const timer = seconds === undefined ? undefined : setTimeout(() => void recorder.stop(), seconds * 1000)
     let failure: unknown
-    await runRole(recorder, logger).catch((error: unknown) => {
+    await runRole(() => recorder.open().then(() => recorder), logger).catch((error: unknown) => {
       failure = error
     })
     clearTimeout(timer)

@@ -54,22 +54,25 @@ export const runCommand = new Command('run')
       options.logger.info(fields, stateText(name, state, sequence, reason))
       if (hasEnded(state, reason)) endLater(role, reason, options.logger)
     }
-    role = await startComponent(component, {
-      ...options,
-      standby,
-      manual: configuration.manual ?? false,
-      rank: configuration.rank ?? 0,
-      suspectUs: (configuration.suspectMs ?? DEFAULT_REPLICA_SUSPECT_MS) * 1_000,
-      instance,
-      guard: configuration.guard ?? true,
-      ...(configuration.localStore === undefined ? {} : { localStore: configuration.localStore }),
-      ...checkpointOptions(configuration),
-      onCommandReturned: (latencyUs) => latency.record(latencyUs),
-      onStateChanged,
-    })
-    // The session may have been over before this replica was there.
-    if (hasEnded(role.host.state, role.host.reason)) endLater(role, role.host.reason, options.logger)
-    await runRole(role, options.logger)
+    const start = async (): Promise<ComponentRole> => {
+      role = await startComponent(component, {
+        ...options,
+        standby,
+        manual: configuration.manual ?? false,
+        rank: configuration.rank ?? 0,
+        suspectUs: (configuration.suspectMs ?? DEFAULT_REPLICA_SUSPECT_MS) * 1_000,
+        instance,
+        guard: configuration.guard ?? true,
+        ...(configuration.localStore === undefined ? {} : { localStore: configuration.localStore }),
+        ...checkpointOptions(configuration),
+        onCommandReturned: (latencyUs) => latency.record(latencyUs),
+        onStateChanged,
+      })
+      // The session may have been over before this replica was there.
+      if (hasEnded(role.host.state, role.host.reason)) endLater(role, role.host.reason, options.logger)
+      return role
+    }
+    await runRole(start, options.logger)
     report(configuration.json, component.name, instance, latency)
   })
 addStreamOptions(runCommand)

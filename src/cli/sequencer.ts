@@ -34,22 +34,20 @@ export const sequencerCommand = new Command('sequencer')
     const configuration = readConfiguration(flags)
     const options = roleOptions(configuration, 'sequencer')
     const opening = await openingOptions(configuration)
-    const role = await withPortHint('--request-port', () =>
-      startSequencer({
-        ...options,
-        voters: namesOf(configuration.voters),
-        standby: configuration.standby ?? false,
-        manual: configuration.manual ?? false,
-        rank: configuration.rank ?? 0,
-        suspectUs: (configuration.suspectMs ?? DEFAULT_SUSPECT_MS) * 1000,
-        requestPort: configuration.requestPort ?? DEFAULT_SEQUENCER_REQUEST_PORT,
-        ...etcdOptions(configuration),
-        ...opening,
-        ...rollOptions(configuration),
-        ...(configuration.tickMs === undefined ? {} : { tickUs: configuration.tickMs * 1000 }),
-      }),
-    )
-    await runRole(role, options.logger)
+    const role = {
+      ...options,
+      voters: namesOf(configuration.voters),
+      standby: configuration.standby ?? false,
+      manual: configuration.manual ?? false,
+      rank: configuration.rank ?? 0,
+      suspectUs: (configuration.suspectMs ?? DEFAULT_SUSPECT_MS) * 1000,
+      requestPort: configuration.requestPort ?? DEFAULT_SEQUENCER_REQUEST_PORT,
+      ...etcdOptions(configuration),
+      ...opening,
+      ...rollOptions(configuration),
+      ...(configuration.tickMs === undefined ? {} : { tickUs: configuration.tickMs * 1000 }),
+    }
+    await runRole(() => withPortHint('--request-port', () => startSequencer(role)), options.logger)
   })
 
 const namesOf = (list = ''): string[] => list.split(',').filter((name) => name !== '')

@@ -49,8 +49,8 @@ export const storeCommand = new Command('store')
     const promises = openPromises(configuration, options, voter)
     const sessions = recordedIn(configuration, options, voter)
     const dropped = dir === undefined ? {} : { dropped: new Map([...droppedSessions(dir), ...begin.passed]) }
-    const role = await startStore({ ...options, name, voter, log, promises, ...ports, ...sessions, ...dropped })
-    await runRole(role, options.logger)
+    const role = { ...options, name, voter, log, promises, ...ports, ...sessions, ...dropped }
+    await runRole(() => startStore(role), options.logger)
   })
 addStreamOptions(storeCommand)
 addFaultOptions(storeCommand)

@@ -41,8 +41,10 @@ export const tailCommand = new Command('tail')
     const filter = { type: typeof type === 'string' ? typeNamed(type, schema) : undefined, source, all }
     const tail = new Tail({ ...options, from, count: count ?? Number.POSITIVE_INFINITY, follow, schema, json, filter })
     try {
-      await tail.open()
-      await runRole(tail, options.logger)
+      await runRole(async () => {
+        await tail.open()
+        return tail
+      }, options.logger)
     } finally {
       tail.close()
     }
