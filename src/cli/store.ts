@@ -45,6 +45,10 @@ export const storeCommand = new Command('store')
     if (isOnDisk) claimIdentity(dir, { name, voter })
     const begin = isOnDisk ? await beginInChain(dir, named.session) : { session: named.session, passed: [] }
     const options = { ...named, session: begin.session }
+    if (begin.session !== named.session) {
+      const { session } = begin
+      named.logger.info({ named: named.session, session }, `store: beginning in session ${session} of this chain`)
+    }
     const log = await openLog(configuration, options)
     const promises = openPromises(configuration, options, voter)
     const sessions = recordedIn(configuration, options, voter)

@@ -180,6 +180,11 @@ export class Sequencer {
     return this.#books.opening.missingPredecessor
   }
 
+  /** The session that this one goes on from, as its first event says; '' for none, and where it has not begun. */
+  get goesOnFrom(): string {
+    return this.nextSequence === 1 ? '' : this.#books.started.predecessor
+  }
+
   /** Of a session that has seeders: those whose seed has not come. */
   get awaited(): readonly string[] {
     return this.#books.opening.awaited

@@ -27,6 +27,18 @@ export function droppedStatus(
   return { ...says, ...nothing, state: DROPPED, counters: {}, successor }
 }
 
+/** It has nothing of the session, and waits until it is known that the one before it, which is recorded, may not go on itself. */
+export function waitingStatus(
+  says: Pick<StoreStatus, 'name' | 'voter' | 'requestPort' | 'rewindPort'>,
+  predecessor: string,
+): StoreStatus {
+  // Its vote is in the session before.
+  return { ...droppedStatus({ ...says, voter: '' }, ''), state: WAITING, predecessor }
+}
+
+/** The state of a session of which nothing is recorded, while the one before it may yet go on itself. */
+export const WAITING = 'waiting'
+
 /** The state of a session that was recorded, has gone on, and was dropped or put away: no record is at hand that says so. */
 export const DROPPED = 'dropped'
 

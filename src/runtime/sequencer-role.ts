@@ -12,6 +12,7 @@ import { DutyCycle } from './duty-cycle.js'
 import type { EtcdOptions } from './etcd-client.js'
 import { DROPPED } from './last-words.js'
 import type { Role, RoleOptions } from './options.js'
+import { OthersHeard } from './others-heard.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
 import { readLastEvent, readSuccessor } from './predecessor.js'
@@ -183,14 +184,25 @@ class SequencerProcess implements SequencerRole {
         const { timers } = this.#cycle.platform
         const isStandby = options.standby === true
         const recorded = await (isStandby
-          ? surveySuccession(options, control, timers)
-          : surveySession(options, control, timers))
+          ? surveySuccession(options, control, timers, predecessor)
+          : surveySession(options, control, timers, predecessor, new OthersHeard(control)))
+        const before = recorded?.predecessor ?? ''
+        if (recorded !== undefined && before !== '' && before !== predecessor && (recorded.successor ?? '') === '') {
+          await this.#requireLink(options, recorded, before, session)
+          const message = `sequencer: nobody has session ${session} yet, which goes on from session ${before}: beginning there`
+          options.logger.info({ session, predecessor: before }, message)
+          session = before
+          predecessor = ''
+          control.close()
+          continue
+        }
         const successor = recorded?.successor ?? ''
         if (recorded?.isSettled === true && successor === '') await this.#requireOpen(options, recorded)
         if (recorded === undefined || successor === '') {
           return { control, recorded: isStandby ? undefined : recorded, session, predecessor }
         }
-        await this.#requireSuccessor(options, recorded, successor)
+        // Of one that was dropped nobody has a record any more.
+        if (recorded.state !== DROPPED) await this.#requireLink(options, recorded, session, successor)
         options.logger.info({ session, successor }, 'sequencer: the session has gone on')
         predecessor = session
         session = successor
@@ -212,16 +224,19 @@ class SequencerProcess implements SequencerRole {
   }
 
   /** What one store says of another session is not believed before its record says so. */
-  async #requireSuccessor(options: SequencerRoleOptions, store: HeardStore, successor: string): Promise<void> {
-    // Of one that was dropped nobody has a record any more.
-    if (store.state === DROPPED) return
-    if ((await readSuccessor(options.session, store, options, this.#cycle)) === successor) return
+  async #requireLink(
+    options: SequencerRoleOptions,
+    store: HeardStore,
+    session: string,
+    successor: string,
+  ): Promise<void> {
+    if ((await readSuccessor(session, store, options, this.#cycle)) === successor) return
     throw new SeqcastError(
       'E_SESSION_NEEDS_STORE',
-      `store ${store.name} says that session ${options.session} goes on in ${successor}, and its record does not`,
+      `store ${store.name} says that session ${session} goes on in ${successor}, and its record does not`,
       {
         hint: 'verify that store; seqcast status shows who speaks for the session',
-        fields: { session: options.session },
+        fields: { session },
       },
     )
   }

@@ -22,6 +22,7 @@ import type { SequencerRoleOptions } from './sequencer-role.js'
 import type { SessionPort } from './session-port.js'
 import { type HeardStore, type RewindSource, rebuildFrom } from './session-start.js'
 import type { StoreWatch } from './store-watch.js'
+import { ToldPredecessor } from './told-predecessor.js'
 
 const HEAR_STORES_MS = 3_000
 const POLL_MS = 10
@@ -60,6 +61,7 @@ export class SequencerRun implements Agent {
   #candidate: SequencerCandidate | undefined
   #alone: Sequencer | undefined
   #predecessor: Predecessor | undefined
+  readonly #told: ToldPredecessor
   #isRolled = false
   #isChecking = false
   #wasSeeding = false
@@ -85,6 +87,11 @@ export class SequencerRun implements Agent {
     this.#output = output
     const { options, cycle, control } = run
     this.#directory = new Directory(options.stores, false)
+    this.#told = new ToldPredecessor(run, {
+      machine: () => this.machine,
+      isUnrecorded: () => this.#alone !== undefined && !this.#stores.hasAny,
+      failed: (error) => outcome.failed(error),
+    })
     this.#desk = new RollDesk({
       ...{ options, cycle, control },
       machine: () => this.machine,
@@ -99,6 +106,7 @@ export class SequencerRun implements Agent {
         if (message.kind === 'store') {
           if (message.body.state !== DROPPED) this.#stores.onStore(message.body, nowUs)
           this.#requireNewest(message.body, address)
+          this.#told.onStore(message.body, address)
         }
         this.#desk.onControl(message)
         this.#lookForEnd()
@@ -237,7 +245,8 @@ export class SequencerRun implements Agent {
   /** Before a machine opens a session that goes on from another one. */
   async #tellPredecessor(machine: Sequencer): Promise<void> {
     const { predecessor, options, cycle } = this.#run
-    const session = machine.nextSequence === 1 ? predecessor : machine.missingPredecessor
+    const isNew = machine.nextSequence === 1
+    const session = isNew ? predecessor || (await this.#told.session()) : machine.missingPredecessor
     if (session === '') return
     this.#predecessor ??= await readPredecessor(session, options.session, await this.#sources(), options, cycle)
     machine.goOnFrom(this.#predecessor)

@@ -13,6 +13,7 @@ import { skipBlocks } from '../wire/moldudp64.js'
 import type { ControlLink } from './control-link.js'
 import type { DutyCycle } from './duty-cycle.js'
 import { SILENCE_US } from './options.js'
+import type { OthersHeard } from './others-heard.js'
 import { RewindLink } from './rewind-link.js'
 import type { SequencerRoleOptions } from './sequencer-role.js'
 import { settledVoter } from './settled.js'
@@ -37,6 +38,8 @@ export interface HeardStore extends RewindSource {
   readonly promised: number
   /** The session has ended, and goes on in this one; '' or absent: no. */
   readonly successor?: string
+  /** It has nothing of the session, and has this one, which has ended with going on in it; '' or absent: no. */
+  readonly predecessor?: string
   readonly state?: string
   /** The newest life that it knows of each voter; empty or absent where nothing is founded. */
   readonly lives?: Readonly<Record<string, number>>
@@ -59,21 +62,28 @@ interface Heard {
 /**
  * Listens, and decides whether the session may be opened. To be called before any port is taken, so that a second
  * sequencer hears the first one instead of meeting its ports.
- * @returns the store that has most of the session; undefined where none has any of it; one that names a successor, where one does
+ * @param predecessor the session before it, where that is known; '' for none
+ * @param others who is named where the voters are not heard
+ * @returns the store that has most of the session; undefined where none has any of it; one that names a successor, where one does, or a
+ * predecessor, where nobody has any of the session
  * @throws SeqcastError E_SECOND_SEQUENCER, E_SESSION_NEEDS_STORE
  */
 export async function surveySession(
   options: SequencerRoleOptions,
   control: Pick<ControlLink, 'listen'>,
   timers: Timers,
+  predecessor = '',
+  others?: OthersHeard,
 ): Promise<HeardStore | undefined> {
-  const heard = await listen(options, control, timers)
+  const heard = await listen(options, control, timers, predecessor)
   if (heard.otherSequencer !== undefined) {
     throw secondSequencer(options)
   }
   const over = successionOf(heard)
   if (over !== undefined) return over
-  checkVoters(heard, options)
+  const follower = followerOf(heard, predecessor)
+  if (follower !== undefined) return follower
+  checkVoters(heard, options, others)
   const store = settledStore(heard, options) ?? chooseStore(heard)
   if (store !== undefined && store.committedSequence > 0) return store
   const seen = heard.component
@@ -90,6 +100,7 @@ export function surveySuccession(
   options: SequencerRoleOptions,
   control: Pick<ControlLink, 'listen'>,
   timers: Timers,
+  predecessor = '',
 ): Promise<HeardStore | undefined> {
   const heard = nothingHeard()
   return new Promise((resolve) => {
@@ -102,7 +113,9 @@ export function surveySuccession(
       note(heard, message, address)
       if (message.kind === 'store' && (message.body.successor ?? '') !== '') finish({ ...message.body, address })
     })
-    const silence = timers.after(SILENCE_US / 1000, () => finish(settledStore(heard, options)))
+    const silence = timers.after(SILENCE_US / 1000, () =>
+      finish(followerOf(heard, predecessor) ?? settledStore(heard, options)),
+    )
   })
 }
 
@@ -120,7 +133,12 @@ export function secondSequencer({ session, voters }: SequencerRoleOptions): Seqc
  * At least long enough to hear every heartbeat, and for a standby to be faster; at most until the voters that are needed have
  * spoken, or time is up.
  */
-function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'listen'>, timers: Timers): Promise<Heard> {
+function listen(
+  options: SequencerRoleOptions,
+  control: Pick<ControlLink, 'listen'>,
+  timers: Timers,
+  predecessor: string,
+): Promise<Heard> {
   const heard = nothingHeard()
   const timeoutMs = (options.startTimeoutUs ?? START_TIMEOUT_US) / 1000
   if (options.voters.length > 0) {
@@ -139,7 +157,8 @@ function listen(options: SequencerRoleOptions, control: Pick<ControlLink, 'liste
     }
     const check = (): void => {
       const isKnown = heard.otherSequencer !== undefined || successionOf(heard) !== undefined
-      if (isKnown || (silenceOver && missingVoters(heard, options) === 0)) finish()
+      const isHeard = missingVoters(heard, options) === 0 || followerOf(heard, predecessor) !== undefined
+      if (isKnown || (silenceOver && isHeard)) finish()
     }
     const unlisten = control.listen((message, address) => {
       note(heard, message, address)
@@ -181,6 +200,13 @@ function successionOf({ otherSequencer, stores }: Heard): HeardStore | undefined
   return [...stores.values()].find(({ successor = '' }) => successor !== '')
 }
 
+/** Nobody has any of the session, and a store has the one before it: the session is to go on from that. */
+function followerOf({ otherSequencer, stores }: Heard, known: string): HeardStore | undefined {
+  const heard = [...stores.values()]
+  if (otherSequencer !== undefined || heard.some(({ committedSequence }) => committedSequence > 0)) return undefined
+  return heard.find(({ predecessor = '' }) => predecessor !== '' && predecessor !== known)
+}
+
 /** Nobody who was heard has promised or recorded anything, nor has any founded it with what was before. */
 function isUntouched(heard: Heard): boolean {
   return ![...heard.stores.values()].some(
@@ -201,16 +227,18 @@ function missingVoters(heard: Heard, options: SequencerRoleOptions): number {
   return Math.max(0, needed - present)
 }
 
-function checkVoters(heard: Heard, options: SequencerRoleOptions): void {
+function checkVoters(heard: Heard, options: SequencerRoleOptions, others?: OthersHeard): void {
   const missing = missingVoters(heard, options)
   if (missing === 0) return
   const { session, voters, controlGroup } = options
   const who = voters.length > 1 && missing < voters.length && isUntouched(heard) ? 'not every one' : 'no majority'
   throw new SeqcastError(
     'E_SESSION_NEEDS_STORE',
-    `${who} of the voters (${voters.join(', ')}) of session ${session} answers on ${controlGroup.group}:${controlGroup.port}`,
+    `${who} of the voters (${voters.join(', ')}) of session ${session} answers on ${controlGroup.group}:${controlGroup.port}${others?.text ?? ''}`,
     {
-      hint: 'start the stores first: seqcast store --dir DIR --voter ID, all of them for a new session; with --key-file, every role needs the same key',
+      hint:
+        others?.hint ??
+        'start the stores first: seqcast store --dir DIR --voter ID, all of them for a new session; with --key-file, every role needs the same key',
       fields: { session },
     },
   )

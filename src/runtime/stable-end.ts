@@ -1,10 +1,11 @@
 /**
  * Whether a store may go on to the session that its own one has named: the end is on its disk, and known to be stable. Without voters
  * that is the same. With voters the sequencer of the very reign that wrote the end has to say so, or another store that has gone on
- * already: as long as the end may be lost, the session may yet go on, or end in another way.
+ * already, or somebody who speaks for the one that it names: as long as the end may be lost, the session may yet go on, or end in another way.
  */
 import type { EventLog } from '../protocol/event-log.js'
-import type { SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+import { isSequencing } from '../protocol/sequencer-states.js'
+import type { ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import { endOfLog, startOfLog } from './last-event.js'
 
 export class StableEnd {
@@ -29,13 +30,28 @@ export class StableEnd {
     if (successor !== '') this.#toldSuccessor = successor
   }
 
-  /** The session that goes on, or '' while that is not to be said. */
-  successor(): string {
+  /** Something was said of the session that the end names: nobody takes part in that one, or has any of it, before this end is stable. */
+  onSuccessor({ kind, body }: ControlMessage): void {
+    const hasBegun =
+      kind === 'store'
+        ? body.committedSequence > 0 || body.promised > 0
+        : kind === 'sequencer' && isSequencing(body.state)
+    if (hasBegun) this.#toldSuccessor = this.named()
+  }
+
+  /** The session that the end names, whether or not that is stable; '' where the session has no end here. */
+  named(): string {
     const { durableSequence, nextSequence } = this.#log
     if (durableSequence < 1 || durableSequence !== nextSequence - 1) return ''
     if (durableSequence !== this.#lookedAt) this.#look()
-    const isStable = !this.#hasVoters || this.#stableSequence >= durableSequence
-    return isStable || this.#toldSuccessor === this.#successor ? this.#successor : ''
+    return this.#successor
+  }
+
+  /** The session that goes on, or '' while that is not to be said. */
+  successor(): string {
+    const named = this.named()
+    const isStable = !this.#hasVoters || this.#stableSequence >= this.#log.durableSequence
+    return isStable || this.#toldSuccessor === named ? named : ''
   }
 
   #look(): void {

@@ -5,15 +5,16 @@
 import { messageOf, SeqcastError } from '../core/errors.js'
 import { isSession } from '../core/session.js'
 import type { EventLog } from '../protocol/event-log.js'
+import type { StoreStatus } from '../wire/control.js'
 import { type Agent, DutyCycle } from './duty-cycle.js'
 import { endOfLog } from './last-event.js'
-import { droppedStatus, droppedWords } from './last-words.js'
+import { droppedStatus, droppedWords, waitingStatus } from './last-words.js'
 import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
 import { type Archive, RewindListener } from './rewind-listener.js'
 import { SessionPort } from './session-port.js'
-import { type Lives, type StoreParts, StoreSession } from './store-session.js'
+import { type StoreParts, StoreSession } from './store-session.js'
 import { keepLives, type PromiseKeeper, promiseInMemory } from './store-voter.js'
 
 export interface StoreRoleOptions extends RoleOptions {
@@ -158,20 +159,36 @@ class StoreProcess implements StoreRole, Agent {
   tick(nowUs: number): number {
     for (const [session, atUs] of this.#leaveAtUs) if (nowUs >= atUs) this.#leave(session)
     const [leaveAtUs = Number.POSITIVE_INFINITY] = this.#leaveAtUs.values()
-    if (!this.#isCaughtUp || this.#left.size + this.#told.size === 0) return leaveAtUs
+    const awaited = this.#awaitedSuccessor
+    if (!this.#isCaughtUp || (awaited === '' && this.#left.size + this.#told.size === 0)) return leaveAtUs
     if (nowUs >= this.#lastWordsAtUs) {
       this.#lastWordsAtUs = nowUs + LAST_WORDS_EVERY_US
       this.#sayLastWords()
+      if (awaited !== '') this.#sayWaiting(awaited)
     }
     return Math.min(leaveAtUs, this.#lastWordsAtUs)
+  }
+
+  /** The session that is to follow, while it is not known to be stable that it does; '' where none is. */
+  get #awaitedSuccessor(): string {
+    return this.#options.recordings === undefined ? '' : (this.#sessions.at(-1)?.awaitedSuccessor ?? '')
   }
 
   #sayLastWords(): void {
     const speaker = this.#sessions.at(-1)
     for (const one of this.#left) speaker?.speakFor(one.session, one.lastWords())
+    for (const [session, successor] of this.#told) speaker?.speakFor(session, droppedStatus(this.#says, successor))
+  }
+
+  /** Who begins the session that is to follow has to begin with the end of the one before. */
+  #sayWaiting(successor: string): void {
+    const last = this.#sessions.at(-1)
+    last?.speakFor(successor, waitingStatus(this.#says, last.session))
+  }
+
+  get #says(): Pick<StoreStatus, 'name' | 'voter' | 'requestPort' | 'rewindPort'> {
     const { name, voter } = this.#options
-    const says = { name, voter, requestPort: this.requestPort, rewindPort: this.rewindPort }
-    for (const [session, successor] of this.#told) speaker?.speakFor(session, droppedStatus(says, successor))
+    return { name, voter, requestPort: this.requestPort, rewindPort: this.rewindPort }
   }
 
   get #parts(): StoreParts {
@@ -180,12 +197,12 @@ class StoreProcess implements StoreRole, Agent {
   }
 
   /** Opens a session, which is the newest then. */
-  async #record(session: string, { log, promises }: Recording, lives?: Lives): Promise<void> {
+  async #record(session: string, { log, promises }: Recording, from?: StoreSession): Promise<void> {
     const kept = promises ?? promiseInMemory(this.#cycle.platform.timers)
-    const founded = lives === undefined ? kept : await keepLives(kept, lives)
+    const founded = from?.lives === undefined ? kept : await keepLives(kept, from.lives)
     const store: StoreSession = new StoreSession(
       this.#parts,
-      { session, log, promises: founded },
+      { session, log, promises: founded, predecessor: from?.session ?? '' },
       {
         failed: (error) => this.#outcome.failed(error),
         rolled: (successor) => this.#roll(store, successor),
@@ -239,7 +256,7 @@ class StoreProcess implements StoreRole, Agent {
     if (this.#options.recordings === undefined) return
     const recording = await (this.#prepared.get(successor) ?? this.#options.recordings.open(successor))
     this.#prepared.delete(successor)
-    await this.#record(successor, recording, from.lives)
+    await this.#record(successor, recording, from)
     from.goesOnIn(successor)
     this.#leaveAtUs.set(from, this.#cycle.enter() + LEAVE_AFTER_US)
     this.#options.logger.info({ session: from.session, successor }, 'store: the session goes on in its successor')

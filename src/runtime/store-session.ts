@@ -16,7 +16,7 @@ import type { AdminRequest, ControlMessage, StoreStatus } from '../wire/control.
 import { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
-import { endOfLog } from './last-event.js'
+import { endOfLog, startOfLog } from './last-event.js'
 import { STATUS_EVERY_US } from './options.js'
 import type { RewindListener } from './rewind-listener.js'
 import type { ServedLog } from './served-log.js'
@@ -58,6 +58,8 @@ export interface StoreSessionOptions {
   /** The open log to record into. */
   readonly log: EventLog
   readonly promises: PromiseKeeper
+  /** The session that this one goes on from, as far as that was recorded here; '' where it is not known. */
+  readonly predecessor: string
 }
 
 export interface StoreSessionOutput {
@@ -71,6 +73,7 @@ export interface StoreSessionOutput {
 export class StoreSession implements Agent {
   readonly session: string
   readonly log: EventLog
+  readonly #predecessor: string
   readonly #parts: StoreParts
   readonly #output: StoreSessionOutput
   readonly #guard = new StableGuard()
@@ -92,6 +95,9 @@ export class StoreSession implements Agent {
   #lastStatusUs = 0
   #lastAckUs = 0
   #isRolled = false
+  #isChecked = false
+  /** What the end names, while that is listened to. */
+  #awaited = ''
   #wasRecovering = false
   #hasRecoveredLate = false
   /** When a sequencer was heard, and when it was last tried to do without. */
@@ -104,10 +110,15 @@ export class StoreSession implements Agent {
   #isStopped = false
   #unauthenticatedRequests = 0
 
-  constructor(parts: StoreParts, { session, log, promises }: StoreSessionOptions, output: StoreSessionOutput) {
+  constructor(
+    parts: StoreParts,
+    { session, log, promises, predecessor }: StoreSessionOptions,
+    output: StoreSessionOutput,
+  ) {
     const { options } = parts
     this.session = session
     this.log = log
+    this.#predecessor = predecessor
     this.#parts = parts
     this.#output = output
     this.#answerAuth = new Authenticator(options.key, 'answer')
@@ -197,6 +208,11 @@ export class StoreSession implements Agent {
     return this.#successor
   }
 
+  /** The session that the end of this one names, while that end is not known to be stable; '' where there is no such end. */
+  get awaitedSuccessor(): string {
+    return this.#isRolled ? '' : this.#end.named()
+  }
+
   /** Speaks on the control stream of a session that this process has left. */
   speakFor(session: string, status: StoreStatus): void {
     this.#control?.sendFor(session, 'store', status)
@@ -219,6 +235,7 @@ export class StoreSession implements Agent {
       this.#isNews = true
       const nowUs = cycle.enter()
       this.#voter?.onDurable(nowUs)
+      this.#checkBeginning()
       this.#lookForEnd()
     })
     this.log.onFailure(fail)
@@ -304,11 +321,38 @@ export class StoreSession implements Agent {
   #lookForEnd(): void {
     if (this.#isRolled) return
     const successor = this.#end.successor()
-    if (successor === '') return
+    if (successor === '') {
+      this.#listenToSuccessor()
+      return
+    }
     this.#isRolled = true
     // What it has of the end is awaited: it is said before anything that takes time.
     if (this.#isNews) this.#sendStatus(this.#parts.cycle.enter(), false)
     this.#output.rolled(successor)
+  }
+
+  /** A sequencer that heard no store may have begun it anew, and what is carried over is missing then. */
+  #checkBeginning(): void {
+    const expected = this.#predecessor
+    if (this.#isChecked || expected === '' || this.log.durableSequence === 0) return
+    this.#isChecked = true
+    const predecessor = startOfLog(this.log)?.predecessor ?? ''
+    if (predecessor === expected) return
+    this.#parts.options.logger.error(
+      { session: this.session, expected, predecessor },
+      `store: session ${this.session} was begun without what session ${expected} carries over, which ended with going on in it`,
+    )
+  }
+
+  /** Whoever goes on may have left this session long ago, and say nothing of it. */
+  #listenToSuccessor(): void {
+    const named = this.#end.named()
+    if (named === this.#awaited) return
+    this.#awaited = named
+    this.#control?.listenBeside(named, (message) => {
+      this.#end.onSuccessor(message)
+      this.#lookForEnd()
+    })
   }
 
   /** Neither the log nor the vote may follow a reign that can't be, or whose epoch table is not known to its beginning, nor a life that can't. */
@@ -383,6 +427,7 @@ export class StoreSession implements Agent {
       state: this.#state,
       counters: withCounters ? nonZero(this.counters()) : {},
       successor: this.#successor,
+      predecessor: this.log.durableSequence === 0 ? this.#predecessor : '',
     })
   }
 

@@ -38,6 +38,11 @@ export class StoreWatch {
     return [...this.#stores.values()].filter(({ heardUs }) => nowUs - heardUs < THERE_US).length
   }
 
+  /** True where a store has any of it on its disk. */
+  get hasAny(): boolean {
+    return [...this.#stores.values()].some(({ durableSequence }) => durableSequence > 0)
+  }
+
   /** True where a store has all up to here on its disk, or none was heard. */
   hasRecorded(sequence: number): boolean {
     const stores = [...this.#stores.values()]

@@ -64,6 +64,8 @@ export interface StoreStatus {
   lives?: Record<string, number>
   /** The session has ended, which is known to be stable, and this one goes on, which the store records. '' or absent: no. */
   successor?: string
+  /** Nothing of the session is recorded yet, and this one, which is, has ended with going on in it. '' or absent: no. */
+  predecessor?: string
 }
 
 export interface ComponentStatus {
@@ -247,6 +249,7 @@ export const CONTROL_SCHEMA = {
       life: uint64,
       lives: numbers,
       successor: string,
+      predecessor: string,
     }),
     ComponentStatus: message({
       component: string,

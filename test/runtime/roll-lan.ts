@@ -110,17 +110,26 @@ export class RollLan {
     this.#machine(name).kill()
   }
 
-  start(name: string): void {
+  /** @param session the id that it is told */
+  start(name: string, session = FIRST): void {
     const isStore = this.#options.stores.includes(name)
-    const started = isStore ? this.#startStore(name) : this.#startSequencer(name)
-    started.catch((error: Error) => this.#onFailed(name, error))
+    const started = isStore ? this.#startStore(name, session) : this.#startSequencer(name, session)
+    started.catch((error: Error) => this.#onFailed(name, session, error))
+  }
+
+  startStandby(name: string, session: string): void {
+    this.#startSequencer(name, session, true).catch((error: Error) => this.failures.push(error.message))
+  }
+
+  startActive(name: string, session: string): void {
+    this.#startSequencer(name, session, false).catch((error: Error) => this.failures.push(error.message))
   }
 
   /** As a supervisor does it: what ends with an error is started again. */
-  #onFailed(name: string, error: Error): void {
+  #onFailed(name: string, session: string, error: Error): void {
     this.failures.push(`${name}: ${error.message}`)
     this.kill(name)
-    this.world.after(300 * MS, () => this.start(name))
+    this.world.after(300 * MS, () => this.start(name, session))
   }
 
   /** The chain of sessions as a store has it, from the first on. */
@@ -161,7 +170,7 @@ export class RollLan {
     return machine
   }
 
-  async #startStore(name: string): Promise<void> {
+  async #startStore(name: string, first: string): Promise<void> {
     const machine = this.#machine(name)
     const platform = machine.boot()
     const { disk } = machine
@@ -170,28 +179,30 @@ export class RollLan {
       this.#logs.set(`${name}/${session}`, log)
       return { log, promises: SimPromises.open({ disk, platform, session }) }
     }
-    const { log, promises } = await open(FIRST)
+    const { log, promises } = await open(first)
     const role = await startStore({
       ...this.#optionsOf(name, machine, platform),
+      session: first,
       ...{ name, voter: this.#options.voters ? name : '', requestPort: 7_710, rewindPort: 7_711, log },
       ...(promises === undefined ? {} : { promises }),
       recordings: { has: (session) => disk.log(session) !== undefined, open },
     })
     this.#stores.set(name, role)
-    role.done.catch((error: Error) => this.#onFailed(name, error))
+    role.done.catch((error: Error) => this.#onFailed(name, first, error))
   }
 
-  async #startSequencer(name: string): Promise<void> {
+  async #startSequencer(name: string, session: string, standby?: boolean): Promise<void> {
     const machine = this.#machine(name)
     const rank = this.#options.sequencers.indexOf(name)
     const { voters, stores } = this.#options
     const role = await startSequencer({
       ...this.#optionsOf(name, machine, machine.boot()),
+      session,
       ...{ voters: voters ? stores : [], requestPort: 7_712, tickUs: 20 * MS, staticEvents: STATICS },
-      ...(rank > 0 || (voters && this.said.length > 100) ? { standby: voters, rank } : {}),
+      ...((standby ?? (rank > 0 || (voters && this.said.length > 100))) ? { standby: voters, rank } : {}),
     })
     this.#sequencers.set(name, role)
-    role.done.catch((error: Error) => this.#onFailed(name, error))
+    role.done.catch((error: Error) => this.#onFailed(name, session, error))
   }
 
   async #openOperator(): Promise<void> {

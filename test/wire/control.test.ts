@@ -53,6 +53,7 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       life: u64,
       lives: counters,
       successor: text,
+      predecessor: text,
     }),
   }),
   fc.record({
@@ -149,6 +150,7 @@ const store = (over: object = {}): ControlMessage => ({
     life: 4,
     lives: { 'voter-1': 4 },
     successor: '',
+    predecessor: '',
     ...over,
   },
 })
