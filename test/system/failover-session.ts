@@ -8,8 +8,6 @@ export const VOTERS = ['a', 'b', 'c'] as const
 export const SEQUENCER = ['--voters', VOTERS.join(',')]
 const STANDBY = [...SEQUENCER, '--standby']
 export const RATE = ['--rate', '10000']
-/** The bound of the slowest takeover; a median is far below. The machine of a test is shared. */
-export const TAKEOVER_MS = 5_000
 
 export class Session {
   readonly world: World
