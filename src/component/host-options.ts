@@ -81,6 +81,8 @@ export interface Survivors {
 
 /** Looks on, in any mode. Bytes are valid during the call. */
 export interface HostObserver {
+  /** A host has begun: what is told from here on is of this session, and of its events from `nextSequence` on. */
+  began?(session: string, nextSequence: number): void
   /** A handler issued a command while event `sequence` was handled; every replica and every replay does. */
   command?(sequence: number, type: number, payload: Uint8Array): void
   /** The state after event `sequence` has this digest. */

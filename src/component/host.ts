@@ -25,7 +25,7 @@ import { BLOCK_LENGTH_BYTES } from '../wire/moldudp64.js'
 import { DIGEST_TAKEN, SESSION_ENDED, TICK } from '../wire/runtime-events.js'
 import type { Application } from './application.js'
 import { type Carry, carryOver } from './carry.js'
-import { captureHost, openCheckpoint, restoreHost } from './checkpoint.js'
+import { captureHost, type OpenedCheckpoint, openCheckpoint, restoreHost } from './checkpoint.js'
 import type { Commands } from './commands.js'
 import type { Component } from './definition.js'
 import { digestHex } from './digest.js'
@@ -110,8 +110,12 @@ export class ComponentHost {
     this.#role = parts.role
     this.#seeding = parts.seeding
     this.#sessionEvents = parts.sessionEvents
-    if (opened === undefined) return
-    this.#applicationEvents = restoreHost(component, parts, opened)
+    if (opened !== undefined) this.#restore(opened)
+    this.#observer.began?.(options.session, this.#nextSequence)
+  }
+
+  #restore(opened: OpenedCheckpoint): void {
+    this.#applicationEvents = restoreHost(this.#component, this.#parts, opened)
     this.#nextSequence = opened.header.sequence + 1
     this.#stableSequence = opened.header.sequence
     this.#applyStable()

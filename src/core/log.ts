@@ -14,3 +14,13 @@ const ignore = (): void => {}
 
 /** Discards everything. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+
+/** A logger whose lines say of which session they are. */
+export function ofSession(logger: Logger, session: string): Logger {
+  return {
+    debug: (fields, message) => logger.debug({ session, ...fields }, message),
+    info: (fields, message) => logger.info({ session, ...fields }, message),
+    warn: (fields, message) => logger.warn({ session, ...fields }, message),
+    error: (fields, message) => logger.error({ session, ...fields }, message),
+  }
+}

@@ -3,7 +3,7 @@
  * answered. A store without a voter id is a copy: it has none of this.
  */
 import { messageOf, SeqcastError } from '../core/errors.js'
-import type { Logger } from '../core/log.js'
+import { type Logger, ofSession } from '../core/log.js'
 import type { Timers } from '../core/timers.js'
 import type { EventLog } from '../protocol/event-log.js'
 import { type StoredPromise, Voter, type VoterStatus } from '../protocol/voter.js'
@@ -67,15 +67,20 @@ export class StoreVoter {
     this.#cycle = cycle
     this.#promises = promises
     this.#output = output
-    this.#machine = new Voter({ voter, nonce: cycle.platform.random(), logger }, log, promises.stored, {
-      persist: (promise) => this.#persist(promise),
-      send: (_kind: string, body: Grant | ClaimRefused) => {
-        if ('promised' in body) output.refuse(body)
-        else output.grant(body)
+    this.#machine = new Voter(
+      { voter, nonce: cycle.platform.random(), logger: ofSession(logger, session) },
+      log,
+      promises.stored,
+      {
+        persist: (promise) => this.#persist(promise),
+        send: (_kind: string, body: Grant | ClaimRefused) => {
+          if ('promised' in body) output.refuse(body)
+          else output.grant(body)
+        },
+        truncate: (fromSequence) => output.truncate(fromSequence),
+        stateChanged: () => output.changed(),
       },
-      truncate: (fromSequence) => output.truncate(fromSequence),
-      stateChanged: () => output.changed(),
-    })
+    )
   }
 
   /** What the store's status says of its vote, and of what it is counted on for. */

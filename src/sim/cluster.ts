@@ -11,6 +11,7 @@ import { SimNode } from './node.js'
 import type { SimProcess, SimStream } from './observer.js'
 import { Operator } from './operator.js'
 import { RoleStarter, type RoleStarterOptions } from './role-starter.js'
+import { laterOf, sessionNumber } from './session-names.js'
 import { replicaOf, storeOf } from './topology.js'
 import { Violation } from './violation.js'
 
@@ -59,10 +60,10 @@ export class Cluster {
   }
 
   #createNodes(): SimNode[] {
-    const { world, topology } = this.#options
+    const { world, topology, session } = this.#options
     const nodes: SimNode[] = []
-    const add = (options: Omit<ConstructorParameters<typeof SimNode>[0], 'machine'>): void => {
-      nodes.push(new SimNode({ ...options, machine: world.addMachine(options.name) }))
+    const add = (options: Omit<ConstructorParameters<typeof SimNode>[0], 'machine' | 'session'>): void => {
+      nodes.push(new SimNode({ ...options, machine: world.addMachine(options.name), session }))
     }
     for (const [rank, voter] of topology.voters.entries()) add({ name: storeOf(voter), kind: 'store', rank, voter })
     for (const [rank, copy] of topology.copies.entries()) add({ name: storeOf(copy), kind: 'store', rank })
@@ -107,7 +108,27 @@ export class Cluster {
     const epoch = (node: SimNode): number => node.role?.sequencer?.epochTable.at(-1)?.epoch ?? 0
     return this.ofKind('sequencer')
       .filter((node) => isSequencing(node.role?.sequencer?.state ?? ''))
-      .sort((a, b) => epoch(b) - epoch(a))
+      .sort((a, b) => sessionNumber(b.currentSession) - sessionNumber(a.currentSession) || epoch(b) - epoch(a))
+  }
+
+  /** The last session of the chain that anybody is in, or has made ready for. */
+  newestSession(): string {
+    return this.nodes.map(({ newestSession }) => newestSession).reduce(laterOf)
+  }
+
+  /** A voter whose disk has what it ever had that counts. */
+  isFounded(node: SimNode): boolean {
+    const hasVote = node.votesIn.size > 0 && (!node.isEmptied || node.votesIn.has(this.newestSession()))
+    if (hasVote) node.isEmptied = false
+    return hasVote
+  }
+
+  /** Every component has been active: an operator rolls no session that has not come up. */
+  hasBegun(): boolean {
+    const { components } = this.#options
+    return components.every(({ name }) =>
+      this.nodes.some(({ component, role }) => component === name && (role?.host?.standing.term ?? 0) > 0),
+    )
   }
 
   /** How many replicas of a component are active where nothing is wrong. */

@@ -1,5 +1,5 @@
 /**
- * Whether a system has come to rest after its faults: one sequencer reigns, all that it published is stable and in every
+ * Whether a system has come to rest after its faults: everybody is in the newest session, one sequencer reigns, all that it published is stable and in every
  * store, every replica has handled it, one replica of each component is active, and nobody waits for anything.
  */
 import type { ComponentHost } from '../component/host.js'
@@ -25,6 +25,10 @@ export function lookForRest(cluster: Cluster, nowUs: number): string | FinalStat
   if (sequencer === undefined) return 'nobody reigns'
   if (reigning.length > 1) return `${reigning.map(({ name }) => name).join(' and ')} both think that they reign`
   if (sequencer.state !== 'open') return `${reigning[0]?.name} is ${sequencer.state}`
+  const session = reigning[0]?.currentSession ?? ''
+  const elsewhere = cluster.nodes.find((node) => node.currentSession !== session)
+  if (elsewhere !== undefined)
+    return `${elsewhere.name} is in session ${elsewhere.currentSession}, and not in ${session}`
   const lastSequence = sequencer.nextSequence - 1
   if (sequencer.stableSequence !== lastSequence) {
     return `event ${lastSequence} is published, ${sequencer.stableSequence} is stable`
@@ -36,16 +40,21 @@ export function lookForRest(cluster: Cluster, nowUs: number): string | FinalStat
     if (process !== undefined && role?.host !== undefined) hosts.push({ process, host: role.host })
   }
   const problem =
-    storesProblem(cluster, stores, lastSequence) ??
+    storesProblem(cluster, stores, session, lastSequence) ??
     standbysProblem(cluster, lastSequence) ??
     hostsProblem(cluster, hosts, lastSequence) ??
     clientsProblem(cluster)
   if (problem !== undefined) return problem
-  return { nowUs, stableSequence: lastSequence, stores, hosts }
+  return { nowUs, session, stableSequence: lastSequence, stores, hosts }
 }
 
-function storesProblem(cluster: Cluster, stores: readonly RunningStore[], lastSequence: number): string | undefined {
-  const outside = cluster.nodes.filter(({ voter, isFounded }) => voter !== '' && !isFounded)
+function storesProblem(
+  cluster: Cluster,
+  stores: readonly RunningStore[],
+  session: string,
+  lastSequence: number,
+): string | undefined {
+  const outside = cluster.nodes.filter(({ voter, votesIn }) => voter !== '' && !votesIn.has(session))
   if (outside.length > 0) return `${outside.map(({ name }) => name).join(', ')} without a vote`
   for (const { process, log } of stores) {
     if (log.durableSequence !== lastSequence || log.nextSequence !== lastSequence + 1) {

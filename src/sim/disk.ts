@@ -66,6 +66,11 @@ export class SimDisk {
     this.#promises.clear()
   }
 
+  /** Of which it has a log. */
+  sessions(): string[] {
+    return [...this.#logs.keys()]
+  }
+
   /** The log of a session; undefined where there is none. */
   log(session: string): LogFile | undefined {
     return this.#logs.get(session)

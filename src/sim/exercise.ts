@@ -34,12 +34,18 @@ export class Exercise implements SimObserver {
     rewinds: 0,
     activations: 0,
     outboxesRevoked: 0,
+    inputCarried: 0,
+    wentAhead: 0,
+    wentBack: 0,
     restarts: 0,
   }
-  /** Those that reign, as they say it themselves, by node. */
-  readonly #reigning = new Set<string>()
+  /** Those that reign, as they say it themselves, by node: in which session. */
+  readonly #reigning = new Map<string, string>()
   readonly #nextSequence = new Map<string, number>()
-  #stableSequence = 0
+  /** Those that somebody has reigned in. */
+  readonly #sessions = new Set<string>()
+  /** By session. */
+  readonly #stableSequence = new Map<string, number>()
 
   counts(): Exercised {
     return this.#counts
@@ -63,8 +69,12 @@ export class Exercise implements SimObserver {
     this.#add('truncations')
   }
 
-  stable(_process: SimProcess, stableSequence: number): void {
-    if (stableSequence > this.#stableSequence) this.#stableSequence = stableSequence
+  stable({ session }: SimProcess, stableSequence: number): void {
+    if (stableSequence > this.#stableOf(session)) this.#stableSequence.set(session, stableSequence)
+  }
+
+  began(process: SimProcess): void {
+    this.#nextSequence.delete(process.node)
   }
 
   delivered(process: SimProcess, sequence: number, count: number): void {
@@ -88,7 +98,7 @@ export class Exercise implements SimObserver {
         if (fields.to === 'claiming') this.#add('claims')
         break
       case 'sequencer: session open':
-        this.#onReign(process.node, fields.nextSequence)
+        this.#onReign(process.node, String(fields.session), fields.nextSequence)
         break
       case 'sequencer: stepped down':
         this.#reigning.delete(process.node)
@@ -100,18 +110,34 @@ export class Exercise implements SimObserver {
       case 'rewind: connecting':
         this.#add('rewinds')
         break
+      case `component: goes on in session ${String(fields.session)}`:
+        this.#onNextSession(fields)
+        break
       case 'outbox: revoked':
         this.#add('outboxesRevoked')
         break
     }
   }
 
-  #onReign(node: string, nextSequence: unknown): void {
+  #onNextSession({ outside, reason }: Readonly<Record<string, unknown>>): void {
+    if (typeof outside === 'number') this.#add('inputCarried', outside)
+    // It has no state of the session before: that is over, or it is not known what was carried over from it.
+    else if (typeof reason === 'string') this.#add(reason.startsWith('the seed') ? 'wentBack' : 'wentAhead')
+  }
+
+  #stableOf(session: string): number {
+    return this.#stableSequence.get(session) ?? 0
+  }
+
+  #onReign(node: string, session: string, nextSequence: unknown): void {
     this.#add('reigns')
-    if (this.#reigning.size > 0) this.#add('rivalReigns')
-    this.#reigning.add(node)
+    if ([...this.#reigning].some(([other, its]) => other !== node && its === session)) this.#add('rivalReigns')
+    this.#reigning.set(node, session)
+    const isFirst = !this.#sessions.has(session)
+    this.#sessions.add(session)
     // Before the opening event there was something that nobody knew to be stable.
-    if (typeof nextSequence === 'number' && nextSequence - 2 > this.#stableSequence) this.#add('tailsAdopted')
+    if (!isFirst && typeof nextSequence === 'number' && nextSequence - 2 > this.#stableOf(session))
+      this.#add('tailsAdopted')
   }
 
   #add(what: string, count = 1): void {

@@ -8,6 +8,7 @@ import type { Machine } from './machine.js'
 import type { SimNode } from './node.js'
 import type { ObserverCalls } from './observer.js'
 import { type Fault, type Noise, namesIn, REIGNING } from './schedule.js'
+import { laterOf, sessionAfter } from './session-names.js'
 import type { World } from './world.js'
 
 /** Of a disk that nothing is wrong with. */
@@ -110,9 +111,22 @@ export class FaultPlayer {
         return meaning(fault.node, node)
       }
       case 'activate':
-        this.#cluster.operator.activate(fault.component, fault.instance)
+        this.#cluster.operator.activate(this.#openSession(), fault.component, fault.instance)
         return ''
+      case 'roll': {
+        const session = this.#openSession()
+        const successor = sessionAfter(session, fault.steps)
+        if (!this.#cluster.hasBegun()) return undefined
+        this.#cluster.operator.roll(session, successor)
+        return ` (${session} to ${successor})`
+      }
     }
+  }
+
+  /** As an operator sees it. */
+  #openSession(): string {
+    const sequencers = this.#cluster.ofKind('sequencer')
+    return this.#cluster.reigning()[0]?.currentSession ?? sequencers.map((node) => node.currentSession).reduce(laterOf)
   }
 
   #until(forUs: number): number {
@@ -130,11 +144,13 @@ export class FaultPlayer {
   /** What the design promises, it promises while a majority of the voters have their disks: more is for an operator. */
   #empty(node: SimNode, untilUs: number): string | undefined {
     const voters = this.#cluster.nodes.filter(({ voter }) => voter !== '')
-    const others = voters.filter((other) => other !== node && !other.isFounded).length
-    if (!node.isFounded || others > (voters.length === 5 ? 1 : 0) || voters.length === 1) return undefined
+    const others = voters.filter((other) => other !== node && !this.#cluster.isFounded(other)).length
+    if (!this.#cluster.isFounded(node) || others > (voters.length === 5 ? 1 : 0) || voters.length === 1)
+      return undefined
     this.#cluster.kill(node, untilUs)
     node.machine.disk.wipe()
-    node.isFounded = false
+    node.isEmptied = true
+    node.votesIn.clear()
     return ''
   }
 

@@ -34,6 +34,8 @@ function whatText(fault: Fault): string {
       return `disk of ${fault.node} takes up to ${span(fault.syncUs)} for a sync, for ${span(fault.forUs)}`
     case 'full-disk':
       return `disk of ${fault.node} is full for ${span(fault.forUs)}`
+    case 'roll':
+      return `operator has the session go on in the ${fault.steps === 1 ? 'next one' : 'one after the next'}`
     case 'activate':
       return `operator activates ${fault.instance} of ${fault.component}`
   }

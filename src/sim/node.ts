@@ -6,10 +6,13 @@ import type { Role } from '../runtime/options.js'
 import type { SendClient } from '../runtime/send-client.js'
 import type { Machine } from './machine.js'
 import type { SimKind, SimProcess } from './observer.js'
+import { laterOf } from './session-names.js'
 
 /** The part of a running role that a run looks at; by kind, one of the four is there. */
 export interface RunningRole extends Role {
   readonly sequencer?: Sequencer
+  /** Of a sequencer or a client: the session that it is in. */
+  readonly session?: string
   readonly log?: EventLog
   readonly host?: ComponentHost
   readonly client?: SendClient
@@ -24,14 +27,19 @@ export class SimNode {
   /** Of several of its kind: from 0. */
   readonly rank: number
   starts = 0
+  readonly #firstSession: string
+  /** Of a component: the session that its host is in. */
+  session: string
   /** The process that runs. */
   process: SimProcess | undefined
   /** Set when the process has started. */
   role: RunningRole | undefined
   /** It is not started again before this. */
   downUntilUs = 0
-  /** The disk of a voter holds the proof that it never lost its data. */
-  isFounded = false
+  /** Sessions in which a voter has its vote, or had when it was last heard of: those that its disk proves. */
+  readonly votesIn = new Set<string>()
+  /** Its disk was wiped, and not all that counts is there again. */
+  isEmptied = false
 
   constructor(options: {
     name: string
@@ -40,6 +48,7 @@ export class SimNode {
     rank: number
     voter?: string
     component?: string
+    session: string
   }) {
     this.name = options.name
     this.kind = options.kind
@@ -47,11 +56,25 @@ export class SimNode {
     this.rank = options.rank
     this.voter = options.voter ?? ''
     this.component = options.component ?? ''
+    this.#firstSession = options.session
+    this.session = options.session
+  }
+
+  /** The session that it is in, as far as that can be seen. */
+  get currentSession(): string {
+    if (this.kind === 'store') return this.role?.log?.session ?? this.#firstSession
+    return this.kind === 'component' ? this.session : (this.role?.session ?? this.#firstSession)
+  }
+
+  /** The last one that it is in, or that its disk has anything of. */
+  get newestSession(): string {
+    return this.machine.disk.sessions().reduce(laterOf, this.currentSession)
   }
 
   nextProcess(): SimProcess {
     this.starts++
-    const { name: node, kind, starts: start, voter, component } = this
-    return { node, kind, start, voter, component, instance: component === '' ? '' : node }
+    this.session = this.#firstSession
+    const { name: node, kind, starts: start, voter, component, session } = this
+    return { node, kind, start, voter, component, instance: component === '' ? '' : node, session }
   }
 }

@@ -20,6 +20,8 @@ export interface SimProcess {
   /** Of a component's replica; else ''. */
   readonly component: string
   readonly instance: string
+  /** The session that the call is about; where it is about the process as such, the one that it was started with. */
+  readonly session: string
 }
 
 export type SimStream = 'event' | 'command' | 'control' | 'unicast'
@@ -60,6 +62,8 @@ export interface SimObserver {
   stable?(process: SimProcess, stableSequence: number, nowUs: number): void
   /** Events that a component was given, from here on, are no more: it will be given the session again from event 1. */
   revoked?(process: SimProcess, fromSequence: number, nowUs: number): void
+  /** The host of a component begins with a session, or begins anew: before its first event. */
+  began?(process: SimProcess, nowUs: number): void
   hostState?(process: SimProcess, state: string, reason: string, nowUs: number): void
   /** A component took a digest of its state after this event. */
   digest?(process: SimProcess, sequence: number, digest: Uint8Array, nowUs: number): void
@@ -82,6 +86,8 @@ export type SimLogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 export interface FinalState {
   readonly nowUs: number
+  /** The session that goes on: everybody is in it. */
+  readonly session: string
   /** As the reigning sequencer says it: everything is stable. */
   readonly stableSequence: number
   readonly stores: readonly { readonly process: SimProcess; readonly log: EventLog }[]
@@ -116,6 +122,7 @@ export function observeAll(observers: readonly SimObserver[], failed: (thrown: u
     delivered: to((o) => o.delivered),
     stable: to((o) => o.stable),
     revoked: to((o) => o.revoked),
+    began: to((o) => o.began),
     hostState: to((o) => o.hostState),
     digest: to((o) => o.digest),
     effectBegan: to((o) => o.effectBegan),

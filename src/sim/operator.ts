@@ -3,6 +3,7 @@ import { ControlLink } from '../runtime/control-link.js'
 import { DutyCycle } from '../runtime/duty-cycle.js'
 import type { RoleOptions } from '../runtime/options.js'
 import type { Platform } from '../runtime/platform.js'
+import type { AdminRequest } from '../wire/control.js'
 import type { Machine } from './machine.js'
 
 /** A request is repeated under the same nonce, as the command line does. */
@@ -32,15 +33,23 @@ export class Operator {
   }
 
   /** Whether it is granted shows in the stream. */
-  activate(component: string, instance: string): void {
+  activate(session: string, component: string, instance: string): void {
+    this.#ask(session, { action: 'activate', component, instance })
+  }
+
+  /** Has a session go on in another one. Whether it does shows in the stream. */
+  roll(session: string, successor: string): void {
+    this.#ask(session, { action: 'roll-session', component: '', instance: successor })
+  }
+
+  #ask(session: string, what: Pick<AdminRequest, 'action' | 'component' | 'instance'>): void {
     const platform = this.#platform
     if (platform === undefined || this.#control === undefined) return
-    const reason = 'decided by an operator'
     const nonce = platform.random()
-    const request = { nonce, action: 'activate', component, instance, incarnation: 0, expectedTerm: 0, reason } as const
+    const request = { ...what, nonce, incarnation: 0, expectedTerm: 0, reason: 'decided by an operator' }
     let left = REPEATS
     const send = (): void => {
-      this.#control?.send('adminRequest', request)
+      this.#control?.sendFor(session, 'adminRequest', request)
       if (--left > 0) platform.timers.after(REPEAT_EVERY_MS, send)
     }
     send()

@@ -47,7 +47,7 @@ export class RoleStarter {
 
   /** @throws SeqcastError where the role does not start; never settles where its process dies before */
   async start(node: SimNode, process: SimProcess, platform: SimPlatform): Promise<RunningRole> {
-    const { topology, session, world, observe } = this.#options
+    const { topology, session } = this.#options
     const options = this.optionsOf(platform, node.machine.address, this.#loggerOf(node, process))
     if (node.kind === 'sequencer') {
       const isFirst = node.rank === 0 && process.start === 1
@@ -62,26 +62,7 @@ export class RoleStarter {
       })
     }
     if (node.kind === 'store') {
-      const { disk } = node.machine
-      const log = await SimEventLog.open({
-        disk,
-        platform,
-        session,
-        observer: {
-          appended: (sequence, count, bytes, start, end) =>
-            observe.appended(process, sequence, count, bytes, start, end, world.nowUs),
-          truncated: (fromSequence) => observe.truncated(process, fromSequence, world.nowUs),
-          durable: (sequence) => observe.durable(process, sequence, world.nowUs),
-        },
-      })
-      observe.recovered(process, log, world.nowUs)
-      const promises = SimPromises.open({
-        disk,
-        platform,
-        session,
-        observer: { promised: (epoch) => observe.promised(process, epoch, world.nowUs) },
-      })
-      node.isFounded = isFounded(node.voter, promises.stored)
+      const { log, promises } = await this.#openRecording(node, process, platform, session)
       return await startStore({
         ...options,
         name: node.name,
@@ -90,10 +71,50 @@ export class RoleStarter {
         rewindPort: DEFAULT_STORE_REWIND_PORT,
         log,
         promises,
+        recordings: {
+          has: (later) => node.machine.disk.log(later) !== undefined,
+          open: (later) => this.#openRecording(node, process, platform, later),
+        },
       })
     }
     if (node.kind === 'source') return await this.#startClient(node, process, options)
     return await this.#startComponent(node, process, options)
+  }
+
+  async #openRecording(
+    node: SimNode,
+    process: SimProcess,
+    platform: SimPlatform,
+    session: string,
+  ): Promise<{ log: SimEventLog; promises: SimPromises }> {
+    const { world, observe } = this.#options
+    const { disk } = node.machine
+    const here = { ...process, session }
+    const log = await SimEventLog.open({
+      disk,
+      platform,
+      session,
+      observer: {
+        appended: (sequence, count, bytes, start, end) =>
+          observe.appended(here, sequence, count, bytes, start, end, world.nowUs),
+        truncated: (fromSequence) => observe.truncated(here, fromSequence, world.nowUs),
+        durable: (sequence) => observe.durable(here, sequence, world.nowUs),
+      },
+    })
+    observe.recovered(here, log, world.nowUs)
+    const promises = SimPromises.open({
+      disk,
+      platform,
+      session,
+      observer: {
+        promised: (epoch) => {
+          if (isFounded(node.voter, disk.promise(session).synced)) node.votesIn.add(session)
+          observe.promised(here, epoch, world.nowUs)
+        },
+      },
+    })
+    if (!isFounded(node.voter, promises.stored)) node.votesIn.delete(session)
+    return { log, promises }
   }
 
   async #startClient(node: SimNode, process: SimProcess, options: RoleOptions): Promise<RunningRole> {
@@ -109,24 +130,37 @@ export class RoleStarter {
       outcome.stopped()
       return outcome.promise
     }
-    return { client, done: outcome.promise, stop }
+    return {
+      client,
+      get session(): string {
+        return client.session
+      },
+      done: outcome.promise,
+      stop,
+    }
   }
 
   #startComponent(node: SimNode, process: SimProcess, options: RoleOptions): Promise<RunningRole> {
     const { components, observe, world } = this.#options
     const definition = components.find(({ name }) => name === node.component)
     if (definition === undefined) throw new Error(`no component ${node.component}`)
+    let here = process
     const observer: HostObserver = {
+      began: (session) => {
+        here = { ...process, session }
+        if (node.process === process) node.session = session
+        observe.began(here, world.nowUs)
+      },
       delivered: (sequence, count, bytes, start, end) =>
-        observe.delivered(process, sequence, count, bytes, start, end, world.nowUs),
-      stable: (sequence) => observe.stable(process, sequence, world.nowUs),
-      revoked: (fromSequence) => observe.revoked(process, fromSequence, world.nowUs),
-      digestTaken: (sequence, digest) => observe.digest(process, sequence, digest, world.nowUs),
-      effectRevoked: ({ key }) => observe.effectRevoked(process, key, world.nowUs),
+        observe.delivered(here, sequence, count, bytes, start, end, world.nowUs),
+      stable: (sequence) => observe.stable(here, sequence, world.nowUs),
+      revoked: (fromSequence) => observe.revoked(here, fromSequence, world.nowUs),
+      digestTaken: (sequence, digest) => observe.digest(here, sequence, digest, world.nowUs),
+      effectRevoked: ({ key }) => observe.effectRevoked(here, key, world.nowUs),
     }
     const component = watchEffects(definition.create(process, this.#timeOf(options)), {
-      began: (effect) => observe.effectBegan(process, effect, world.nowUs),
-      ended: (effect) => observe.effectEnded(process, effect, world.nowUs),
+      began: (effect) => observe.effectBegan(here, effect, world.nowUs),
+      ended: (effect) => observe.effectEnded(here, effect, world.nowUs),
     })
     return startComponent(component, {
       ...options,
@@ -134,7 +168,7 @@ export class RoleStarter {
       standby: node.rank > 0,
       guard: false,
       observer,
-      onStateChanged: (state, reason) => observe.hostState(process, state, reason, world.nowUs),
+      onStateChanged: (state, reason) => observe.hostState(here, state, reason, world.nowUs),
     })
   }
 
@@ -170,7 +204,7 @@ export class RoleStarter {
       (level: SimLogLevel) =>
       (fields: LogFields, message: string): void => {
         if (node.process !== process) return
-        if (message === 'voter') node.isFounded ||= fields.to === 'voting'
+        if (message === 'voter' && fields.to === 'voting') node.votesIn.add(String(fields.session))
         observe.logged(process, level, fields, message)
       }
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }

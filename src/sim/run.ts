@@ -3,6 +3,7 @@
  * system has come to rest after its faults, or with the first guarantee that was broken.
  */
 import { messageOf } from '../core/errors.js'
+import type { Prng } from '../core/prng.js'
 import { Cluster } from './cluster.js'
 import { lookForRest } from './convergence.js'
 import { Exercise, type Exercised } from './exercise.js'
@@ -10,7 +11,8 @@ import { FaultPlayer } from './fault-player.js'
 import { timeText } from './fault-text.js'
 import { type FinalState, observeAll, type SimObserver } from './observer.js'
 import type { SimClient, SimComponent } from './parts.js'
-import { drawSchedule, type Fault } from './schedule.js'
+import { drawRolls, drawSchedule, type Fault } from './schedule.js'
+import { FIRST_SESSION } from './session-names.js'
 import { describeTopology, drawTopology, type Topology } from './topology.js'
 import { type Guarantee, Violation } from './violation.js'
 import { World } from './world.js'
@@ -52,6 +54,8 @@ export interface RunOptions {
   /** Names and replicas, for the drawing; the parts are made when the world is there. */
   readonly components: readonly { readonly name: string; readonly replicas: number }[]
   readonly parts: (context: RunContext) => RunParts
+  /** Sessions may go on in one another, in some of the runs: every component carries its state over. */
+  readonly rolls?: boolean
   /** Played instead of what the seed draws. */
   readonly faults?: readonly Fault[]
   /** Only these entries of the schedule, by index. */
@@ -78,8 +82,6 @@ export interface RunReport {
   readonly traceHash: number
 }
 
-const SESSION = 'SIM'
-
 export async function runOnce(options: RunOptions): Promise<RunReport> {
   const run = new Run(options)
   return await run.play()
@@ -102,8 +104,17 @@ class Run {
     const prng = this.#world.prng('run')
     this.#topology = drawTopology(prng, options.components)
     const toUs = prng.integer(FAULTS_MIN_US, FAULTS_MAX_US)
-    this.#faults = options.faults ?? drawSchedule(prng, this.#topology, { fromUs: FAULTS_FROM_US, toUs })
+    this.#faults = options.faults ?? this.#drawFaults(prng, toUs)
     this.#faultsEndUs = Math.max(toUs, ...this.#faults.map(({ atUs }) => atUs)) + HEAL_AFTER_US
+  }
+
+  #drawFaults(prng: Prng, toUs: number): Fault[] {
+    const span = { fromUs: FAULTS_FROM_US, toUs }
+    const faults = drawSchedule(prng, this.#topology, span)
+    if (this.#options.rolls !== true) return faults
+    // From numbers of their own, and behind the others: what a run without them is, it stays.
+    const rolls = drawRolls(this.#world.prng('rolls'), this.#topology, span, faults)
+    return [...faults, ...rolls].sort((a, b) => a.atUs - b.atUs)
   }
 
   async play(): Promise<RunReport> {
@@ -111,7 +122,7 @@ class Run {
     const world = this.#world
     const parts = this.#options.parts({
       seed,
-      session: SESSION,
+      session: FIRST_SESSION,
       topology: this.#topology,
       workUntilUs: this.#faultsEndUs,
       world,
@@ -121,7 +132,7 @@ class Run {
     const cluster = new Cluster({
       world,
       topology: this.#topology,
-      session: SESSION,
+      session: FIRST_SESSION,
       components: parts.components,
       clients: parts.clients ?? [],
       observe,

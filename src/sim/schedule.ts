@@ -20,6 +20,7 @@ export function namesIn(fault: Fault): readonly string[] {
     case 'partition':
       return fault.side
     case 'noise':
+    case 'roll':
       return []
     case 'activate':
       return [fault.instance]
@@ -69,11 +70,13 @@ export type Fault =
   | (AtNode & { readonly kind: 'full-disk' })
   /** An operator activates a replica. */
   | (Timed & { readonly kind: 'activate'; readonly component: string; readonly instance: string })
+  /** An operator has the session go on in the one that is so many steps after it: 1 for the next. */
+  | (Timed & { readonly kind: 'roll'; readonly steps: 1 | 2 })
 
 export type FaultKind = Fault['kind']
 
 /** Weights: what is drawn more often is what breaks more. */
-const KINDS: readonly (readonly [FaultKind, number])[] = [
+const KINDS: readonly (readonly [Exclude<FaultKind, 'roll'>, number])[] = [
   ['kill', 8],
   ['stop', 1],
   ['pause', 5],
@@ -113,6 +116,38 @@ export function drawSchedule(prng: Prng, topology: Topology, span: ScheduleSpan)
     }
   }
   return faults.sort((a, b) => a.atUs - b.atUs)
+}
+
+/** In so many runs sessions go on in one another. */
+const ROLLED = 0.4
+/** Of the rolls so many meet a fault just after. */
+const MET = 0.65
+/** From the request to the first events of the next session it takes some milliseconds where nothing is wrong. */
+const MEETS_FROM_US = 200
+const MEETS_TO_US = 200_000
+/** Before that hardly a system has come up. */
+const FIRST_ROLL_US = 700_000
+
+/**
+ * Rolls of the session, in some of the runs; some of them close to faults of the schedule, some with a fault of their own in their midst,
+ * some almost at once with another one. Drawn apart from it, so that all else is as it is without.
+ */
+export function drawRolls(prng: Prng, topology: Topology, span: ScheduleSpan, faults: readonly Fault[]): Fault[] {
+  if (!prng.chance(ROLLED)) return []
+  const rolls: Fault[] = []
+  const fromUs = Math.min(span.toUs, Math.max(span.fromUs, FIRST_ROLL_US))
+  const count = prng.chance(0.6) ? 1 : prng.integer(2, 3)
+  for (let at = 0; at < count; at++) {
+    const near = prng.chance(0.5) ? faults[prng.integer(0, Math.max(0, faults.length - 1))] : undefined
+    const wantedUs = near === undefined ? prng.integer(fromUs, span.toUs) : near.atUs + prng.integer(-50_000, 50_000)
+    const atUs = Math.min(span.toUs, Math.max(fromUs, wantedUs))
+    rolls.push({ kind: 'roll', atUs, steps: 1 })
+    if (prng.chance(0.15)) rolls.push({ kind: 'roll', atUs: atUs + prng.integer(0, 10_000), steps: 2 })
+    for (let met = prng.chance(MET) ? prng.integer(1, 2) : 0; met > 0; met--) {
+      rolls.push(drawFault(prng, topology, atUs + drawDuration(prng, MEETS_FROM_US, MEETS_TO_US)))
+    }
+  }
+  return rolls
 }
 
 /**

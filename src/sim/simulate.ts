@@ -17,6 +17,11 @@ export interface SimulateOptions {
   readonly runs?: number
   /** What is simulated, besides sequencers and stores; default: a workload that comes with the simulation. */
   readonly components?: readonly SimComponent[]
+  /**
+   * True: in some of the runs an operator has the session go on in another one, in the midst of faults. Every component has to carry its
+   * state over (`seed`). Default: with the workload that comes with the simulation, and not with your own components.
+   */
+  readonly rolls?: boolean
   /** Sources of commands that are no components. */
   readonly clients?: readonly SimClient[]
   /** Who looks on, made for each run, besides the checkers of the guarantees: throw a `Violation` where something is wrong. */
@@ -91,6 +96,7 @@ function runOptions(options: SimulateOptions, seed: number): RunOptions {
   const { faults, only, trace, onStart } = options
   return {
     seed,
+    rolls: options.rolls ?? options.components === undefined,
     components: options.components ?? STANDARD_COMPONENTS,
     parts: (context) => partsOf(options, context),
     ...(faults === undefined ? {} : { faults }),

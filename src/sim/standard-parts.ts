@@ -24,7 +24,7 @@ export function standardParts({ session, topology, workUntilUs, world }: RunCont
   const workload = createWorkload(prng, { requests, spanUs: workUntilUs })
   const judges = judgesOf({ session, topology }, workload.components)
   const { model } = workload
-  judges.chronicle.tell(model)
+  judges.tell(model)
   const fractions = world.prng('feed')
   const feed = new OutsideSource('feed', model, () => fractions.fraction(), {
     untilUs: workUntilUs,
@@ -46,8 +46,8 @@ export function standardParts({ session, topology, workUntilUs, world }: RunCont
 }
 
 /** What the checkers have yet to see of the end, in words. */
-export function unjudged(judges: Judges, { stableSequence }: FinalState): string | undefined {
-  const told = judges.chronicle.stableSequence
+export function unjudged(judges: Judges, { session, stableSequence }: FinalState): string | undefined {
+  const told = judges.chronicleOf(session).stableSequence
   if (told < stableSequence) return `event ${stableSequence} is stable, and ${told} is the last that was told to be`
   const owed = judges.effectsOwed()
   return owed > 0 ? `${owed} effects are not known to be done` : undefined
@@ -70,6 +70,7 @@ export function judgesOf(
 
 /** A component of which nothing runs but its handlers. */
 export function replayable({ name, create }: SimComponent): { readonly name: string; create(): Component } {
-  const process = { node: 'replay', kind: 'component', start: 0, voter: '', component: name, instance: '' } as const
+  const own = { node: 'replay', kind: 'component', start: 0, voter: '', component: name } as const
+  const process = { ...own, instance: '', session: '' }
   return { name, create: () => create(process, NEVER) }
 }

@@ -4,6 +4,8 @@ import type { Component, Effect, EffectAfter, UntypedEffect } from '../component
 export interface SeenEffect {
   readonly component: string
   readonly key: string
+  /** The event that it is for. */
+  readonly session: string
   readonly sequence: number
   readonly name: string
   readonly after: EffectAfter
@@ -30,9 +32,9 @@ function run(
   effect: Effect,
   watcher: EffectWatcher,
 ): unknown {
-  const { key, sequence, name } = effect
+  const { key, session, sequence, name } = effect
   const payload = component.schema.encode(name, effect.payload).slice()
-  const seen: SeenEffect = { component: component.name, key, sequence, name, after, payload }
+  const seen: SeenEffect = { component: component.name, key, session, sequence, name, after, payload }
   watcher.began(seen)
   const ending = runIt(effect)
   if (!(ending instanceof Promise)) {

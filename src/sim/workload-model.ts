@@ -1,23 +1,28 @@
 /**
  * The workload's own idea of what the stable stream must hold, from what was asked and from nothing of the code under test: each
  * request once and in order, one answer to each with the right sum, every note whole, every expiry once and not before its
- * time; and of each life of the outside source the first so many commands, at least as many as it was told.
+ * time; all of that over all sessions of the chain, as if they were one; each begins with what was true at the end of the one before; and of each life of the outside source the first so many commands, at least as many as it was told.
  */
 import type { Reader } from './checkers/chronicle.js'
 import { type EventFields, readEvent, u32 } from './checkers/reading.js'
 import { Violation } from './violation.js'
 import {
   amountOf,
+  ENGINE_CARRIED,
   EXPIRED,
   EXPIRY_MS,
   FED,
+  GATEWAY_CARRIED,
   NOTE,
   NOTE_BYTES,
   NOTE_EVERY,
   noteOf,
+  OPEN_CARRIED,
   REPLY,
   REQUEST,
+  sumOf,
   TALLY,
+  TALLY_CARRIED,
   TALLY_EVERY,
 } from './workload-schema.js'
 
@@ -35,6 +40,11 @@ export class WorkloadModel implements Reader {
   /** By life: the last key. */
   readonly #fed = new Map<number, number>()
   #note: Uint8Array[] = []
+  #answersSum = 0
+  #lots = 0
+  #session = ''
+  /** What the present session was said to begin with: names, and keys of open requests. */
+  readonly #carried = new Set<string>()
 
   get expired(): number {
     return this.#expired.size
@@ -45,14 +55,52 @@ export class WorkloadModel implements Reader {
     return this.#fed.get(life) ?? 0
   }
 
-  stableEvent(sequence: number, bytes: Uint8Array): void {
+  stableEvent(sequence: number, bytes: Uint8Array, session: string): void {
     const event = readEvent(bytes)
+    if (session !== this.#session) this.#enter(session)
     if (event.type === REQUEST) this.#onRequest(sequence, event)
     else if (event.type === REPLY) this.#onReply(sequence, event)
     else if (event.type === NOTE) this.#onNote(sequence, event)
     else if (event.type === EXPIRED) this.#onExpired(sequence, event)
     else if (event.type === TALLY) this.#onTally(sequence, event)
     else if (event.type === FED) this.#onFed(sequence, event)
+    else if (event.type === GATEWAY_CARRIED) {
+      this.#onCarried(sequence, 'gateway', event, [this.requests, this.replies, this.#answersSum])
+    } else if (event.type === ENGINE_CARRIED) {
+      this.#onCarried(sequence, 'engine', event, [this.requests, this.#total])
+    } else if (event.type === TALLY_CARRIED) this.#onCarried(sequence, 'tally', event, [this.replies, this.#lots])
+    else if (event.type === OPEN_CARRIED) this.#onOpenCarried(sequence, event)
+  }
+
+  /** What of a note was sequenced before comes again, whole. */
+  #enter(session: string): void {
+    this.#session = session
+    this.#note = []
+    this.#carried.clear()
+  }
+
+  #onCarried(sequence: number, what: string, { payload }: EventFields, expected: readonly number[]): void {
+    this.#requireOnce(sequence, what)
+    const said = expected.map((_, at) => u32(payload, 4 * at))
+    if (said.some((value, at) => value !== expected[at])) {
+      const text = `${what} begins ${this.#session} with ${said.join(' ')}, and ended the session before with ${expected.join(' ')}`
+      throw new Violation('G4', `state is lost: event ${sequence}: ${text}`)
+    }
+  }
+
+  #onOpenCarried(sequence: number, { payload }: EventFields): void {
+    const key = u32(payload, 0)
+    this.#requireOnce(sequence, `open ${key}`)
+    if (key === 0 || key > this.requests || this.#expired.has(key) || u32(payload, 4) !== amountOf(key)) {
+      throw new Violation('G4', `state is lost: event ${sequence}: request ${key} is carried over as open, and is not`)
+    }
+  }
+
+  #requireOnce(sequence: number, what: string): void {
+    if (this.#carried.has(what)) {
+      throw new Violation('G3', `a command became two events: ${what} is carried over again at event ${sequence}`)
+    }
+    this.#carried.add(what)
   }
 
   #onRequest(sequence: number, { payload, timeUs }: EventFields): void {
@@ -71,6 +119,8 @@ export class WorkloadModel implements Reader {
       throw wrong(sequence, `reply ${key} has a wrong sum: it was computed from other requests`)
     }
     this.replies = key
+    this.#answersSum = sumOf(this.#answersSum, u32(payload, 4))
+    this.#lots = (this.#lots + u32(payload, 12)) >>> 0
   }
 
   #onNote(sequence: number, { payload, isFirst, isLast }: EventFields): void {

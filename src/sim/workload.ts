@@ -1,7 +1,7 @@
 /**
  * What a simulated system does all day: an outside world that asks, `gateway` that brings the requests in and has an effect for each
  * answer, `engine` that answers, takes notes and lets requests expire, `tally` that counts in two active replicas. Small, and with one of everything: input that resumes
- * after the last key, timers, randomness, fragments, effects at both levels, digests.
+ * after the last key, timers, randomness, fragments, effects at both levels, digests, and a state that is carried over from session to session.
  */
 import { type Component, defineComponent, type Port } from '../component/definition.js'
 import type { Prng } from '../core/prng.js'
@@ -13,6 +13,7 @@ import {
   NOTE_EVERY,
   noteOf,
   workloadSchema as schema,
+  sumOf,
   TALLY_EVERY,
   type WorkloadMessages,
 } from './workload-schema.js'
@@ -71,9 +72,15 @@ function gateway(prng: Prng, options: WorkloadOptions, time: SimTime): Component
       },
       Reply(state, { payload }) {
         state.answered++
-        state.sum = (Math.imul(state.sum, 31) + payload.total) >>> 0
+        state.sum = sumOf(state.sum, payload.total)
+      },
+      GatewayCarried(state, { payload }) {
+        state.lastKey = payload.lastKey
+        state.answered = payload.answered
+        state.sum = payload.sum
       },
     },
+    seed: ({ lastKey, answered, sum }, seed) => seed.send('GatewayCarried', { lastKey, answered, sum }),
     effects: { Reply: { after: 'stable', run: () => lasting(prng, time) } },
     input: (port, state) => ask(port, state.lastKey, prng, options, time),
     digestEvery: DIGEST_EVERY,
@@ -118,6 +125,21 @@ function engine(prng: Prng, time: SimTime): Component {
         if (key % NOTE_EVERY === 0) ctx.send('Note', { key, text: noteOf(key) })
         ctx.startTimer('expire', String(key), EXPIRY_MS)
       },
+      EngineCarried(state, { payload }) {
+        state.count = payload.count
+        state.total = payload.total
+      },
+      OpenCarried(state, { payload: { key, amount, leftUs } }, ctx) {
+        state.open.set(key, amount)
+        ctx.startTimer('expire', String(key), Math.ceil(leftUs / 1_000))
+      },
+    },
+    seed: ({ count, total, open }, seed) => {
+      seed.send('EngineCarried', { count, total })
+      for (const { key, dueUs } of seed.timers()) {
+        const leftUs = Math.max(0, dueUs - seed.timeUs)
+        seed.send('OpenCarried', { key: Number(key), amount: open.get(Number(key)) ?? 0, leftUs })
+      }
     },
     timers: {
       expire(state, key, ctx) {
@@ -140,10 +162,15 @@ function tally(): Component {
     on: {
       Reply(state, { payload: { key, lot } }, ctx) {
         state.replies++
-        state.lots += lot
+        state.lots = (state.lots + lot) >>> 0
         if (state.replies % TALLY_EVERY === 0) ctx.send('Tally', { key, replies: state.replies })
       },
+      TallyCarried(state, { payload }) {
+        state.replies = payload.replies
+        state.lots = payload.lots
+      },
     },
+    seed: ({ replies, lots }, seed) => seed.send('TallyCarried', { replies, lots }),
     digestEvery: DIGEST_EVERY,
   })
 }

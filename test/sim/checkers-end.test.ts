@@ -43,6 +43,7 @@ const request = (key: number, timeUs = 1): Uint8Array =>
 const effectOf = (sequence: number, over: Partial<SeenEffect> = {}): SeenEffect => ({
   component: 'engine',
   key: `SIM/${sequence}/0`,
+  session: 'SIM',
   sequence,
   name: 'Request',
   after: 'published',
@@ -121,7 +122,7 @@ function ending(bench: Bench, events: readonly Uint8Array[], stableSequence = ev
   const bytes = blocks(events)
   log.append(1, events.length, bytes, 0, bytes.length, 0)
   log.sync()
-  const final = { nowUs: 0, stableSequence, stores: [{ process: voterA, log }], hosts: [] }
+  const final = { nowUs: 0, session: 'SIM', stableSequence, stores: [{ process: voterA, log }], hosts: [] }
   return violationOf(() => bench.calls.converged(final))
 }
 
@@ -153,10 +154,10 @@ test('G8: at the end no effect is owed', (t) => {
 })
 
 test('G8: of a hot-hot component every replica may speak, once one is active', (t) => {
-  const passive = new Passive(new Set(['engine']))
+  const passive = new Passive(() => 77, new Set(['engine']))
   for (const replica of [replica1, replica2]) passive.started(replica)
   const speaks = (nowUs: number): string =>
-    violationOf(() => passive.sent(replica2, 'command', new Uint8Array(0), nowUs))
+    violationOf(() => passive.sent(replica2, 'command', commandPacket(9, 1, []), nowUs))
   const give = (parts: Parameters<typeof event>[0], nowUs: number): void => {
     const bytes = blocks([event(parts)])
     passive.delivered(replica2, 1, 1, bytes, 0, bytes.length, nowUs)
@@ -173,7 +174,11 @@ test('G8: of a hot-hot component every replica may speak, once one is active', (
 test('G8: an event of the same number and content on another branch is another one', (t) => {
   let epoch = 1
   const chronicle = new Chronicle('SIM')
-  const owed = new OwedEffects(chronicle, [], () => epoch)
+  const owed = new OwedEffects(
+    () => chronicle,
+    [],
+    () => epoch,
+  )
   owed.effectBegan(runner, effectOf(2))
   epoch = 2
   t.equal(

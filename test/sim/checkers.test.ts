@@ -178,7 +178,8 @@ test('G4: what a replica was told to be stable is not revoked', (t) => {
 })
 
 test('G7: a loss is told with its range', (t) => {
-  const lost = (from: number): SeqcastError => new SeqcastError('E_LOST', 'lost', { fields: { from, to: 9 } })
+  const lost = (from: number): SeqcastError =>
+    new SeqcastError('E_LOST', 'lost', { fields: { session: 'SIM', from, to: 9 } })
   const bench = new Bench()
   bench.publish(1, ticks(3))
   bench.give(replica1, 1, ticks(3))
@@ -564,6 +565,7 @@ const activated = (instance: string, incarnation: number, term: number): Uint8Ar
 const ranEffect: SeenEffect = {
   component: 'engine',
   key: 'SIM/2/0',
+  session: 'SIM',
   sequence: 2,
   name: 'Request',
   after: 'published',

@@ -9,7 +9,7 @@ import { sourceRegisteredCodec } from '../../src/wire/runtime-events.js'
 export const SESSION = 'SIM'
 
 export function process(node: string, over: Partial<SimProcess> = {}): SimProcess {
-  return { node, kind: 'sequencer', start: 1, voter: '', component: '', instance: '', ...over }
+  return { node, kind: 'sequencer', start: 1, voter: '', component: '', instance: '', session: SESSION, ...over }
 }
 
 export const sequencer1 = process('sequencer-1')

@@ -40,7 +40,7 @@ const fed = (life: number, key: number): Item => ({
 function verdict(...items: Item[]): string {
   const model = new WorkloadModel()
   return violationOf(() => {
-    for (const [at, item] of items.entries()) model.stableEvent(at + 1, event(item))
+    for (const [at, item] of items.entries()) model.stableEvent(at + 1, event(item), 'SIM')
   })
 }
 
@@ -136,7 +136,7 @@ test('what the outside source has let go of is stable', async (t) => {
     violationOf(() => source.check()),
     'G4 let go before it was stable',
   )
-  model.stableEvent(1, event(fed(1, 1)))
+  model.stableEvent(1, event(fed(1, 1)), 'SIM')
   t.equal(
     violationOf(() => source.check()),
     'none',

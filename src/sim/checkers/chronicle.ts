@@ -23,17 +23,21 @@ export interface Reign {
 
 /** Those who want to know what the chronicle learns, in the order in which they are given. */
 export interface Reader {
+  /** An event was sent for the first time. The bytes are valid during the call. */
+  published?(sequence: number, epoch: number, event: Uint8Array, session: string): void
   /** A sequencer says for the first time that it reigns. */
   reign?(reign: Reign): void
   /** A reign reports more stable than it did before; where it is more than anybody did, the chronicle does not count it in yet. */
   stableReport?(reign: Reign, stableSequence: number): void
   /** The next event of the stable stream, each once and in order. The bytes may be kept. */
-  stableEvent?(sequence: number, event: Uint8Array): void
+  stableEvent?(sequence: number, event: Uint8Array, session: string): void
   /** Any message of the control stream. */
   control?(process: SimProcess, says: ControlSays, nowUs: number): void
 }
 
 export class Chronicle {
+  /** Without the spaces that fill it in packets. */
+  readonly session: string
   readonly #session: string
   readonly #readers: Reader[] = []
   /** By epoch, then by sequence. */
@@ -47,6 +51,7 @@ export class Chronicle {
 
   /** @param session as in packets, filled with spaces to ten characters or not */
   constructor(session: string) {
+    this.session = session.trimEnd()
     this.#session = session.padEnd(10)
   }
 
@@ -128,6 +133,11 @@ export class Chronicle {
     branch.push(epoch)
   }
 
+  /** It has come to light otherwise than by a report that events up to here are stable in this reign. */
+  settle(reign: Reign, stableSequence: number): void {
+    this.#onReport(reign, stableSequence)
+  }
+
   #onEvents(process: SimProcess, bytes: Uint8Array): void {
     const packet = readMold(bytes)
     if (packet === undefined || packet.session !== this.#session) return
@@ -157,8 +167,10 @@ export class Chronicle {
       this.#events.set(epoch, ofEpoch)
     }
     const known = ofEpoch.get(sequence)
-    if (known === undefined) ofEpoch.set(sequence, event.slice())
-    else if (!equalBytes(known, event)) {
+    if (known === undefined) {
+      ofEpoch.set(sequence, event.slice())
+      for (const reader of this.#readers) reader.published?.(sequence, epoch, event, this.session)
+    } else if (!equalBytes(known, event)) {
       throw new Violation(
         'G5',
         `two events of one number: ${process.node} sends another event ${sequence} of epoch ${epoch}`,
@@ -223,7 +235,7 @@ export class Chronicle {
       if (event === undefined) {
         throw new Violation('G4', `stable and never sent: event ${sequence}, which ${reign.node} reports stable`)
       }
-      for (const reader of this.#readers) reader.stableEvent?.(sequence, event)
+      for (const reader of this.#readers) reader.stableEvent?.(sequence, event, this.session)
     }
   }
 }

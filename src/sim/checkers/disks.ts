@@ -25,6 +25,7 @@ export interface DiskState {
 }
 
 class Disk implements DiskState {
+  readonly node: string
   readonly voter: string
   readonly written = new Branch()
   synced = 0
@@ -33,7 +34,8 @@ class Disk implements DiskState {
   /** What has to be here again before it is whole. */
   owed: { readonly sequence: number; readonly epoch: number } | undefined
 
-  constructor(voter: string) {
+  constructor(node: string, voter: string) {
+    this.node = node
     this.voter = voter
   }
 
@@ -64,6 +66,11 @@ export class Disks implements SimObserver {
 
   of(node: string, voter = ''): DiskState {
     return this.#of(node, voter)
+  }
+
+  /** With the nodes that they are of. */
+  all(): (DiskState & { readonly node: string })[] {
+    return [...this.#disks.values()]
   }
 
   started(process: SimProcess): void {
@@ -129,7 +136,7 @@ export class Disks implements SimObserver {
   #of(node: string, voter: string): Disk {
     let disk = this.#disks.get(node)
     if (disk === undefined) {
-      disk = new Disk(voter)
+      disk = new Disk(node, voter)
       this.#disks.set(node, disk)
     }
     return disk

@@ -1,8 +1,10 @@
-/** At the end: every store has the stable stream, all of it, to the byte, and nobody is on another branch (G4, G5). */
+/** At the end: every store has the stable stream of each session, all of it, to the byte, and nobody is on another branch (G4, G5). */
 import type { FinalState } from '../observer.js'
 import { Violation } from '../violation.js'
 import type { Chronicle } from './chronicle.js'
+import type { Disks } from './disks.js'
 import { eachBlock, epochOf, equalBytes } from './reading.js'
+import { firstDifference, tableText } from './tables.js'
 
 export function checkFinalLogs(chronicle: Chronicle, { stores, stableSequence }: FinalState): void {
   if (stableSequence < chronicle.stableSequence) {
@@ -34,5 +36,23 @@ export function checkFinalLogs(chronicle: Chronicle, { stores, stableSequence }:
         `a stable event is lost: ${process.node} ends before event ${next} of ${chronicle.stableSequence}`,
       )
     }
+  }
+}
+
+/** Of a session that has ended every store has what there is to have: up to its first end; later reigns may have said that again. */
+export function checkPastLogs(chronicle: Chronicle, disks: Disks, endSequence: number): void {
+  for (const { node, synced, table } of disks.all()) {
+    if (synced < endSequence) {
+      throw new Violation(
+        'G4',
+        `a stable event is lost: ${node} ends ${chronicle.session} with event ${synced}, and ${endSequence} ends it`,
+      )
+    }
+    const parts = firstDifference(table, chronicle.stableTable, Math.min(synced, endSequence))
+    if (parts === 0) continue
+    throw new Violation(
+      'G5',
+      `another branch at the end: ${node} has ${tableText(table)} of ${chronicle.session}, and from ${parts} on others are stable`,
+    )
   }
 }

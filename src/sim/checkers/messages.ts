@@ -12,9 +12,13 @@ export interface Span {
 
 export type Table = readonly Span[]
 
-export interface SequencerSays {
-  readonly kind: 'sequencer'
+interface Says {
+  readonly session: string
   readonly sender: number
+}
+
+export interface SequencerSays extends Says {
+  readonly kind: 'sequencer'
   readonly epoch: number
   readonly nextSequence: number
   readonly stableSequence: number
@@ -22,50 +26,55 @@ export interface SequencerSays {
   readonly state: string
 }
 
-export interface StoreSays {
+export interface StoreSays extends Says {
   readonly kind: 'store'
-  readonly sender: number
   readonly voter: string
   /** The reign that it acknowledges under, or 0. */
   readonly epoch: number
   readonly durableSequence: number
+  /** The session that goes on, where the store says that this one is over; else ''. */
+  readonly successor: string
 }
 
-export interface GrantSays {
+export interface GrantSays extends Says {
   readonly kind: 'grant'
-  readonly sender: number
   readonly epoch: number
   readonly candidate: number
   readonly voter: string
 }
 
-export interface OtherSays {
-  readonly kind: 'other'
-  readonly sender: number
+/** Somebody wants to reign. */
+export interface ClaimSays extends Says {
+  readonly kind: 'claim'
 }
 
-export type ControlSays = SequencerSays | StoreSays | GrantSays | OtherSays
+export interface OtherSays extends Says {
+  readonly kind: 'other'
+}
+
+export type ControlSays = SequencerSays | StoreSays | GrantSays | ClaimSays | OtherSays
 
 export function readControl(bytes: Uint8Array): ControlSays {
   const message = new Fields(bytes)
-  const sender = message.number(2)
-  if (message.has(3)) return readSequencer(sender, new Fields(message.bytes(3)))
+  const who = { session: message.text(1), sender: message.number(2) }
+  if (message.has(3)) return readSequencer(who, new Fields(message.bytes(3)))
   if (message.has(4)) {
     const body = new Fields(message.bytes(4))
     const [voter, epoch, durableSequence] = [body.text(2), body.number(3), body.number(4)]
-    return { kind: 'store', sender, voter, epoch, durableSequence }
+    return { kind: 'store', ...who, voter, epoch, durableSequence, successor: body.text(14) }
   }
+  if (message.has(9)) return { kind: 'claim', ...who }
   if (message.has(10)) {
     const body = new Fields(message.bytes(10))
-    return { kind: 'grant', sender, epoch: body.number(1), candidate: body.number(2), voter: body.text(3) }
+    return { kind: 'grant', ...who, epoch: body.number(1), candidate: body.number(2), voter: body.text(3) }
   }
-  return { kind: 'other', sender }
+  return { kind: 'other', ...who }
 }
 
-function readSequencer(sender: number, body: Fields): SequencerSays {
+function readSequencer(who: Says, body: Fields): SequencerSays {
   return {
     kind: 'sequencer',
-    sender,
+    ...who,
     epoch: body.number(1),
     nextSequence: body.number(2),
     stableSequence: body.number(3),
@@ -76,7 +85,7 @@ function readSequencer(sender: number, body: Fields): SequencerSays {
 
 /** A sequencer that gives numbers, or holds back. */
 export function reigns({ state }: SequencerSays): boolean {
-  return state === 'open' || state === 'held' || state === 'ending'
+  return state === 'open' || state === 'held' || state === 'seeding' || state === 'ending'
 }
 
 export const SESSION_STARTED = 1
@@ -85,8 +94,12 @@ export const ACTIVATED = 4
 export const PASSIVATED = 5
 export const EFFECT_DONE = 6
 export const DIGEST_TAKEN = 8
+export const SESSION_ENDED = 9
 export const REGISTER_SOURCE = 10
 export const EPOCH_OPENED = 11
+export const SESSION_OPENED = 12
+export const SEED_DONE = 13
+export const EFFECT_OWED = 14
 export const FIRST_APPLICATION_TYPE = 256
 
 export interface Registered {
@@ -138,4 +151,64 @@ export interface Taken {
 export function readDigestTaken(payload: Uint8Array): Taken {
   const f = new Fields(payload)
   return { component: f.text(1), sequence: f.number(2), digest: f.bytes(3) }
+}
+
+export interface Started {
+  readonly session: string
+  /** The session that it goes on from, and the end of that one; '' and 0 for a first one. */
+  readonly predecessor: string
+  readonly predecessorSequence: number
+  readonly seeders: readonly string[]
+}
+
+export function readStarted(payload: Uint8Array): Started {
+  const f = new Fields(payload)
+  return { session: f.text(1), predecessor: f.text(6), predecessorSequence: f.number(7), seeders: f.texts(8) }
+}
+
+/** The session that goes on from an end, or ''. */
+export function readSuccessor(payload: Uint8Array): string {
+  return new Fields(payload).text(2)
+}
+
+/** Whose seed a session was opened without. */
+export function readMissing(payload: Uint8Array): readonly string[] {
+  return new Fields(payload).texts(2)
+}
+
+export interface Seeded {
+  readonly component: string
+  readonly events: number
+  readonly pending: number
+}
+
+export function readSeeded(payload: Uint8Array): Seeded {
+  const f = new Fields(payload)
+  return { component: f.text(1), events: f.number(2), pending: f.number(3) }
+}
+
+/** An effect that goes over, and the event that it is for. */
+export interface CarriedEffect {
+  readonly component: string
+  readonly key: string
+  readonly session: string
+  readonly sequence: number
+  readonly type: number
+  readonly payload: Uint8Array
+}
+
+export function readCarriedEffect(payload: Uint8Array): CarriedEffect {
+  const f = new Fields(payload)
+  const [component, key, session] = [f.text(1), f.text(2), f.text(3)]
+  return { component, key, session, sequence: f.number(4), type: f.number(7), payload: f.bytes(8) }
+}
+
+/** The name of a request to register a source. */
+export function readRequestedName(payload: Uint8Array): string {
+  return new Fields(payload).text(1)
+}
+
+/** The component whose seed the source of this name carries; '' where it carries none. */
+export function seedComponentOf(source: string): string {
+  return source.endsWith('/seed') ? source.slice(0, -'/seed'.length) : ''
 }

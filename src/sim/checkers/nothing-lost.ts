@@ -12,7 +12,7 @@ import { Violation } from '../violation.js'
 import type { Chronicle, Reader, Reign } from './chronicle.js'
 import type { Disks } from './disks.js'
 import type { ControlSays, GrantSays, StoreSays } from './messages.js'
-import { firstDifference, tableText } from './tables.js'
+import { epochAt, firstDifference, tableText } from './tables.js'
 
 export class NothingLost implements Reader, SimObserver {
   readonly #chronicle: Chronicle
@@ -56,9 +56,7 @@ export class NothingLost implements Reader, SimObserver {
           `${reign.epoch} opens with event ${reign.opening}`,
       )
     }
-    const acknowledging = this.#voters.filter(
-      (voter) => (this.#acknowledged.get(`${reign.epoch}/${voter}`) ?? 0) >= stableSequence,
-    )
+    const acknowledging = this.#acknowledging(reign, stableSequence)
     if (acknowledging.length < this.#majority) {
       throw new Violation(
         'G4',
@@ -66,6 +64,25 @@ export class NothingLost implements Reader, SimObserver {
           `and in that reign ${namesOf(acknowledging)} acknowledged the last`,
       )
     }
+  }
+
+  /**
+   * The reign in which an event is stable by what the voters have acknowledged, whether a sequencer has said so or not.
+   * @param epoch of the event's birth
+   */
+  stableIn(epoch: number, sequence: number): Reign | undefined {
+    return this.#chronicle
+      .reigns()
+      .find(
+        (reign) =>
+          reign.opening <= sequence &&
+          epochAt(reign.table, sequence) === epoch &&
+          this.#acknowledging(reign, sequence).length >= this.#majority,
+      )
+  }
+
+  #acknowledging({ epoch }: Reign, sequence: number): string[] {
+    return this.#voters.filter((voter) => (this.#acknowledged.get(`${epoch}/${voter}`) ?? 0) >= sequence)
   }
 
   /** To be told before the disks are. What a voter has recorded and never acknowledged, nobody counts on. */

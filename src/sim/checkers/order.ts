@@ -38,6 +38,12 @@ export class Order implements SimObserver {
     this.#replicas.set(process.node, { process, given: new Branch(), toldStable: 0, compared: 0 })
   }
 
+  began(process: SimProcess): void {
+    const replica = this.#replica(process)
+    replica.given = new Branch()
+    replica.compared = 0
+  }
+
   delivered(process: SimProcess, sequence: number, count: number, bytes: Uint8Array, start: number): void {
     const replica = this.#replica(process)
     const next = replica.given.last + 1
@@ -89,6 +95,7 @@ export class Order implements SimObserver {
   stopped(process: SimProcess, how: 'killed' | 'failed', error: Error | undefined): void {
     if (how !== 'failed' || process.kind !== 'component') return
     if (!(error instanceof SeqcastError) || error.code !== 'E_LOST') return
+    if (error.fields.session !== this.#chronicle.session) return
     const replica = this.#replica(process)
     const from = error.fields.from
     if (from !== replica.given.last + 1) {

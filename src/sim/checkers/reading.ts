@@ -31,6 +31,11 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at])
 }
 
+/** The session that a packet of the event or of the command stream names. */
+export function sessionOf(b: Uint8Array): string {
+  return ascii(b, 0, Math.min(10, b.length)).trimEnd()
+}
+
 /** A MoldUDP64 packet: session (10), sequence u64, count u16; count 0 and 0xffff carry no messages. */
 export interface MoldPacket {
   readonly session: string

@@ -3,6 +3,7 @@
  * stream, played again from its first event to a fresh component, gives every one of them, and the state that the replicas
  * have at the end.
  */
+import type { Carry } from '../../component/carry.js'
 import type { Component } from '../../component/definition.js'
 import { ComponentHost } from '../../component/host.js'
 import type { SimObserver, SimProcess } from '../observer.js'
@@ -30,6 +31,10 @@ export class SameState implements SimObserver, Reader {
   }
 
   started(process: SimProcess): void {
+    this.#given.set(process.node, new Branch())
+  }
+
+  began(process: SimProcess): void {
     this.#given.set(process.node, new Branch())
   }
 
@@ -72,16 +77,19 @@ export class SameState implements SimObserver, Reader {
   /**
    * Plays the stable stream again.
    * @param hosts that have handled all of it
+   * @param carried by component: what a replay of the session before gives for this one
+   * @returns the same for the next one, where this one has ended
    */
   finish(
-    session: string,
-    create: ReadonlyMap<string, () => Component>,
+    components: readonly { readonly name: string; readonly create: () => Component }[],
     hosts: readonly { readonly process: SimProcess; readonly host: ComponentHost }[],
-  ): void {
-    for (const [name, createIt] of create) {
-      const replayed = this.#replay(session, createIt())
+    carried: ReadonlyMap<string, Carry>,
+  ): Map<string, Carry> {
+    const carries = new Map<string, Carry>()
+    for (const { name, create } of components) {
+      const { digests, host: replayed } = this.#replay(create(), carried.get(name))
       for (const { component, sequence, digest } of this.#recorded) {
-        if (component === name && replayed.digests.get(sequence) !== digest) {
+        if (component === name && digests.get(sequence) !== digest) {
           throw new Violation(
             'G6',
             `a replay differs: ${name} after event ${sequence} has not the digest that is recorded`,
@@ -89,20 +97,27 @@ export class SameState implements SimObserver, Reader {
         }
       }
       for (const { process, host } of hosts) {
-        if (process.component === name && host.digest() !== replayed.digest) {
+        if (process.component === name && host.digest() !== replayed.digest()) {
           throw new Violation('G6', `a replay differs: ${process.node} ends in another state than the recording gives`)
         }
       }
+      if (replayed.successor !== '') carries.set(name, replayed.carryOver())
     }
+    return carries
   }
 
-  #replay(session: string, component: Component): { digests: Map<number, string>; digest: string } {
+  /** With what was carried over known, the seed is compared with it, event for event. */
+  #replay(
+    component: Component,
+    carry: Carry | undefined,
+  ): { readonly digests: Map<number, string>; readonly host: ComponentHost } {
     const digests = new Map<number, string>()
     const host = new ComponentHost(
       component,
       {
-        session,
+        session: this.#chronicle.session,
         instance: 'replay',
+        ...(carry === undefined ? {} : { carry }),
         incarnation: 1,
         mode: 'replay',
         guard: false,
@@ -125,7 +140,7 @@ export class SameState implements SimObserver, Reader {
       const block = blockOf(event)
       host.onRun(sequence, 1, block, 0, block.length, 0)
     }
-    return { digests, digest: host.digest() }
+    return { digests, host }
   }
 }
 
