@@ -10,7 +10,7 @@ import type { UntypedRow } from './columns.js'
 import type { Projection, Table } from './definition.js'
 import type { Position } from './position.js'
 import { PostgresConnection } from './postgres-connection.js'
-import { nameOf, POSITION_TABLE, positionTableSql, quoted, swapRowsSql } from './postgres-sql.js'
+import { nameOf, POSITION_TABLE, positionTableSql, quoted, SAME_TABLE_SQL, swapRowsSql } from './postgres-sql.js'
 import { type PostgresOptions, PostgresTarget } from './postgres-target.js'
 import type { BesideTarget, TableChanges } from './target.js'
 
@@ -56,7 +56,7 @@ export class PostgresBeside implements BesideTarget {
     try {
       if (await this.#wasSwapped(connection)) return
       const current = await this.#definition(connection)
-      const isSame = current?.hash === this.#build.projection.hash
+      const isSame = current?.hash === this.#build.projection.hash && (await this.#areAsBuilt(connection))
       if (!isSame && current !== undefined) await this.#olderTransactionsEnd(connection)
       this.#swapping = await this.#buildGeneration(connection)
       await connection.transaction(async () => {
@@ -100,6 +100,16 @@ export class PostgresBeside implements BesideTarget {
     if (this.#swapping === '') return false
     const rows = await this.#positionRow(connection, this.#options.schema)
     return rows?.[0] === this.#swapping
+  }
+
+  /** Somebody may have altered or dropped what readers see. */
+  async #areAsBuilt(connection: PostgresConnection): Promise<boolean> {
+    const { schema } = this.#options
+    for (const { sqlName } of this.#build.projection.tables) {
+      const [row] = await connection.query(SAME_TABLE_SQL, [nameOf(schema + SUFFIX, sqlName), nameOf(schema, sqlName)])
+      if (row?.[0] !== 'true') return false
+    }
+    return true
   }
 
   async #buildGeneration(connection: PostgresConnection): Promise<string> {

@@ -10,6 +10,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 
 /** SQLSTATE classes and codes after which the same may succeed: https://www.postgresql.org/docs/15/errcodes-appendix.html */
 const PASSING = ['08', '40', '53', '55P03', '57P', '58']
+/** A table, a column, a key or a type is not what the projection made: somebody else has changed it. */
+const CHANGED: ReadonlySet<string> = new Set(['3F000', '42P01', '42703', '42804', '42P10'])
 /** Words of the client library for a connection that broke. */
 const BROKEN = /terminat|connection|timeout|closed|ECONN|socket/i
 
@@ -113,6 +115,13 @@ export function sqlState(error: unknown): string | undefined {
 function refused(title: string, doing: string, cause: unknown): SeqcastError {
   const code = sqlState(cause)
   const detail = code === undefined ? messageOf(cause) : `${messageOf(cause)} (SQLSTATE ${code})`
+  if (code !== undefined && CHANGED.has(code)) {
+    return new SeqcastError('E_PROJECTION', `the tables in ${title} are not as they were made (${doing}): ${detail}`, {
+      hint: 'somebody has dropped or altered them; --reset builds them anew',
+      fields: { target: title, sqlState: code },
+      cause,
+    })
+  }
   return new SeqcastError('E_DATABASE', `${title} refused (${doing}): ${detail}`, {
     hint: 'see the reason: user, password, database, rights (create schema, create table), or the data itself',
     fields: { target: title, sqlState: code },

@@ -180,3 +180,11 @@ export function swapRowsSql(live: string, build: string, table: Table): string[]
       left join ${into} l on ${sameKey} where ${differs.join(' or ')} on conflict (${namesOf(key)}) do ${updateOf(table)}`,
   ]
 }
+
+/** Whether a table, `$2`, has the columns and the key of the one that was just made, `$1`; it may have more. */
+export const SAME_TABLE_SQL = `select (not exists (
+    select attname, atttypid, attnotnull from pg_attribute
+      where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
+    except select attname, atttypid, attnotnull from pg_attribute
+      where attrelid = to_regclass($2) and attnum > 0 and not attisdropped
+  ) and exists (select 1 from pg_index where indrelid = to_regclass($2) and indisprimary))::text`

@@ -108,13 +108,17 @@ export class PostgresTarget implements Target {
   async *rows(table: Table): AsyncIterable<UntypedRow> {
     const { connection } = this
     await connection.query('begin isolation level repeatable read read only')
-    await connection.query(`declare seqcast_rows cursor for ${allRowsSql(this.options.schema, table)}`)
-    for (;;) {
-      const rows: Texts = await connection.query(`fetch ${ROWS_AT_ONCE} from seqcast_rows`)
-      for (const row of rows) yield rowOfTexts(table.columns, row)
-      if (rows.length < ROWS_AT_ONCE) break
+    try {
+      await connection.query(`declare seqcast_rows cursor for ${allRowsSql(this.options.schema, table)}`)
+      for (;;) {
+        const rows: Texts = await connection.query(`fetch ${ROWS_AT_ONCE} from seqcast_rows`)
+        for (const row of rows) yield rowOfTexts(table.columns, row)
+        if (rows.length < ROWS_AT_ONCE) break
+      }
+    } finally {
+      // Also where whoever reads has seen enough.
+      await connection.query('rollback')
     }
-    await connection.query('commit')
   }
 
   async close(): Promise<void> {

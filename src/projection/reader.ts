@@ -40,26 +40,44 @@ export class ProjectionReader<T extends TableDefinitions> {
     return this.#position
   }
 
-  /** The committed row with this key. */
+  /** The committed row with this key. @throws SeqcastError E_DATABASE, E_PROJECTION where its table is gone */
   async get<N extends keyof T & string>(name: N, ...key: KeyOf<T[N]>): Promise<RowOf<T[N]> | undefined> {
     const table = this.#table(name)
     const keyRow = Object.fromEntries(table.key.map((column, i) => [column.name, key[i]]))
     // The definition, whose hash is that of the rows, gives the type.
-    return (await this.#target.read(table, keyRow)) as RowOf<T[N]> | undefined
+    return (await this.#told(async () => this.#target.read(table, keyRow))) as RowOf<T[N]> | undefined
   }
 
-  /** All committed rows, in the order of the key. */
+  /** All committed rows, in the order of the key. @throws SeqcastError as `get` */
   async *rows<N extends keyof T & string>(name: N): AsyncGenerator<RowOf<T[N]>> {
-    for await (const row of this.#target.rows(this.#table(name))) yield row as RowOf<T[N]>
+    const rows = this.#target.rows(this.#table(name))[Symbol.asyncIterator]()
+    try {
+      for (;;) {
+        const next = await this.#told(() => rows.next())
+        if (next.done === true) return
+        yield next.value as RowOf<T[N]>
+      }
+    } finally {
+      await this.#told(async () => rows.return?.())
+    }
   }
 
-  /** Looks where the rows are now, also after a reset has swapped them. */
+  /** Looks where the rows are now, also after a reset has swapped them, or the server was away. @throws SeqcastError as `readProjection` */
   async refresh(): Promise<void> {
-    this.#position = await this.#target.open()
+    this.#position = await this.#told(() => this.#target.open())
   }
 
   async close(): Promise<void> {
     await this.#target.close()
+  }
+
+  /** A reader waits for nobody: a server that is gone is told at once. */
+  async #told<R>(action: () => Promise<R>): Promise<R> {
+    try {
+      return await action()
+    } catch (error) {
+      throw unreachable(this.#target.title, error)
+    }
   }
 
   #table(name: string): Table {
