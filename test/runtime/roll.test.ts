@@ -214,7 +214,7 @@ test('the first id of a long chain leads to its newest session', async (t) => {
 })
 
 test('kills at random moments, while one session follows the other: one chain, and it goes on', async (t) => {
-  for (let seed = 100; seed < 108; seed++) {
+  for (let seed = 100; seed < 104; seed++) {
     const voters = seed % 2 === 0
     const [sequencers, stores] = voters ? [['s1', 's2'], STORES] : [['s1'], ['a']]
     const lan = new RollLan(t, { seed, voters, sequencers, stores })
