@@ -5,6 +5,7 @@ import { randomIncarnation } from '../runtime/platform.js'
 import type { AdminAction, AdminReply, ComponentStatus } from '../wire/control.js'
 import { awaitDigests, digestText } from './admin-digest.js'
 import { readmissionText, readmit } from './admin-readmit.js'
+import { retire } from './admin-retire.js'
 import { rollOver, rollText } from './admin-roll.js'
 import { takeOver } from './admin-take-over.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
@@ -20,7 +21,7 @@ const LISTEN_MS = 300
 const TAKE_ROLE_MS = 3_000
 
 export const adminCommand = new Command('admin').description(
-  'decide: activate or passivate a component, have a sequencer take over, ask for digests, end the session or go on in the next, readmit a voter',
+  'decide: activate, passivate or retire a component, have a sequencer take over, ask for digests, end the session or go on in the next, readmit a voter',
 )
 
 const activate = new Command('activate')
@@ -62,6 +63,19 @@ const passivate = new Command('passivate')
       )
     }),
   )
+
+const retireCommand = new Command('retire')
+  .description('take a component out of service: no later session waits for what it carries over, which is dropped')
+  .argument('<component>', 'name of the component')
+  .option('--reason <text>', 'for the record: it stands in the event')
+  .action((component: string, flags: Record<string, unknown>) => {
+    const { reason, ...others } = flags
+    const why = typeof reason === 'string' ? reason : 'decided by an operator'
+    return withObserver(others, async (observer, configuration) => {
+      const { already, sequence, text } = await retire(observer, component, why)
+      print(configuration.json, { action: 'retire', component, sequence, already }, () => text)
+    })
+  })
 
 const digest = new Command('digest')
   .description('have every replica take its digest after the same event, and compare them')
@@ -161,6 +175,7 @@ const readmitCommand = new Command('readmit')
 for (const command of [
   activate,
   passivate,
+  retireCommand,
   takeOverCommand,
   digest,
   endSession,

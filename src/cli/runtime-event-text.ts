@@ -25,7 +25,8 @@ const TEXTS: Readonly<Record<number, (field: Field) => string>> = {
     `source ${f('source')} is ${f('name')}${f('closes') === '0' ? '' : `, source ${f('closes')} is closed`}`,
   [TICK]: () => '',
   [ACTIVATED]: (f) => `${f('component')}/${f('instance')}, term ${f('term')}: ${f('reason')}`,
-  [PASSIVATED]: (f) => `${f('component')}, term ${f('term')}: ${f('reason')}`,
+  [PASSIVATED]: (f) =>
+    `${f('component')}${f('retired') === 'true' ? ' is retired' : ''}, term ${f('term')}: ${f('reason')}`,
   [EFFECT_DONE]: (f) => `${f('component')}, effect ${f('index')} of event ${f('sequence')}`,
   [DIGEST_REQUESTED]: (f) => (f('component') === '' ? 'all components' : f('component')),
   [DIGEST_TAKEN]: (f) => `${f('component')} after event ${f('sequence')}: ${f('digest').slice(0, SHORT_DIGEST)}`,

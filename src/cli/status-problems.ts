@@ -42,7 +42,7 @@ export function problemsOf(situation: Situation): string[] {
       : sequencerProblems(sequencers, speaking.length - sequencers.length, stores, situation)),
     ...(stores.length === 0 ? ['no store was heard: nothing is recorded'] : []),
     ...stores.flatMap((store) => storeProblems(store, newest)),
-    ...(isOver ? [] : activityProblems([...heard.components.values()])),
+    ...(isOver ? [] : activityProblems([...heard.components.values()], sequencers)),
     ...[...heard.components.values()].flatMap(replicaProblems),
   ]
 }
@@ -118,8 +118,11 @@ function storeProblems({ name, voter, state, committedSequence, counters }: Stor
   ]
 }
 
-function activityProblems(replicas: readonly ComponentStatus[]): string[] {
-  return [...new Set(replicas.map(({ component }) => component))].sort().flatMap((component) => {
+/** Of a component that is out of service nobody is to be active. */
+function activityProblems(replicas: readonly ComponentStatus[], sequencers: readonly SequencerHeartbeat[]): string[] {
+  const retired = new Set(sequencers.flatMap((sequencer) => sequencer.retired ?? []))
+  const inService = new Set(replicas.map(({ component }) => component).filter((component) => !retired.has(component)))
+  return [...inService].sort().flatMap((component) => {
     const states = replicas.filter((replica) => replica.component === component).map(({ state }) => state)
     if (states.includes('active')) return []
     const problem = `${component} has no active replica`

@@ -139,10 +139,11 @@ function statusTable({ heard, names }: Seen): string {
   return table(['role', 'name', 'state', 'sequence', 'about', 'losses'], rows)
 }
 
-function aboutSequencer({ state, epoch, stableSequence, awaited = [] }: SequencerHeartbeat): string {
+function aboutSequencer({ state, epoch, stableSequence, awaited = [], retired = [] }: SequencerHeartbeat): string {
   if (isCandidate(state)) return `epoch ${epoch}`
   const waits = awaited.length === 0 ? '' : `; waits for the seed of ${awaited.join(', ')}`
-  return `epoch ${epoch}, stable ${count(stableSequence)}${waits}`
+  const out = retired.length === 0 ? '' : `; retired: ${retired.join(', ')}`
+  return `epoch ${epoch}, stable ${count(stableSequence)}${waits}${out}`
 }
 
 function digestText(digest: Uint8Array, sequence: number): string {

@@ -207,8 +207,10 @@ export class SessionEvents implements RuntimeEventVisitor {
   #beginSeed(event: SessionStarted): void {
     const { component, options, seeding, application, fail } = this.#parts
     const { session, carry, guard: isGuarded = true } = options
-    const { predecessor } = event
+    const { predecessor, retired = [] } = event
     seeding.started(event)
+    // As if it had been made passive here.
+    if (retired.includes(component.name)) this.passivated({ component: component.name, term: 1, reason: 'retired' })
     if (carry !== undefined && carry.seed.predecessor !== predecessor) {
       fail(foreignPredecessorError(session, carry.seed.predecessor, predecessor))
       return

@@ -16,6 +16,8 @@ export interface Activation {
   readonly term: number
   /** The replica that is active; undefined while none is. */
   readonly active: { readonly instance: string; readonly incarnation: number } | undefined
+  /** An operator has taken it out of service. */
+  readonly isRetired: boolean
   /** The event that says so. */
   readonly sequence: number
 }
@@ -26,7 +28,7 @@ interface Heard {
   readonly heardUs: number
 }
 
-const NEVER_ACTIVE: Activation = { term: 0, active: undefined, sequence: 0 }
+const NEVER_ACTIVE: Activation = { term: 0, active: undefined, isRetired: false, sequence: 0 }
 /** Processes remembered; the one that was silent longest is forgotten first. */
 const MAX_HEARD = 4_096
 /** A process that was silent for so long is not activated by name. */
@@ -37,6 +39,7 @@ const ACTIVE_FOR_US = 200_000
 export class ActivationTable {
   readonly #activations = new Map<string, Activation>()
   readonly #heard = new Map<string, Heard>()
+  #retired: string[] = []
 
   of(component: string): Activation {
     return this.#activations.get(component) ?? NEVER_ACTIVE
@@ -49,18 +52,31 @@ export class ActivationTable {
     )
   }
 
-  /** Components that were made passive, and of which nobody is active. */
+  /** Components that were made passive, and of which nobody is active; not those that are out of service. */
   passive(): string[] {
-    return [...this.#activations].flatMap(([component, { active }]) => (active === undefined ? [component] : []))
+    return [...this.#activations].flatMap(([component, { active, isRetired }]) =>
+      active === undefined && !isRetired ? [component] : [],
+    )
+  }
+
+  /** Components that are out of service. */
+  get retired(): string[] {
+    return this.#retired
   }
 
   activated(event: Activated, sequence: number): void {
     const { component, instance, incarnation, term } = event
-    this.#activations.set(component, { term, active: { instance, incarnation }, sequence })
+    this.#set(component, { term, active: { instance, incarnation }, isRetired: false, sequence })
   }
 
   passivated(event: Passivated, sequence: number): void {
-    this.#activations.set(event.component, { term: event.term, active: undefined, sequence })
+    const { component, term, retired: isRetired = false } = event
+    this.#set(component, { term, active: undefined, isRetired, sequence })
+  }
+
+  #set(component: string, activation: Activation): void {
+    this.#activations.set(component, activation)
+    this.#retired = [...this.#activations].flatMap(([name, { isRetired }]) => (isRetired ? [name] : []))
   }
 
   /** A component's process said how it is. */

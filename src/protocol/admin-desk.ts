@@ -22,6 +22,10 @@ export interface AdminDeskOutput {
   endSession(reason: string, nowUs: number, wallUs: number): number
   /** Opens a session whose seeds have not all come. @returns the sequence of the event that says so, or why not */
   openSession(reason: string, nowUs: number, wallUs: number): number | string
+  /** Sessions wait for the component's seed. */
+  isAwaited(component: string): boolean
+  /** The component is out of service from now on. */
+  retired(component: string): void
 }
 
 export type NoReplyReason = 'admin-without-nonce' | 'admin-not-open'
@@ -71,6 +75,8 @@ export class AdminDesk {
         return this.#offer(request, nowUs, wallUs)
       case 'passivate':
         return this.#passivate(request, nowUs, wallUs)
+      case 'retire':
+        return this.#retire(request, nowUs, wallUs)
       case 'digest':
         return this.#digest(request, nowUs, wallUs)
       case 'end-session':
@@ -100,8 +106,9 @@ export class AdminDesk {
     const { component, instance, incarnation, expectedTerm } = request
     if (!isName(component) || !isName(instance) || incarnation < 1)
       return 'an offer names its component and its process'
-    const { term, active } = this.#activations.of(component)
+    const { term, active, isRetired } = this.#activations.of(component)
     if (expectedTerm !== term) return wrongTerm(component, term, expectedTerm)
+    if (isRetired) return `component '${component}' is retired: an operator has to activate it`
     const heardMs = this.#activations.activeHeardMs(component, nowUs)
     if (heardMs !== undefined && active?.incarnation !== incarnation) {
       return `instance '${active?.instance}' of component '${component}' is active, and was heard ${heardMs} ms ago`
@@ -130,6 +137,24 @@ export class AdminDesk {
     const payload = encodeWithReason(passivatedCodec, event, this.#payloadBytes)
     const sequence = this.#output.sequence(PASSIVATED, payload, nowUs, wallUs)
     this.#activations.passivated(event, sequence)
+    return sequence
+  }
+
+  /** Where a replica is active and there, its state would be lost by a slip of the pen. */
+  #retire({ component, expectedTerm, reason }: AdminRequest, nowUs: number, wallUs: number): number | string {
+    const current = this.#activations.of(component)
+    if (expectedTerm !== 0 && expectedTerm !== current.term) return wrongTerm(component, current.term, expectedTerm)
+    if (current.isRetired) return current.sequence
+    if (current.term === 0 && !this.#output.isAwaited(component))
+      return `component '${component}' was never active, and no session waits for it`
+    const heardMs = this.#activations.activeHeardMs(component, nowUs)
+    if (heardMs !== undefined)
+      return `instance '${current.active?.instance}' of component '${component}' is active, and was heard ${heardMs} ms ago: stop it, or passivate the component first`
+    const event = { component, term: current.term + 1, reason, retired: true }
+    const payload = encodeWithReason(passivatedCodec, event, this.#payloadBytes)
+    const sequence = this.#output.sequence(PASSIVATED, payload, nowUs, wallUs)
+    this.#activations.passivated(event, sequence)
+    this.#output.retired(component)
     return sequence
   }
 

@@ -117,6 +117,8 @@ export class Sequencer {
       sequence: (type, payload, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs),
       endSession: (reason, nowUs, wallUs) => this.#close.begin({ reason, successor: '' }, nowUs, wallUs),
       openSession: (reason, nowUs, wallUs) => this.#opener.openAnyway(reason, nowUs, wallUs),
+      isAwaited: (component) => this.#books.awaits(component),
+      retired: (component) => opening.retired(component),
     })
     this.#announcer = new Announcer(options, {
       heartbeat: () => this.#publication.sendMark(MOLD_HEARTBEAT),
@@ -178,6 +180,11 @@ export class Sequencer {
   /** The session whose end has to be told by `goOnFrom` before `open`; '' where none is needed. */
   get missingPredecessor(): string {
     return this.#books.opening.missingPredecessor
+  }
+
+  /** Components that an operator has taken out of service. */
+  get retired(): readonly string[] {
+    return this.#books.activations.retired
   }
 
   /** The session that this one goes on from, as its first event says; '' for none, and where it has not begun. */
@@ -362,6 +369,8 @@ export class Sequencer {
     const outcome = this.#admin.handle(request, this.#state === 'open' || this.#state === 'seeding', nowUs, wallUs)
     if (typeof outcome === 'string') this.counters[outcome]++
     else this.#output.sendControl('adminReply', outcome)
+    // There may be nobody left whose seed is waited for.
+    this.#opener.goOn(nowUs, wallUs)
   }
 
   #opened(reason: string): void {
@@ -421,6 +430,7 @@ export class Sequencer {
       requestPort: this.#options.requestPort,
       lives: this.#publication.stability.lives,
       awaited: this.#books.opening.awaited,
+      retired: this.#books.activations.retired,
       counters: withCounters ? { ...nonZero(this.counters), ...nonZero(this.#publication.retransmitter.counters) } : {},
     }
   }

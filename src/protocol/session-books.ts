@@ -52,8 +52,13 @@ export class SessionBooks {
   /** What a session is told that goes on from this one. */
   predecessorOf(end: SessionEnd | undefined): Predecessor {
     const { activations } = this
-    const said = { time: this.#time.last, active: activations.active(), passive: activations.passive() }
-    return { session: this.#options.session, sequence: end?.sequence ?? 0, ...said }
+    const roles = { active: activations.active(), passive: activations.passive(), retired: activations.retired }
+    return { session: this.#options.session, sequence: end?.sequence ?? 0, time: this.#time.last, ...roles }
+  }
+
+  /** This session has waited for the component's seed, or the next one will by its configuration. */
+  awaits(component: string): boolean {
+    return this.started.seeders.includes(component) || (this.#options.seeders ?? []).includes(component)
   }
 
   /** A `SeedDone` was sequenced. */

@@ -44,6 +44,8 @@ export interface Predecessor {
   readonly active: readonly Replica[]
   /** Components that an operator had made passive: they have a state as well. */
   readonly passive: readonly string[]
+  /** Components that an operator had taken out of service: nobody waits for them, and they stay so. */
+  readonly retired: readonly string[]
 }
 
 /** An event to sequence. */
@@ -67,6 +69,8 @@ export class SessionOpening {
   #staticsExpected = 0
   #staticsSeen = 0
   #awaited = new Set<string>()
+  /** Seeders that were taken out of service before their seed came. */
+  readonly #excused = new Set<string>()
   /** Seeds that have come, up to which number of their source each of them goes. */
   readonly #seeds = new Map<number, { readonly component: string; readonly through: number }>()
   #isSeeded = false
@@ -83,18 +87,23 @@ export class SessionOpening {
   /** What the first event of a new session says of the opening. */
   firstEvent(predecessor: Predecessor | undefined, seeders: readonly string[]): OpeningFields {
     const active = predecessor?.active.map(({ component }) => component) ?? []
-    const passive = predecessor?.passive ?? []
+    const { passive = [], retired = [] } = predecessor ?? {}
+    const all = new Set([...seeders, ...active, ...passive])
+    for (const component of retired) all.delete(component)
     return {
       predecessor: predecessor?.session ?? '',
       predecessorSequence: predecessor?.sequence ?? 0,
-      seeders: [...new Set([...seeders, ...active, ...passive])].sort(),
+      seeders: [...all].sort(),
       staticEvents: this.#statics.length,
       staticHash: this.#staticHash,
+      retired: [...retired],
     }
   }
 
   /** The first event was read, or is about to be sequenced. */
-  started({ predecessor, seeders, staticEvents }: SessionStarted): void {
+  started({ predecessor, seeders, staticEvents, retired = [] }: SessionStarted): void {
+    const said = { term: 1, reason: ROLLED_OVER, retired: true }
+    for (const component of retired) this.#activations.passivated({ component, ...said }, 1)
     this.#predecessorSession = predecessor
     this.#awaited = new Set(seeders)
     this.#staticsExpected = staticEvents
@@ -109,6 +118,7 @@ export class SessionOpening {
   /** A component's seed is there, but for the commands that follow when the session is open. */
   seeded(component: string, source: number, sourceSequence: number, pending: number): void {
     this.#awaited.delete(component)
+    this.#excused.delete(component)
     this.#seeds.set(source, { component, through: sourceSequence + pending })
   }
 
@@ -118,7 +128,12 @@ export class SessionOpening {
    */
   incomplete(next: (source: number) => number): string[] {
     const open = [...this.#seeds].filter(([source, { through }]) => next(source) <= through)
-    return open.map(([, { component }]) => component)
+    return open.map(([, { component }]) => component).filter((one) => !this.#activations.of(one).isRetired)
+  }
+
+  /** A component was taken out of service: its seed is not waited for. */
+  retired(component: string): void {
+    if (this.#awaited.delete(component)) this.#excused.add(component)
   }
 
   opened(): void {
@@ -146,7 +161,8 @@ export class SessionOpening {
 
   /** True while a component's seed is taken: what comes before it is sequenced, and its own is not complete. */
   admits(component: string | undefined): boolean {
-    return component !== undefined && this.next() === undefined && (this.isOpen || this.#awaited.has(component))
+    if (component === undefined || this.next() !== undefined) return false
+    return this.isOpen || this.#awaited.has(component) || this.#excused.has(component)
   }
 
   /** The next event of the sequencer's own part, to be sequenced and then to be told; undefined where that is done. */
@@ -185,7 +201,7 @@ export class SessionOpening {
   openingEvent(decidedBecause?: string): OpeningEvent | undefined {
     if (this.isOpen || this.next() !== undefined) return undefined
     if (this.#awaited.size > 0 && decidedBecause === undefined) return undefined
-    const body = { reason: decidedBecause ?? ALL_SEEDED, missing: [...this.#awaited] }
+    const body = { reason: decidedBecause ?? ALL_SEEDED, missing: [...this.#awaited, ...this.#excused] }
     const payload = encodeWithReason(sessionOpenedCodec, body, this.#payloadBytes)
     return { type: SESSION_OPENED, payload, flags: WHOLE_MESSAGE }
   }
@@ -207,7 +223,7 @@ export class SessionOpening {
 
 export type OpeningFields = Pick<
   SessionStarted,
-  'predecessor' | 'predecessorSequence' | 'seeders' | 'staticEvents' | 'staticHash'
+  'predecessor' | 'predecessorSequence' | 'seeders' | 'staticEvents' | 'staticHash' | 'retired'
 >
 
 function fragmentsOf({ type, payload }: StaticEvent, payloadBytes: number): OpeningEvent[] {

@@ -182,9 +182,12 @@ export class SessionRebuild {
       case ACTIVATED:
         this.#activations.activated(this.#decoded(activatedCodec.decode(payload)), this.#nextSequence)
         break
-      case PASSIVATED:
-        this.#activations.passivated(this.#decoded(passivatedCodec.decode(payload)), this.#nextSequence)
+      case PASSIVATED: {
+        const event = this.#decoded(passivatedCodec.decode(payload))
+        this.#activations.passivated(event, this.#nextSequence)
+        if (event.retired === true) this.#opening.retired(event.component)
         break
+      }
       case EPOCH_OPENED:
         if (this.#decoded(epochOpenedCodec.decode(payload)).epoch !== this.#lastEpoch) {
           throw this.#damaged('an epoch is opened by the event of another one')

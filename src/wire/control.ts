@@ -37,6 +37,8 @@ export interface SequencerHeartbeat {
   older?: EpochTableEntry[]
   /** While it is `seeding`: components whose seed has not come yet. Absent is none. */
   awaited?: string[]
+  /** Components that an operator has taken out of service. Absent is none. */
+  retired?: string[]
 }
 
 /** Status and acknowledgement in one: what the store has, and what it may be counted on for. */
@@ -88,6 +90,7 @@ export type AdminAction =
   | 'activate'
   | 'offer'
   | 'passivate'
+  | 'retire'
   | 'digest'
   | 'end-session'
   | 'roll-session'
@@ -233,6 +236,7 @@ export const CONTROL_SCHEMA = {
       olderFrom: uint32,
       older: { type: 'EpochTableEntry', rule: 'repeated' },
       awaited: { type: 'string', rule: 'repeated' },
+      retired: { type: 'string', rule: 'repeated' },
     }),
     StoreStatus: message({
       name: string,

@@ -79,6 +79,8 @@ export interface SessionStarted {
   /** How many static events follow, fragments counted, and the SHA-256 of them in hexadecimal; 0 and '' for none. */
   staticEvents: number
   staticHash: string
+  /** Components that were taken out of service earlier in the chain, and are passive, in term 1. Absent is none. */
+  retired?: string[]
 }
 
 export interface RegisterSource {
@@ -115,6 +117,8 @@ export interface Passivated {
   component: string
   term: number
   reason: string
+  /** It is out of service: no session waits for its seed until it is activated again. Absent is false. */
+  retired?: boolean
 }
 
 /** The effect of handler `index` for the event at `sequence` is done and must not be repeated. */
@@ -223,12 +227,13 @@ export const RUNTIME_EVENT_SCHEMA = {
       seeders: strings,
       staticEvents: uint32,
       staticHash: string,
+      retired: strings,
     }),
     RegisterSource: message(registration),
     SourceRegistered: message({ ...registration, source: uint32, closes: uint32 }),
     Tick: message({}),
     Activated: message({ component: string, instance: string, incarnation: uint64, term: uint32, reason: string }),
-    Passivated: message({ component: string, term: uint32, reason: string }),
+    Passivated: message({ component: string, term: uint32, reason: string, retired: bool }),
     EffectDone: message({ component: string, sequence: uint64, index: uint32, epoch: uint32 }),
     DigestRequested: message({ component: string, nonce: uint64 }),
     DigestTaken: message({ component: string, sequence: uint64, digest: bytes }),

@@ -24,7 +24,7 @@ const ACTIVE = [
   { component: 'router', instance: 'b', incarnation: 12 },
 ]
 const TIME = { high: 0, low: 0, timeUs: 0 }
-const PREDECESSOR = { session: 'TEST00', sequence: 900, time: TIME, active: ACTIVE, passive: [] }
+const PREDECESSOR = { session: 'TEST00', sequence: 900, time: TIME, active: ACTIVE, passive: [], retired: [] }
 const STATICS: StaticEvents = {
   hash: 'cafe',
   events: [
@@ -57,7 +57,7 @@ test('the end names the session that goes on, and is the last event', (t) => {
   t.strictSame(bench.sequencer.sessionEnd, { ...body, sequence: 2 })
   const { time, ...predecessor } = bench.sequencer.predecessor
   t.equal(time.timeUs, Number((last?.timestampNs ?? 0n) / 1_000n))
-  t.strictSame(predecessor, { session: SESSION, sequence: 2, active: [], passive: [] })
+  t.strictSame(predecessor, { session: SESSION, sequence: 2, active: [], passive: [], retired: [] })
   t.match(bench.sequencer.roll('TEST03', '', bench.nowUs, bench.wallUs), 'ending')
   t.end()
 })

@@ -99,6 +99,8 @@ export function runSuccession({ seed, replicas: size, faults }: RunOptions): Run
     },
     endSession: () => 0,
     openSession: () => 0,
+    isAwaited: () => false,
+    retired: () => {},
   })
 
   const start = (replica: Replica): void => {

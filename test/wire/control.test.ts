@@ -33,6 +33,7 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       olderFrom: u32,
       older: entries,
       awaited: fc.array(text, { maxLength: 3 }),
+      retired: fc.array(text, { maxLength: 3 }),
     }),
   }),
   fc.record({

@@ -59,6 +59,7 @@ const sent: fc.Arbitrary<readonly [number, object, Uint8Array]> = fc.oneof(
       seeders: texts,
       staticEvents: u32,
       staticHash: text,
+      retired: texts,
     })
     .map((body) => [SESSION_STARTED, body, sessionStartedCodec.encode(body)] as const),
   fc
@@ -69,7 +70,7 @@ const sent: fc.Arbitrary<readonly [number, object, Uint8Array]> = fc.oneof(
     .record({ component: text, instance: text, incarnation: u64, term: u32, reason: text })
     .map((body) => [ACTIVATED, body, activatedCodec.encode(body)] as const),
   fc
-    .record({ component: text, term: u32, reason: text })
+    .record({ component: text, term: u32, reason: text, retired: fc.boolean() })
     .map((body) => [PASSIVATED, body, passivatedCodec.encode(body)] as const),
   fc
     .record({ component: text, sequence: u64, index: u32, epoch: u32 })

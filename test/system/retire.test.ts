@@ -1,0 +1,40 @@
+/** A component is taken out of service while the next session waits for it, with real processes: what an operator types. */
+import { test } from 'tap'
+import { World } from './world.js'
+
+test('a session that waits for a component which is gone for good goes on when it is retired, and so do the next ones', async (t) => {
+  const world = await World.open(t)
+  const store = world.startStore('a')
+  const sequencer = world.startSequencer()
+  const tally = world.startTally('a')
+  await world.until('an active component', () => world.tally('a')?.state === 'active', store, sequencer, tally)
+  const { streams } = world.place
+  const early = await world.place.run(['admin', 'retire', 'tally', ...streams])
+  t.match(early.stderr, /instance 'a' of component 'tally' is active, and was heard \d+ ms ago: stop it, or passivate/)
+  tally.child.kill('SIGKILL')
+  await tally.result()
+  const waiting = world.place.start('admin', 'roll-session', '--to', 'SECOND', ...streams)
+  await world.until('the end', () => world.store('a')?.successor === 'SECOND', store, sequencer)
+  const retired = await world.place.run(['admin', 'retire', 'tally', '--reason', 'sold', ...streams])
+  t.equal(retired.status, 0, retired.stderr)
+  t.match(retired.stdout, /^tally is retired since event \d+: no session waits for it/)
+  t.match((await waiting.result()).stdout, /goes on in session SECOND, which is open/)
+  const third = await world.place.run(['admin', 'roll-session', '--to', 'THIRD', ...streams])
+  t.match(third.stdout, /goes on in session THIRD, which is open/)
+  const again = await world.place.run(['admin', 'retire', 'tally', '--json', ...streams])
+  t.match(JSON.parse(again.lines[0] ?? ''), { action: 'retire', component: 'tally', already: true })
+  const shown = await world.place.run(['status', '--check', ...streams])
+  t.equal(shown.status, 0, String(shown.stdout))
+  t.match(shown.stdout, /session THIRD/)
+  t.match(shown.stdout, /retired: tally/)
+
+  world.forget()
+  world.observer.control.follow('THIRD')
+  const back = world.startTally('b')
+  await world.until('a replica', () => world.tally('b')?.state === 'standby', back, sequencer, store)
+  t.match(world.tally('b'), { term: 1 })
+  const activated = await world.place.run(['admin', 'activate', 'tally', ...streams])
+  t.match(activated.stdout, /^tally\/b is active since event/, 'not before an operator says so')
+  t.strictSame(world.sequencer?.retired, [])
+  await world.stop(back, sequencer, store)
+})
