@@ -154,7 +154,8 @@ class Topology {
     await start([...store, '--request-port', '0', '--rewind-port', '0'], 'recording')
     const active = this.#startActive(groups, session, bytes, datagram)
     for (const instance of STANDBYS) {
-      const run = ['run', MODULE, '--standby', '--instance', instance, '--option', `bytes=${bytes}`]
+      // None takes over where this process was kept from running: its commands would never come back.
+      const run = ['run', MODULE, '--standby', '--manual', '--instance', instance, '--option', `bytes=${bytes}`]
       await start(run, 'is standby')
     }
     await active
