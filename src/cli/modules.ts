@@ -4,11 +4,19 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf, SeqcastError } from '../core/errors.js'
 
+/** A module may get something first, from a machine that is busy. */
+const LOAD_MS = 30_000
+
 /**
  * What a module exports under `name`, or what its `configure` returns for the options (NAME=VALUE).
  * @throws SeqcastError E_MODULE, E_USAGE
  */
-export async function loadExport(path: string, options: readonly string[], name: string): Promise<unknown> {
+export async function loadExport(
+  path: string,
+  options: readonly string[],
+  name: string,
+  withinMs = LOAD_MS,
+): Promise<unknown> {
   const file = resolve(path)
   if (!existsSync(file)) {
     throw new SeqcastError('E_MODULE', `module ${path} does not exist`, { hint: moduleHint(path, name) })
@@ -18,8 +26,11 @@ export async function loadExport(path: string, options: readonly string[], name:
       hint: moduleHint(path, name),
     })
   }
-  const module = await importModule(file, path, name)
-  return typeof module.configure === 'function' ? await module.configure(parseOptions(options)) : module[name]
+  const load = async (): Promise<unknown> => {
+    const module = await importModule(file, path, name)
+    return typeof module.configure === 'function' ? await module.configure(parseOptions(options)) : module[name]
+  }
+  return await inTime(load(), path, withinMs)
 }
 
 async function importModule(file: string, path: string, name: string): Promise<Record<string, unknown>> {
@@ -30,6 +41,22 @@ async function importModule(file: string, path: string, name: string): Promise<R
       hint: moduleHint(path, name),
       cause: error,
     })
+  }
+}
+
+/** A module that awaits what never comes would end the process without a word. */
+async function inTime(loading: Promise<unknown>, path: string, withinMs: number): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const hint = 'at its top level, or in `configure`, it awaits something: see what, and whether that can come'
+      reject(new SeqcastError('E_MODULE', `module ${path} is not loaded after ${withinMs / 1_000} s`, { hint }))
+    }, withinMs)
+  })
+  try {
+    return await Promise.race([loading, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

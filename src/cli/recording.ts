@@ -4,30 +4,18 @@ import { SeqcastError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { PlayedComponent } from '../replay/player.js'
 import { LmdbLogReader } from '../store/lmdb-log-reader.js'
-import { recordedSessions } from '../store/session-directory.js'
 import { loadComponent } from './run.js'
 import { giveScratchFiles } from './scratch-files.js'
 
 /** @throws SeqcastError E_SESSION_UNKNOWN, E_SESSION_FOREIGN where it has no events of ours */
 export async function openEvents(dir: string, session: string): Promise<LmdbLogReader> {
-  const reader = await LmdbLogReader.open(dir, session).catch((error: unknown) => {
-    throw withLikelySession(error, dir, session)
-  })
+  const reader = await LmdbLogReader.open(dir, session)
   if (reader.kind === 'events') return reader
   await reader.close()
   throw new SeqcastError('E_SESSION_FOREIGN', `session ${session} is a foreign stream: its messages are no events`, {
     hint: 'replay it with --publish',
     fields: { session },
   })
-}
-
-/** Ids of sessions tell capitals from small letters; people do not always. */
-function withLikelySession(error: unknown, dir: string, session: string): unknown {
-  if (!(error instanceof SeqcastError) || error.code !== 'E_SESSION_UNKNOWN') return error
-  const likely = recordedSessions(dir).find((id) => id.toUpperCase() === session.toUpperCase())
-  if (likely === undefined) return error
-  const { code, message, fields, cause } = error
-  return new SeqcastError(code, message, { hint: `did you mean ${likely}?`, fields: { ...fields, likely }, cause })
 }
 
 /** The modules of `--run`, given once or more. @throws SeqcastError E_USAGE, E_MODULE */

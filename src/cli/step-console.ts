@@ -208,7 +208,9 @@ export class StepConsole {
 /** A name that is misspelt is told from what did not happen. */
 function neverText(breakpoint: Breakpoint): string {
   const fields = breakpoint.missing?.() ?? []
-  return fields.length === 0 ? breakpoint.text : `${breakpoint.text} (no event has a field ${fields.join(', ')})`
+  if (fields.length > 0) return `${breakpoint.text} (no event has a field ${fields.join(', ')})`
+  const reason = breakpoint.failing?.()
+  return reason === undefined ? breakpoint.text : `${breakpoint.text} (it fails at every event: ${reason})`
 }
 
 /** @throws SeqcastError E_USAGE */

@@ -30,6 +30,8 @@ export interface Breakpoint {
   isReached(moment: Moment): boolean
   /** Fields that it asks of payloads, and that none had so far. */
   missing?(): readonly string[]
+  /** Why it could not be looked at after any event so far; undefined where it could. */
+  failing?(): string | undefined
 }
 
 /** Stops after each event of this type. @throws SeqcastError E_USAGE where no event is called so */
@@ -71,16 +73,24 @@ const NAMES = ['event', 'payload', 'state', 'states', 'sequence', 'timeUs', 'com
 export function breakWhen(expression: string): Breakpoint {
   const holds = compile(expression)
   const missing = new Set(fieldsAskedFor(expression))
+  let failing: string | undefined
+  let hasHeld = false
   return {
     text: expression,
     missing: () => [...missing],
+    failing: () => (hasHeld ? undefined : failing),
     isReached: (moment) => {
       const { event, state, states, commands } = moment
       if (missing.size > 0) findFields(event.payload, missing)
       try {
-        return Boolean(holds(event, event.payload ?? {}, state, states, event.sequence, event.timeUs, commands))
+        const value = holds(event, event.payload ?? {}, state, states, event.sequence, event.timeUs, commands)
+        if (isPromise(value)) throw promised(expression, value)
+        hasHeld = true
+        return Boolean(value)
       } catch (thrown) {
+        if (thrown instanceof SeqcastError) throw thrown
         // An event without the field that is looked into is not the one that is looked for.
+        failing = messageOf(thrown)
         if (isTypeError(thrown)) return false
         throw wrong(expression, `fails at event ${event.sequence}: ${messageOf(thrown)}`, thrown)
       }
@@ -89,7 +99,7 @@ export function breakWhen(expression: string): Breakpoint {
 }
 
 function compile(expression: string): (...values: readonly unknown[]) => unknown {
-  if (/(?<![=!<>])=(?![=>])|\+\+|--/.test(withoutText(expression))) {
+  if (/(?<![=!<>])=(?![=>])|\+\+|--|\bdelete\b/.test(withoutText(expression))) {
     throw wrong(expression, 'changes something: compare with ===', undefined)
   }
   try {
@@ -121,6 +131,19 @@ function wrong(expression: string, what: string, cause: unknown): SeqcastError {
     hint: `it is a JavaScript expression over ${NAMES.join(', ')}: payload.orderId === 42 && state.open.size > 3`,
     cause,
   })
+}
+
+/** It would be true at every event. */
+function promised(expression: string, promise: PromiseLike<unknown>): SeqcastError {
+  // What becomes of it is of no interest any more.
+  promise.then(ignore, ignore)
+  return wrong(expression, 'gives a promise: what is awaited comes too late', undefined)
+}
+
+const ignore = (): void => {}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** Also one of another realm. */

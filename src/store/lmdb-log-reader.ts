@@ -8,7 +8,7 @@ import type { EpochTableEntry } from '../wire/control.js'
 import { type Environment, openEnvironment } from './lmdb-environment.js'
 import { epochsOf } from './log-epochs.js'
 import { endOfRecords, RecordReader, type SessionTables } from './record-reader.js'
-import { checkOwner, readAbout, type SessionAbout, sessionPath } from './session-directory.js'
+import { checkOwner, readAbout, recordedSessions, type SessionAbout, sessionPath } from './session-directory.js'
 import type { BlockKind } from './time-index.js'
 
 export interface LogStatistics {
@@ -28,9 +28,12 @@ export class LmdbLogReader implements EventLogReader {
     const path = sessionPath(directory, session)
     const about = readAbout(path)
     if (about === undefined) {
+      // Ids tell capitals from small letters; people do not always.
+      const likely = recordedSessions(directory).find((id) => id.toUpperCase() === session.toUpperCase())
       throw new SeqcastError('E_SESSION_UNKNOWN', `session '${session}' is not recorded in ${directory}`, {
-        hint: `\`seqcast sessions --dir ${directory}\` lists what is`,
-        fields: { directory, session },
+        hint:
+          likely === undefined ? `\`seqcast sessions --dir ${directory}\` lists what is` : `did you mean ${likely}?`,
+        fields: { directory, session, ...(likely === undefined ? {} : { likely }) },
       })
     }
     const env = await openEnvironment(path, 'read')

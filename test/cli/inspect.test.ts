@@ -138,6 +138,8 @@ test('up to a breakpoint', async (t) => {
     '--json',
   ])
   t.match(json(watch.lines), [{ why: 'break', sequence: s.sequences.get(107) }])
+  const astray = await s.run([...s.replay, '--break', 'state.opne.size > 3'])
+  t.match(astray.lines[0], /never reached: state.opne.size > 3 \(it fails at every event: .*undefined.*\)/)
   const never = await s.run([...s.replay, '--break', 'state.open.size > 100', '--json'])
   t.match(json(never.lines), [{ why: 'end', sequence: s.lastSequence }])
 })
@@ -200,14 +202,16 @@ test('what is not there is said', async (t) => {
   const ofRuntime = await s.run([...s.inspect, '--why', 'component=order-manager'])
   t.equal(ofRuntime.status, 0, `events of the runtime have fields, too: ${ofRuntime.stderr}`)
   const small = ['--dir', s.path('store'), '--session', 'orders', '--run', ORDER_MANAGER]
-  for (const command of ['inspect', 'replay']) {
-    const session = await s.run([command, ...small])
+  for (const command of ['inspect', 'replay', 'compare']) {
+    const session = await s.run([command, ...small, ...(command === 'compare' ? ['--run', ORDER_MANAGER] : [])])
     t.strictSame([session.status, session.code], [1, 'E_SESSION_UNKNOWN'])
     t.match(session.stderr, 'did you mean ORDERS?')
   }
   const misspelt = await s.run([...s.replay, '--break', 'payload.ordreId === 104'])
   t.equal(misspelt.status, 0, misspelt.stderr)
   t.match(misspelt.lines[0], 'never reached: payload.ordreId === 104 (no event has a field ordreId)')
+  const astray = await s.run([...s.replay, '--break', 'state.opne.size > 3'])
+  t.match(astray.lines[0], /never reached: state.opne.size > 3 \(it fails at every event: .*undefined.*\)/)
   const never = await s.run([...s.replay, '--break', 'payload.orderId === 99999', '--json'])
   t.match(json(never.lines), [{ why: 'end', neverReached: ['payload.orderId === 99999'] }])
 })

@@ -68,7 +68,15 @@ test('it stops where a value has become another one', async (t) => {
 })
 
 test('expressions that can not be', async (t) => {
-  for (const wrong of ['state.x = 1', 'state.n++', 'payload.id ==', ')(', 'let x']) {
+  for (const wrong of [
+    'state.x = 1',
+    'state.n++',
+    'delete state.open',
+    'state.open.delete(3)',
+    'payload.id ==',
+    ')(',
+    'let x',
+  ]) {
     t.throws(() => breakWhen(wrong), { code: 'E_USAGE' }, wrong)
   }
   for (const fine of ['a => b', 'x >= 1', 'x <= 1 && y !== 2', 'name === "a=b"', 'payload.id == 3']) {
@@ -78,6 +86,16 @@ test('expressions that can not be', async (t) => {
     code: 'E_USAGE',
     message: /order is not defined/,
   })
+  await t.rejects(stepperOf([breakWhen('Promise.reject(new Error("late"))')]).toBreakpoint(), {
+    code: 'E_USAGE',
+    message: /gives a promise/,
+  })
+  const astray = breakWhen('state.opne.size > 3')
+  t.equal((await stepperOf([astray]).toBreakpoint()).why, 'end')
+  t.match(astray.failing?.(), /undefined/, 'it could be looked at nowhere, and why')
+  const fitting = breakWhen('payload.id.length > 99')
+  await stepperOf([fitting]).toBreakpoint()
+  t.equal(fitting.failing?.(), undefined, 'events without the field are none that are looked for')
   t.throws(() => breakOnType('Ordr', ['Order', 'Blob']), { code: 'E_USAGE', hint: 'the events are Order, Blob' })
   t.throws(() => breakOnChange('open['), { code: 'E_USAGE' })
   t.end()
