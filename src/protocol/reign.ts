@@ -260,6 +260,7 @@ export class Reign {
       this.#watch(
         `only ${this.#ballots.size} of ${this.#options.voters.length} voters granted epoch ${this.#claimed}`,
         nowUs,
+        true,
       )
     }
     if (this.#state === 'watching') this.#look(nowUs)
@@ -342,8 +343,8 @@ export class Reign {
     return { ...base, from: 'store', voter, address, rewindPort, ...log }
   }
 
-  #watch(reason: string, nowUs: number): void {
-    this.#vigil.restart(nowUs)
+  #watch(reason: string, nowUs: number, isUnanswered = false): void {
+    this.#vigil.restart(nowUs, isUnanswered)
     const pauseUs = this.#options.jitter.integer(RETRY_US, 2 * RETRY_US)
     if (this.#wish !== undefined) this.#wish.fromUs = nowUs + pauseUs
     this.#transition('watching', reason)

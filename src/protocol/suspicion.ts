@@ -26,11 +26,14 @@ export interface SuspicionOptions {
 export class Suspicion {
   readonly #options: SuspicionOptions
   #sinceUs: number | undefined
+  /** How long the silence must last; nothing where the sequencer has said that it goes. */
+  #suspectUs: number
   #lookedUs: number | undefined
   #jitterUs: number
 
   constructor(options: SuspicionOptions) {
     this.#options = options
+    this.#suspectUs = options.suspectUs ?? SUSPECT_US
     this.#jitterUs = options.jitter.integer(0, JITTER_US)
   }
 
@@ -42,17 +45,24 @@ export class Suspicion {
   /** The sequencer was heard, or another reason to wait from now on. */
   heard(nowUs: number): void {
     this.#sinceUs = nowUs
+    this.#suspectUs = this.#options.suspectUs ?? SUSPECT_US
   }
 
   /** The sequencer has said that it goes: there is no silence to wait for, only who has a lower rank. */
   gone(nowUs: number): void {
-    const { suspectUs = SUSPECT_US, jitter } = this.#options
-    this.#jitterUs = jitter.integer(0, GONE_JITTER_US)
-    this.#sinceUs = nowUs - suspectUs
+    this.#jitterUs = this.#options.jitter.integer(0, GONE_JITTER_US)
+    this.#sinceUs = nowUs
+    this.#suspectUs = 0
   }
 
   /** As `heard`, with another jitter: who wanted the same at the same time shall not do so again. */
   restart(nowUs: number): void {
+    this.heard(nowUs)
+    this.again(nowUs)
+  }
+
+  /** As `restart`, but one that has gone is gone still. */
+  again(nowUs: number): void {
     this.#sinceUs = nowUs
     this.#lookedUs = nowUs
     this.#jitterUs = this.#options.jitter.integer(0, 2 * JITTER_US)
@@ -61,7 +71,7 @@ export class Suspicion {
   /** To be called at each look. @returns true where this process has slept since the last one: what it did not hear was no silence */
   look(nowUs: number): boolean {
     const hasSlept = this.#lookedUs === undefined || nowUs - this.#lookedUs > 2 * LOOK_EVERY_US
-    if (hasSlept) this.heard(nowUs)
+    if (hasSlept) this.#sinceUs = nowUs
     this.#lookedUs = nowUs
     return hasSlept
   }
@@ -79,7 +89,6 @@ export class Suspicion {
   }
 
   #dueUs(nowUs: number): number {
-    const { suspectUs = SUSPECT_US, rank } = this.#options
-    return (this.#sinceUs ?? nowUs) + suspectUs + rank * RANK_US + this.#jitterUs
+    return (this.#sinceUs ?? nowUs) + this.#suspectUs + this.#options.rank * RANK_US + this.#jitterUs
   }
 }

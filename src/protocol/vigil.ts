@@ -61,9 +61,10 @@ export class Vigil {
     this.#suspicion.restart(nowUs)
   }
 
-  /** The own try is over. */
-  restart(nowUs: number): void {
-    this.#suspicion.restart(nowUs)
+  /** The own try is over. @param isUnanswered and nobody was in its way: a sequencer that has gone is not waited for anew */
+  restart(nowUs: number, isUnanswered = false): void {
+    if (isUnanswered) this.#suspicion.again(nowUs)
+    else this.#suspicion.restart(nowUs)
     this.#stall.restart(nowUs)
   }
 

@@ -141,6 +141,41 @@ test('a sequencer that says that it goes is not waited for, but for a lower rank
   t.end()
 })
 
+test('one that has gone is gone still when a claim found no answer, and when the own process slept', (t) => {
+  const told = (): Bench => {
+    const bench = new Bench({ suspectUs: 20_000_000 })
+    bench.pass(100_000)
+    bench.reign.onHeartbeat(1, 5, 'open', bench.nowUs)
+    bench.reign.onHeartbeat(1, 5, 'stopped', bench.nowUs)
+    return bench
+  }
+  const unanswered = told()
+  unanswered.pass(540_000)
+  t.equal(unanswered.reign.state, 'watching', 'nobody granted it')
+  const claims = unanswered.claims.length
+  unanswered.pass(200_000)
+  t.ok(unanswered.claims.length > claims)
+  t.strictSame([...new Set(unanswered.claims)], [2], 'the same epoch')
+
+  const asleep = told()
+  asleep.nowUs += 400_000
+  asleep.pass(200_000)
+  t.strictSame(asleep.claims[0], 2)
+
+  const refused = told()
+  refused.pass(40_000)
+  refused.refuse(2, 2)
+  refused.pass(1_000_000)
+  t.equal(refused.reign.state, 'watching', 'somebody else was faster, and is waited for')
+
+  const heard = told()
+  heard.pass(540_000)
+  heard.reign.onEvents(heard.nowUs)
+  heard.pass(1_000_000)
+  t.equal(heard.reign.state, 'watching', 'and it is not gone where it is heard')
+  t.end()
+})
+
 test('a wish that is withdrawn is none', (t) => {
   const bench = new Bench()
   bench.reign.takeOver('asked', bench.nowUs)
