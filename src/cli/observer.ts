@@ -53,17 +53,31 @@ export class Observer {
    */
   static async openNewest(options: RoleOptions, listenMs: number): Promise<Observer> {
     const seen = new Set<string>()
+    let before = ''
     for (let session = options.session; ; ) {
       const observer = await Observer.open({ ...options, session })
       await new Promise((resolve) => setTimeout(resolve, listenMs))
       seen.add(session)
+      if (before !== '' && !observer.hasHeard) {
+        // Who goes on speaks: what was said of that session was not true.
+        observer.close()
+        session = before
+        before = ''
+        continue
+      }
       const successor = [...observer.heard.stores.values()]
         .map((store) => store.successor ?? '')
         .find((id) => id !== '')
       if (successor === undefined || seen.has(successor)) return observer
       observer.close()
+      before = session
       session = successor
     }
+  }
+
+  get hasHeard(): boolean {
+    const { sequencers, stores, components } = this.heard
+    return sequencers.size + stores.size + components.size > 0
   }
 
   /** Forgets a replica whose process has ended, with what of it is still on the way. @param name `component/instance` */

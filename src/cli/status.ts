@@ -54,7 +54,7 @@ async function look(options: RoleOptions): Promise<Seen> {
     })
     await new Promise((resolve) => setTimeout(resolve, LISTEN_MS))
     const { heard } = observer
-    if (heard.sequencers.size + heard.stores.size + heard.components.size === 0) throw nobody(observer)
+    if (!observer.hasHeard) throw nobody(observer)
     const names = new Map([...heard.sequencers.keys()].map((sender) => [sender, observer.sequencerName(sender)]))
     return {
       heard,

@@ -25,6 +25,7 @@ import { newestSession } from './newest-session.js'
 import { type Role, SILENCE_US, STATUS_EVERY_US } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
+import { SkipAhead } from './skip-ahead.js'
 
 export interface ComponentRole extends Role {
   readonly host: ComponentHost
@@ -60,6 +61,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   readonly #incarnation: number
   readonly #commandAuth: Authenticator
   readonly #succession: Succession
+  readonly #skip: SkipAhead
   readonly #checkpoints: ComponentCheckpoints | undefined
   readonly #begin: HostBegin
   #host: ComponentHost
@@ -95,6 +97,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
     const platform = options.platform ?? systemPlatform()
     this.#incarnation = platform.random()
     this.#cycle = new DutyCycle(platform, options.idle)
+    this.#skip = new SkipAhead(platform.timers)
     this.#commandAuth = new Authenticator(options.key, 'command')
     const { standby, manual = false, rank = 0, suspectUs } = options
     this.#succession = new Succession({
@@ -232,6 +235,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
 
   tick(nowUs: number): number {
     if (this.#host.lacksSeed && this.#events?.receiver.state === 'live') this.#goBack()
+    this.#comeBack(nowUs)
     this.#offerItself(nowUs)
     if (nowUs - this.#lastStatusUs >= STATUS_EVERY_US) this.#sendStatus(nowUs)
     const ownUs = Math.min(this.#lastStatusUs + STATUS_EVERY_US, this.#succession.nextLookUs(nowUs))
@@ -266,13 +270,21 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
    * next one. Where something is missing there, it comes back.
    */
   #onSuccessorTold(successor: string): void {
-    if (this.#hasRead || this.#goesBack || this.#carry !== undefined) return
+    if (this.#hasRead || this.#goesBack || this.#carry !== undefined || !this.#skip.believes(successor)) return
     if (this.#events === undefined) this.#endedBefore = successor
     else this.#skipTo(successor)
   }
 
   #skipTo(successor: string): void {
-    if (!this.#hasRead) this.#enter(successor, undefined, true, { reason: `session ${this.#session} has ended` })
+    if (this.#hasRead) return
+    this.#skip.skipped(this.#session, successor, this.#cycle.enter())
+    this.#enter(successor, undefined, true, { reason: `session ${this.#session} has ended` })
+  }
+
+  #comeBack(nowUs: number): void {
+    const session = this.#skip.wayBack(nowUs)
+    if (session === '' || this.#hasRead) return
+    this.#enter(session, undefined, true, { reason: `nobody speaks for session ${this.#session}` })
   }
 
   /** The session has ended, and another one goes on: as soon as that is known to be stable. */
@@ -392,6 +404,7 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   #onControl(message: ControlMessage, nowUs: number): void {
+    if (message.kind === 'store' || message.kind === 'sequencer') this.#skip.spokenFor()
     if (message.kind === 'refused') {
       this.#host.onRefused(message.body.nonce, message.body.reason)
     } else if (message.kind === 'component' && message.body.component === this.#component.name) {

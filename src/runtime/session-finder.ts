@@ -10,6 +10,7 @@ import type { DutyCycle } from './duty-cycle.js'
 import { type RoleOptions, SILENCE_US, type StoreAddress } from './options.js'
 import { OthersHeard } from './others-heard.js'
 import { RewindLink } from './rewind-link.js'
+import { SuccessorWords } from './successor-words.js'
 
 /** Heartbeats come every tenth of a second: ten missed ones are nobody. */
 const HEAR_MS = 1_500
@@ -38,18 +39,35 @@ export async function findOpenSession<O extends RoleOptions>(
   cycle: DutyCycle,
 ): Promise<{ readonly options: O; readonly found: FoundSession }> {
   let here = options
-  for (;;) {
-    const found = await findSession(here, control, cycle)
-    if (found.successor === '') return { options: here, found }
-    here = { ...here, session: found.successor }
-    control.follow(found.successor)
+  const astray = new Set<string>()
+  for (let before: O | undefined; ; ) {
+    try {
+      const found = await findSession(here, control, cycle, astray)
+      if (found.successor === '') return { options: here, found }
+      before = here
+      here = { ...here, session: found.successor }
+    } catch (error) {
+      if (before === undefined) throw error
+      // Who goes on speaks: what was said of that session was not true.
+      astray.add(here.session)
+      here = before
+      before = undefined
+    }
+    control.follow(here.session)
   }
 }
 
-/** @throws SeqcastError E_SESSION_UNKNOWN where nobody speaks for the session and no configured store has it */
-export async function findSession(options: RoleOptions, control: ControlLink, cycle: DutyCycle): Promise<FoundSession> {
+/**
+ * @param astray sessions that nobody goes on in, whatever is said
+ * @throws SeqcastError E_SESSION_UNKNOWN where nobody speaks for the session and no configured store has it */
+export async function findSession(
+  options: RoleOptions,
+  control: ControlLink,
+  cycle: DutyCycle,
+  astray: ReadonlySet<string> = new Set(),
+): Promise<FoundSession> {
   const others = new OthersHeard(control)
-  const heard = await listen(control, cycle.platform.timers)
+  const heard = await listen(control, cycle.platform.timers, astray)
   if (heard !== undefined) return heard
   const reasons: string[] = []
   for (const store of options.stores) {
@@ -73,15 +91,21 @@ export async function findSession(options: RoleOptions, control: ControlLink, cy
 }
 
 /** A sequencer's word settles it; without one, every store gets the time to speak. */
-function listen(control: ControlLink, timers: Timers): Promise<FoundSession | undefined> {
+function listen(control: ControlLink, timers: Timers, astray: ReadonlySet<string>): Promise<FoundSession | undefined> {
   return new Promise((resolve) => {
     let committed = -1
     const finish = (found: FoundSession | undefined): void => {
       deadline.cancel()
       storesDeadline?.cancel()
+      words.close()
       unlisten()
       resolve(found)
     }
+    const words = new SuccessorWords(timers, () => {
+      if (isWaiting) fromStores()
+    })
+    /** Only for what was said to be said again. */
+    let isWaiting = false
     let successor = ''
     let stableSequence = 0
     /** A sequencer that has ended the session speaks: a store may know of another one that goes on. */
@@ -93,6 +117,10 @@ function listen(control: ControlLink, timers: Timers): Promise<FoundSession | un
         hasSequencer: hasEnding && successor === '',
         hasEnded: hasEnded && !hasEnding,
       })
+    const storesHeard = (): void => {
+      isWaiting = words.isDoubting
+      if (!isWaiting) fromStores()
+    }
     let storesDeadline: Timer | undefined
     const unlisten = control.listen((message) => {
       if (message.kind === 'sequencer' && message.body.state !== 'stopped' && !isCandidate(message.body.state)) {
@@ -100,18 +128,19 @@ function listen(control: ControlLink, timers: Timers): Promise<FoundSession | un
         stableSequence = message.body.stableSequence
         hasEnding = message.body.state === 'ending' || message.body.state === 'ended'
         committed = Math.max(committed, nextSequence - 1)
-        if (hasEnding) storesDeadline ??= timers.after(SILENCE_US / 1000, fromStores)
+        if (hasEnding) storesDeadline ??= timers.after(SILENCE_US / 1000, storesHeard)
         else finish({ nextSequence, stableSequence, hasSequencer: true, hasEnded: false, successor: '' })
       } else if (message.kind === 'store' && message.body.state !== 'stopped') {
         committed = Math.max(committed, message.body.committedSequence)
-        successor = message.body.successor ?? successor
         hasEnded ||= message.body.state === 'ended'
+        const { successor: told = '' } = message.body
         // It is stable, so nobody will say anything else.
-        if (successor !== '') {
+        if (!astray.has(told) && words.believes(told)) {
+          successor = told
           fromStores()
           return
         }
-        storesDeadline ??= timers.after(SILENCE_US / 1000, fromStores)
+        storesDeadline ??= timers.after(SILENCE_US / 1000, storesHeard)
       }
     })
     const deadline = timers.after(HEAR_MS, () => finish(undefined))

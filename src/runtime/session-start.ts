@@ -17,6 +17,7 @@ import type { OthersHeard } from './others-heard.js'
 import { RewindLink } from './rewind-link.js'
 import type { SequencerRoleOptions } from './sequencer-role.js'
 import { settledVoter } from './settled.js'
+import { SuccessorWords } from './successor-words.js'
 
 const START_TIMEOUT_US = 10_000_000
 /** A store that sends nothing for so long is given up; how long all of it takes depends on the session. */
@@ -104,18 +105,27 @@ export function surveySuccession(
 ): Promise<HeardStore | undefined> {
   const heard = nothingHeard()
   return new Promise((resolve) => {
+    let silenceOver = false
     const finish = (store: HeardStore | undefined): void => {
       silence.cancel()
+      words.close()
       unlisten()
       resolve(store)
     }
+    const check = (): void => {
+      const over = successionOf({ ...heard, otherSequencer: undefined })
+      if (over !== undefined) finish(over)
+      else if (silenceOver && !words.isDoubting) finish(followerOf(heard, predecessor) ?? settledStore(heard, options))
+    }
+    const words = new SuccessorWords(timers, check)
     const unlisten = control.listen((message, address) => {
-      note(heard, message, address)
-      if (message.kind === 'store' && (message.body.successor ?? '') !== '') finish({ ...message.body, address })
+      note(heard, message, address, words)
+      check()
     })
-    const silence = timers.after(SILENCE_US / 1000, () =>
-      finish(followerOf(heard, predecessor) ?? settledStore(heard, options)),
-    )
+    const silence = timers.after(SILENCE_US / 1000, () => {
+      silenceOver = true
+      check()
+    })
   })
 }
 
@@ -152,16 +162,18 @@ function listen(
     const finish = (): void => {
       silence.cancel()
       timeout.cancel()
+      words.close()
       unlisten()
       resolve(heard)
     }
     const check = (): void => {
       const isKnown = heard.otherSequencer !== undefined || successionOf(heard) !== undefined
       const isHeard = missingVoters(heard, options) === 0 || followerOf(heard, predecessor) !== undefined
-      if (isKnown || (silenceOver && isHeard)) finish()
+      if (isKnown || (silenceOver && isHeard && !words.isDoubting)) finish()
     }
+    const words = new SuccessorWords(timers, check)
     const unlisten = control.listen((message, address) => {
-      note(heard, message, address)
+      note(heard, message, address, words)
       check()
     })
     const silence = timers.after(silenceUs / 1000, () => {
@@ -176,7 +188,7 @@ function nothingHeard(): Heard {
   return { stores: new Map(), component: undefined, otherSequencer: undefined }
 }
 
-function note(heard: Heard, message: ControlMessage, address: string): void {
+function note(heard: Heard, message: ControlMessage, address: string, words: SuccessorWords): void {
   if (message.kind === 'sequencer') {
     const { state } = message.body
     if (state !== 'stopped' && !isCandidate(state)) heard.otherSequencer = message.sender
@@ -184,7 +196,11 @@ function note(heard: Heard, message: ControlMessage, address: string): void {
   if (message.kind === 'store') {
     // One that has stopped gives nothing, and is no voter that is there.
     if (message.body.state === 'stopped' || !isPort(message.body.rewindPort)) heard.stores.delete(message.body.name)
-    else heard.stores.set(message.body.name, { ...message.body, address })
+    else {
+      const { successor: told = '' } = message.body
+      const successor = words.believes(told) ? told : ''
+      heard.stores.set(message.body.name, { ...message.body, successor, address })
+    }
   }
   if (message.kind === 'component') {
     const sequence = message.body.nextSequence - 1

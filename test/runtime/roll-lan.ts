@@ -9,6 +9,7 @@ import { ControlLink } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { endOfLog, startOfLog } from '../../src/runtime/last-event.js'
 import { droppedStatus } from '../../src/runtime/last-words.js'
+import { newestSession } from '../../src/runtime/newest-session.js'
 import type { RoleOptions } from '../../src/runtime/options.js'
 import { type SequencerRole, startSequencer } from '../../src/runtime/sequencer-role.js'
 import { type Recording, type StoreRole, startStore } from '../../src/runtime/store-role.js'
@@ -55,7 +56,7 @@ export class RollLan {
     this.#options = options
     this.world = new World({ seed: options.seed })
     t.teardown(() => this.world.close())
-    for (const name of [...options.stores, ...options.sequencers, 'operator']) {
+    for (const name of [...options.stores, ...options.sequencers, 'operator', 'late']) {
       this.#machines.set(name, this.world.addMachine(name))
     }
     for (const store of options.stores) this.world.after(0, () => this.start(store))
@@ -102,6 +103,20 @@ export class RollLan {
   sayDropped(name: string, session: string, successor: string): void {
     const says = { name, voter: '', requestPort: 1, rewindPort: 1 }
     this.#control?.sendFor(session, 'store', droppedStatus(says, successor))
+  }
+
+  /** One datagram, of nobody who is there, that says where a session goes on; and so for each datagram. */
+  lie(session: string, successor: string): void {
+    const nothing = { epoch: 0, promised: 0, lastEpoch: 0, life: 0, lives: {}, counters: {}, voter: '' }
+    const says = { name: 'nobody', ...nothing, durableSequence: 9, committedSequence: 9, requestPort: 9, rewindPort: 9 }
+    this.#control?.sendFor(session, 'store', { ...says, state: 'ended', successor })
+  }
+
+  /** The session that a process would begin in now which is told the first one. */
+  newest(): Promise<string> {
+    const machine = this.#machine('late')
+    const platform = machine.boot()
+    return newestSession(this.#optionsOf('late', machine, platform), platform)
   }
 
   kill(name: string): void {

@@ -12,8 +12,12 @@ const options = { session: 'TEST', stores: [], controlGroup: DEFAULT_CONTROL_GRO
 /** A control stream on which these are heard at once. */
 function heard(...bodies: readonly object[]): ControlLink {
   const listen = (listener: ControlListener): (() => void) => {
-    for (const message of bodies) queueMicrotask(() => listener(message as ControlMessage, '127.0.0.1', 0))
-    return () => {}
+    const say = (): void => {
+      for (const message of bodies) listener(message as ControlMessage, '127.0.0.1', 0)
+    }
+    queueMicrotask(say)
+    const again = setInterval(say, 100)
+    return () => clearInterval(again)
   }
   return { listen } as unknown as ControlLink
 }
