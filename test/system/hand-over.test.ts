@@ -4,8 +4,8 @@ import { RATE, Session } from './failover-session.js'
 import { Load } from './load.js'
 import { LOAD } from './tally.js'
 
-/** Longer than a test waits for anything: who waited for silence would be found out. */
-const PATIENT = ['--suspect-ms', '120000']
+/** As long as a test waits for anything: who waited for silence would be found out. */
+const PATIENT = ['--suspect-ms', '60000']
 /** After so long without a word of it, a voter is not there. */
 const UNHEARD_MS = 1_200
 
