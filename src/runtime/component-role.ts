@@ -428,6 +428,8 @@ class ComponentProcess implements ComponentRole, Agent, EventListener {
   }
 
   #offerItself(nowUs: number): void {
+    // Who was active goes over with the session: before its first event nobody knows that.
+    if (this.#host.nextSequence === 1) return
     const { standing } = this.#host
     const reason = this.#succession.look(standing, nowUs)
     if (reason === undefined) return

@@ -95,8 +95,10 @@ export class RollDesk implements Agent {
   }
 
   #rollByItself(reason: string, nowUs: number): void {
-    const { isActive, options } = this.#parts
+    const { isActive, options, machine } = this.#parts
     if (this.#isBusy || nowUs < this.#retryAtUs || !isActive()) return
+    // While the end is said there is nothing more to do.
+    if (machine().sessionEnd !== undefined) return
     this.#isBusy = true
     this.#retryAtUs = nowUs + RETRY_US
     void this.#roll('', reason).then((outcome) => {

@@ -11,6 +11,7 @@ import { endOfLog, startOfLog } from '../../src/runtime/last-event.js'
 import { droppedStatus } from '../../src/runtime/last-words.js'
 import { newestSession } from '../../src/runtime/newest-session.js'
 import type { RoleOptions } from '../../src/runtime/options.js'
+import type { RollPlan } from '../../src/runtime/roll-desk.js'
 import { type SequencerRole, startSequencer } from '../../src/runtime/sequencer-role.js'
 import { type Recording, type StoreRole, startStore } from '../../src/runtime/store-role.js'
 import type { Machine, SimPlatform } from '../../src/sim/machine.js'
@@ -39,6 +40,7 @@ export interface RollLanOptions {
   readonly voters: boolean
   readonly sequencers: readonly string[]
   readonly stores: readonly string[]
+  readonly roll?: RollPlan
 }
 
 export class RollLan {
@@ -209,11 +211,12 @@ export class RollLan {
   async #startSequencer(name: string, session: string, standby?: boolean): Promise<void> {
     const machine = this.#machine(name)
     const rank = this.#options.sequencers.indexOf(name)
-    const { voters, stores } = this.#options
+    const { voters, stores, roll } = this.#options
     const role = await startSequencer({
       ...this.#optionsOf(name, machine, machine.boot()),
       session,
       ...{ voters: voters ? stores : [], requestPort: 7_712, tickUs: 20 * MS, staticEvents: STATICS },
+      ...(roll === undefined ? {} : { roll }),
       ...((standby ?? (rank > 0 || (voters && this.said.length > 100))) ? { standby: voters, rank } : {}),
     })
     this.#sequencers.set(name, role)

@@ -24,6 +24,14 @@ test('three sessions in a row without voters', async (t) => {
   t.strictSame(lan.failures, [])
 })
 
+test('a session that has rolled by its plan is not rolled again while its end is said', async (t) => {
+  const lan = new RollLan(t, { seed: 43, voters: false, sequencers: ['s1'], stores: ['a'], roll: { events: 150 } })
+  await lan.run(9_500)
+  t.equal(lan.openSession, 'ROLL3')
+  t.strictSame(lan.saidBy('s1', /not rolled over/), [])
+  t.strictSame(lan.failures, [])
+})
+
 test('one datagram that says that a session was dropped ends no sequencer whose store records it', async (t) => {
   const lan = new RollLan(t, { seed: 9, voters: false, sequencers: ['s1'], stores: ['a'] })
   await lan.run(1_000)

@@ -79,6 +79,11 @@ test('a sender and a watcher go on in the next session: each message is an event
   const answer = await world.place.run(['tail', '--from', '1', '--type', String(TALLIED), '--json', ...next(world)])
   const tallied = Buffer.from(JSON.parse(answer.lines[0] ?? '').payload, 'base64')
   t.strictSame({ loads: tallied.readUInt32BE(0), checksum: tallied.readUInt32BE(4) }, tallyOf(LOADS))
+  t.equal(
+    tally.stderr.split('component: offers itself').length - 1,
+    1,
+    'who was active goes on, and offers itself no more',
+  )
   await world.stop(watcher, tally, sequencer, store)
 })
 
