@@ -15,7 +15,7 @@ const LANES = 2
  * Folders of test/ whose files start whole systems of real processes, which load the machine and notice when others do: no two
  * of these run at the same time. `test/layering.test.ts` knows what a file that is not here must not use.
  */
-const SYSTEMS = ['cli/bench', 'kills', 'native-free-bench', 'netns', 'projection', 'rollover', 'system']
+const SYSTEMS = ['cli/bench', 'kills', 'native-free-bench', 'netns', 'rollover', 'system']
 /** A file may take so long, on a machine that has much else to do. */
 const FILE_SECONDS = 300
 const SUITE_FILE_SECONDS = 1_800

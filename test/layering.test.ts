@@ -138,8 +138,8 @@ test('tests that start systems are in folders of which one file runs at a time',
   const list = /const SYSTEMS = \[(.*)\]/.exec(runner)?.[1] ?? ''
   const systems = [...list.matchAll(/'([^']+)'/g)].map((match) => match[1] ?? '')
   t.ok(systems.length > 0, 'the folders were found')
-  // Tests of commands start one after the other, or a sequencer with a store; those of the runtime have an etcd at most.
-  const others = ['cli', 'runtime']
+  // Commands, a sequencer with a store, or a server: these may run beside a system.
+  const others = ['cli', 'projection', 'runtime']
   const starts = new RegExp(`^(?:(?:${systems.join('|')})/|fixtures/(?:processes|etcd|postgres)\\.js$)`)
   for (const name of readdirSync(join(root, 'test'), { recursive: true }).map(String)) {
     if (!name.endsWith('.test.ts') || [...systems, ...others].some((folder) => name.startsWith(`${folder}/`))) continue

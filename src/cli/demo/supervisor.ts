@@ -4,14 +4,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { SeqcastError } from '../../core/errors.js'
 import type { ProcessPlan } from './topology.js'
 
 const PROGRAM = fileURLToPath(new URL('../seqcast.js', import.meta.url))
 const STOP_TIMEOUT_MS = 20_000
-const ENDS_BY_ITSELF_MS = 2_000
 /** A process that died this often is broken, not unlucky. */
 const MAX_RESTARTS = 5
 /** Of the log of a process that failed. */
@@ -88,7 +86,7 @@ export class Supervisor {
     return this.#running.get(name)?.errors ?? ''
   }
 
-  /** Ends those that match, and waits for them. @returns the names of those that did not stop in order */
+  /** Ends those that match, once the session has ended, and waits for them. @returns the names of those that did not stop in order */
   async stop(matches: (plan: ProcessPlan) => boolean): Promise<string[]> {
     this.#stopping = true
     const chosen = [...this.#running.values()].filter(({ plan }) => matches(plan))
@@ -101,10 +99,9 @@ export class Supervisor {
     for (const { child } of this.#running.values()) child.kill('SIGKILL')
   }
 
-  /** Components end with the session: a signal would meet them while they do. */
+  /** All but the stores end with the session: a signal would meet them while they do, when Node catches it no more. */
   async #end({ plan, child, exited }: Running): Promise<string | undefined> {
-    if (plan.role === 'component') await Promise.race([exited, delay(ENDS_BY_ITSELF_MS, undefined, { ref: false })])
-    child.kill('SIGTERM')
+    if (plan.role === 'store') child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
     await exited
     clearTimeout(timer)
