@@ -37,6 +37,8 @@ export interface RollDeskParts {
   isActive(): boolean
   /** Stores were heard, and none is there now. */
   isDeserted(): boolean
+  /** Somebody sequences that session already. */
+  isSequenced(session: string): boolean
 }
 
 export class RollDesk implements Agent {
@@ -145,7 +147,7 @@ export class RollDesk implements Agent {
 
   /** @returns the sequence of the session's end, or why it goes on */
   async #roll(named: string, reason: string): Promise<number | string> {
-    const { options, cycle, machine, isActive, isDeserted } = this.#parts
+    const { options, cycle, machine, isActive, isDeserted, isSequenced } = this.#parts
     const successor = named === '' ? followingSession(options.session) : isSession(named) ? named : undefined
     if (successor === undefined) {
       return named === ''
@@ -153,6 +155,7 @@ export class RollDesk implements Agent {
         : `'${named}' is no session id: 1 to 10 letters and digits`
     }
     if (isDeserted()) return 'no store is heard that could record the end: start it with seqcast store'
+    if (isSequenced(successor)) return `session ${successor} has a sequencer already: name another one with --to`
     const problem = await this.#prepare(successor)
     if (problem !== '') return problem
     if (!isActive()) return 'this sequencer is not the active one any more'

@@ -12,6 +12,7 @@ import type { StoreStatus } from '../wire/control.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
+import { ForeignSequencers } from './foreign-sequencers.js'
 import { DROPPED } from './last-words.js'
 import { Outcome } from './outcome.js'
 import { readPredecessor, readSuccessor } from './predecessor.js'
@@ -98,7 +99,10 @@ export class SequencerRun implements Agent {
       isActive: () => this.isActive,
       isDeserted: () => this.#stores.isDeserted(cycle.enter()),
       storesThere: () => this.#stores.there(cycle.enter()),
+      isSequenced: (session) => others.has(session, cycle.enter()),
     })
+    const others = new ForeignSequencers()
+    control.onForeign = (message) => others.onForeign(message, cycle.enter())
     this.#closers.push(
       () => sockets.close(),
       control.listen((message, address, nowUs) => {

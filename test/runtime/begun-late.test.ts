@@ -146,6 +146,22 @@ test('one whose stores are in the second session already, with a promise and no 
   t.strictSame(lan.failures, [])
 })
 
+test('a session does not go on in one that somebody has begun beside it', async (t) => {
+  const lan = new RollLan(t, { seed: 77, voters: false, sequencers: ['s1'], stores: ['a'] })
+  await lan.run(1_200)
+  lan.startActive('late', SECOND)
+  await lan.run(1_500)
+  t.equal(lan.openSession, FIRST)
+  lan.roll()
+  await lan.run(1_500)
+  t.equal(lan.openSession, FIRST, 'it is refused')
+  t.strictSame(lan.saidBy('s1', /goes on in its successor/), [])
+  lan.kill('late')
+  await lan.run(2_000)
+  t.equal(lan.openSession, SECOND)
+  oneChain(t, lan, 2)
+})
+
 test('a sequencer that is told a session while another one goes on is refused, and hears which one that is', async (t) => {
   const lan = new RollLan(t, { seed: 76, voters: true, sequencers: ['s1', 's2'], stores: ['a'] })
   await lan.run(1_200)
