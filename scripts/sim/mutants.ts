@@ -207,6 +207,50 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'successor-before-stability',
+    what: 'the next session is opened before the end of the one before is stable',
+    patches: [
+      {
+        file: 'runtime/sequencer-run.js',
+        find: ' || machine.stableSequence < end.sequence)',
+        replace: ')',
+      },
+    ],
+  },
+  {
+    name: 'commands-not-carried',
+    what: 'commands of handlers that were not sequenced when their session ended are forgotten',
+    patches: [
+      {
+        file: 'component/carry.js',
+        find: 'pending: [...left.pending, ...(hasSpoken ? commands.unsequenced() : [])],',
+        replace: 'pending: left.pending,',
+      },
+    ],
+  },
+  {
+    name: 'input-not-carried',
+    what: 'a sender does not take into the next session what was not sequenced in the one before',
+    patches: [
+      {
+        file: 'runtime/send-client.js',
+        find: 'this.#isOutboxOld ? (this.#outbox?.unsequenced() ?? []) : []',
+        replace: '[]',
+      },
+    ],
+  },
+  {
+    name: 'effects-not-carried',
+    what: 'effects that are owed when their session ends are forgotten',
+    patches: [
+      {
+        file: 'component/carry.js',
+        find: 'effects: [...left.effects, ...(hasSpoken ? effects.owed() : [])],',
+        replace: 'effects: left.effects,',
+      },
+    ],
+  },
 ]
 
 /** @returns the patched text. @throws Error where a patch does not fit exactly once */

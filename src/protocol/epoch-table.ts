@@ -84,3 +84,10 @@ export class EpochTable {
     }
   }
 }
+
+/** Whether the events up to there are of the same epochs by both tables, which are whole. */
+export function agreeThrough(a: readonly EpochTableEntry[], b: readonly EpochTableEntry[], sequence: number): boolean {
+  const [first, second] = [new EpochTable(a), new EpochTable(b)]
+  const edges = [...a, ...b].map((entry) => entry.sequence).filter((edge) => edge <= sequence)
+  return [...edges, sequence].every((edge) => first.epochAt(edge) === second.epochAt(edge))
+}

@@ -6,6 +6,9 @@
 
 import { FIRST_EPOCH } from './sequencer-types.js'
 
+/** In place of a sequencer's sender: stores that say how a session has ended say the same. No process has this number. */
+export const A_STORE = 0
+
 /** A sequencer speaks every tenth of a second at the least. A datagram that the network repeats comes much sooner. */
 const SPEAKS_FOR_US = 50_000
 const FORGOTTEN_US = 1_000_000

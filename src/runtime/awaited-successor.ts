@@ -1,16 +1,17 @@
 /**
  * The session that goes on from the end of the present one: awaited from the event that names it until that event is known to be stable.
- * As long as it is not, the session may yet go on, or end in another way. It is stable where the sequencer that wrote it says so, where
- * a store of the session names the other one, or where the other one speaks: none of these comes before.
+ * As long as it is not, the session may yet go on, or end in another way, which may name the same successor. With voters it is stable where
+ * the sequencer that wrote it says so, or a store that has gone on and has the same events up to there. Without, where a store names the other
+ * session, or where that one speaks: neither comes before.
  */
 import { sessionBytes } from '../core/session.js'
+import { agreeThrough } from '../protocol/epoch-table.js'
 import { bytesEqualAt } from '../wire/bytes.js'
-import type { SequencerHeartbeat } from '../wire/control.js'
+import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
 
 /** How far the stream of the session that ends is known here. */
 export interface KnownEnd {
-  /** The newest epoch. */
-  readonly epoch: number | undefined
+  readonly epochTable: readonly EpochTableEntry[]
   /** All of it was delivered, so nothing of it is looked at any more. */
   readonly isOver: boolean
   /** The heartbeat is of the sequencer whose stream this is. */
@@ -34,21 +35,27 @@ export class AwaitedSuccessor {
     return bytesEqualAt(packet, 0, this.#bytes)
   }
 
-  /** What a sequencer of the present session says of its end; undefined where that is nothing new. */
+  /** What is said of the present session's end, by its sequencer or by a store that has gone on; undefined where that is nothing new. */
   verdict(
     heartbeat: SequencerHeartbeat,
-    { epoch: known, isOver, isFollowed }: KnownEnd,
+    { epochTable: known, isOver, isFollowed }: KnownEnd,
   ): 'stable' | 'lost' | undefined {
-    const { epoch, nextSequence, stableSequence, state, publishedIsStable } = heartbeat
-    const own = known ?? epoch
+    const { epoch, nextSequence, stableSequence, state, publishedIsStable, epochTable } = heartbeat
+    const own = known.at(-1)?.epoch ?? epoch
     const isOpen = state !== 'ending'
-    // Without voters stable is what is published: that says nothing of what a restart finds.
-    if (!publishedIsStable && epoch === own && !isOpen && stableSequence >= this.sequence) return 'stable'
+    if (publishedIsStable) {
+      // Without voters stable is what is published: that says nothing of what a restart finds.
+      const hasRestarted = isOpen && isOver && nextSequence <= this.sequence && !isFollowed
+      return hasRestarted ? 'lost' : undefined
+    }
+    if (epoch < own) {
+      // A later reign has said the end again here, and nobody waited for that.
+      const isAllStable = !isOpen && stableSequence === nextSequence - 1 && stableSequence <= this.sequence
+      return isAllStable && agreeThrough(known, epochTable, stableSequence) ? 'stable' : undefined
+    }
+    const isHere = epoch === own || agreeThrough(known, epochTable, this.sequence)
+    if (isHere) return !isOpen && stableSequence >= this.sequence ? 'stable' : undefined
     // While the stream is looked at, its receiver finds that out, as for any other event.
-    if (!isOver || !isOpen) return undefined
-    const opening = heartbeat.epochTable.at(-1)?.sequence ?? Number.POSITIVE_INFINITY
-    const isOfNewerReign = epoch > own && opening <= this.sequence
-    const hasRestarted = publishedIsStable && nextSequence <= this.sequence && !isFollowed
-    return isOfNewerReign || hasRestarted ? 'lost' : undefined
+    return isOver ? 'lost' : undefined
   }
 }

@@ -13,7 +13,8 @@ import { Receiver } from '../protocol/receiver.js'
 import { RECEIVER_COUNTERS, type ReceiverState, type RevocationCause } from '../protocol/receiver-options.js'
 import { isCandidate, isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
-import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
+import { A_STORE } from '../protocol/witness.js'
+import type { EpochTableEntry, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import { AwaitedSuccessor } from './awaited-successor.js'
 import type { ControlLink } from './control-link.js'
 import { Directory } from './directory.js'
@@ -142,14 +143,14 @@ export class EventLink implements Agent {
 
   /**
    * The last event, which was delivered, names a session that goes on. `proven` is called as soon as that event is known to be stable:
-   * its sequencer or a store says so, or the other session speaks, which it does not before. With a packet of the other session it is
-   * called before that is lost: `follow` makes that packet the first one.
+   * its sequencer or a store says so; without voters also where the other session speaks, which it does not before, and before a packet of
+   * that is lost: `follow` makes it the first one.
    * @param sequence of the event
    */
   expect(successor: string, sequence: number, proven: () => void): void {
     this.#awaited = { successor: new AwaitedSuccessor(successor, sequence), proven }
     this.#control?.listenBeside(successor, ({ kind, body }) => {
-      if (kind === 'sequencer' && isSequencing(body.state)) this.#isProven()
+      if (kind === 'sequencer' && isSequencing(body.state)) this.#hasBegun()
     })
   }
 
@@ -253,9 +254,7 @@ export class EventLink implements Agent {
     this.#unlisten = control.listen((message, address, nowUs) => {
       this.directory.onControl(message, address, nowUs)
       this.#guard.onControl(message)
-      const awaited = this.#awaited?.successor
-      if (awaited !== undefined && message.kind === 'store' && message.body.successor === awaited.session)
-        this.#isProven()
+      if (message.kind === 'store') this.#onStore(message.body, nowUs)
       if (message.kind !== 'sequencer' || !this.#isCredible(message.body, message.sender, nowUs)) return
       // One that does not sequence says nothing about the stream.
       const body = isSequencing(message.body.state) ? this.#book.complete(message.body) : message.body
@@ -306,6 +305,18 @@ export class EventLink implements Agent {
     return receiver.follows(sender) && isOfThisReign && !isCandidate(state)
   }
 
+  /** One that has gone on says how the session has ended, as its sequencer would; one that has no record of it names what goes on. */
+  #onStore({ successor = '', end }: StoreStatus, nowUs: number): void {
+    if (successor === '') return
+    if (end === undefined) {
+      if (successor === this.#awaited?.successor.session) this.#isProven()
+    } else if (end.publishedIsStable) this.#hasBegun(successor)
+    else if (end.state === 'ending' && this.#isCredible(end, A_STORE, nowUs)) {
+      const whole = this.#book.complete(end)
+      if (whole !== undefined) this.#onSequencer(A_STORE, whole, nowUs)
+    }
+  }
+
   #onSequencer(sender: number, heartbeat: SequencerHeartbeat, nowUs: number): void {
     const { epoch, nextSequence, epochTable, state, publishedIsStable: canRestart } = heartbeat
     if (!isSequencing(state)) return
@@ -319,7 +330,7 @@ export class EventLink implements Agent {
     const receiver = this.#receiver
     const { sequence } = awaited
     const verdict = awaited.verdict(heartbeat, {
-      epoch: receiver.epochTable.at(-1)?.epoch,
+      epochTable: receiver.epochTable,
       isOver: receiver.state === 'ended',
       isFollowed: receiver.follows(sender),
     })
@@ -328,6 +339,11 @@ export class EventLink implements Agent {
       this.#listener.revoked(sequence, `the session goes on: its end, event ${sequence}, was lost`, 'other-branch')
     }
     return verdict !== undefined
+  }
+
+  /** The next session has begun. With voters it may have gone on from another end than the one that is known here. */
+  #hasBegun(session = this.#awaited?.successor.session): void {
+    if (!this.#receiver.hasVoters && session === this.#awaited?.successor.session) this.#isProven()
   }
 
   #isProven(): void {
@@ -349,7 +365,7 @@ export class EventLink implements Agent {
       this.counters.unauthenticated += 1
       return
     }
-    if (this.#awaited?.successor.speaksIn(packet) === true) this.#isProven()
+    if (this.#awaited?.successor.speaksIn(packet) === true) this.#hasBegun()
     this.#receiver.onPacket(packet, nowUs)
   }
 

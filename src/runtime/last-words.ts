@@ -1,8 +1,12 @@
 /**
  * What a store says of sessions that it does not record any more: where each of them went on. Whoever is started with the id of one of them
- * follows from there.
+ * follows from there. Whoever was cut off with a sequencer that lost its reign learns from the end of the session what of its stream was lost,
+ * because no sequencer speaks of that any more.
  */
-import type { StoreStatus } from '../wire/control.js'
+import { EpochNotice } from '../protocol/epoch-notice.js'
+import type { EventLog } from '../protocol/event-log.js'
+import type { SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+import { startOfLog } from './last-event.js'
 
 /** Supervisors start roles with the first id of a chain, or with a recent one. */
 const FIRST_KEPT = 16
@@ -38,6 +42,30 @@ export function waitingStatus(
 
 /** The state of a session of which nothing is recorded, while the one before it may yet go on itself. */
 export const WAITING = 'waiting'
+
+/** Speaks for a session that has ended, and whose end is known to be stable, from a log that has all of it. */
+export class EndWords {
+  readonly #end: SequencerHeartbeat
+  readonly #notice: EpochNotice
+
+  constructor(log: EventLog) {
+    const { durableSequence, lastEpoch } = log
+    this.#notice = new EpochNotice([...log.epochTable])
+    this.#end = {
+      epoch: lastEpoch,
+      nextSequence: durableSequence + 1,
+      stableSequence: durableSequence,
+      publishedIsStable: startOfLog(log)?.voters.length === 0,
+      epochTable: [],
+      ...{ state: 'ending', held: false, requestPort: 0, counters: {} },
+    }
+  }
+
+  /** @param withPage true at the steady pace */
+  tell(withPage: boolean): SequencerHeartbeat {
+    return { ...this.#end, ...this.#notice.tell(withPage) }
+  }
+}
 
 /** The state of a session that was recorded, has gone on, and was dropped or put away: no record is at hand that says so. */
 export const DROPPED = 'dropped'

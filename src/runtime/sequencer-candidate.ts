@@ -6,12 +6,14 @@
 import { nonZero } from '../core/counters.js'
 import { SeqcastError } from '../core/errors.js'
 import { Prng } from '../core/prng.js'
+import { EpochBook } from '../protocol/epoch-book.js'
 import { NEWEST_EPOCHS } from '../protocol/epoch-notice.js'
+import { agreeThrough } from '../protocol/epoch-table.js'
 import { type Adoption, Reign, type ReignState } from '../protocol/reign.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import type { SequencerState } from '../protocol/sequencer-types.js'
-import type { AdminRequest, ClaimRefused, ControlMessage, StoreStatus } from '../wire/control.js'
+import type { AdminRequest, ClaimRefused, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import { begunElsewhere, hasEnded, notElected, notGranted, otherLog } from './candidate-errors.js'
 import type { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
@@ -81,6 +83,8 @@ export class SequencerCandidate implements Agent {
   /** The end of the session was read, and is not known to be stable. */
   #awaitsEnd = false
   #toldSuccessor = ''
+  readonly #book = new EpochBook(() => this.#sequencer.epochTable)
+  #isOnlyReady = false
   /** Settles the start of one that claims at once. */
   #started: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
 
@@ -129,13 +133,20 @@ export class SequencerCandidate implements Agent {
     this.#noteCopy(recorded)
   }
 
+  /** The session may follow, and may not: until `lead` or `stand` this one listens, and takes over from nobody. */
+  makeReady(): void {
+    this.#isOnlyReady = true
+  }
+
   /** Claims at once, and goes on claiming until somebody reigns. */
   lead(): void {
+    this.#isOnlyReady = false
     this.#reign.takeOver('goes on', this.#parts.cycle.enter())
   }
 
   /** Reads the session, and watches whoever sequences it. */
   async stand(): Promise<void> {
+    this.#isOnlyReady = false
     await this.#watch('started as a standby')
   }
 
@@ -178,6 +189,7 @@ export class SequencerCandidate implements Agent {
   flush(): void {}
 
   tick(nowUs: number): number {
+    if (this.#isOnlyReady) return Number.POSITIVE_INFINITY
     if (nowUs - this.#orderedUs > ORDER_STANDS_US) {
       this.#orderedUs = Number.POSITIVE_INFINITY
       this.#reign.withdraw()
@@ -381,10 +393,23 @@ export class SequencerCandidate implements Agent {
   }
 
   /** A store has gone on, which it does only where the end is stable. */
-  #noteSuccessor({ successor = '' }: StoreStatus): void {
+  #noteSuccessor({ successor = '', end }: StoreStatus): void {
     if (successor === '') return
-    this.#toldSuccessor = successor
-    this.#stopWhereEnded()
+    if (end !== undefined) this.#onEndTold(end)
+    else {
+      this.#toldSuccessor = successor
+      this.#stopWhereEnded()
+    }
+  }
+
+  /** A store says how the session has ended: with the end that was read here, or with another one, which may name the same successor. */
+  #onEndTold(end: SequencerHeartbeat): void {
+    if (!this.#awaitsEnd || this.#state !== 'standby') return
+    const whole = this.#book.complete(end)
+    if (whole === undefined) return
+    const { epochTable, nextSequence } = this.#sequencer
+    if (agreeThrough(epochTable, whole.epochTable, Math.min(nextSequence - 1, whole.stableSequence))) this.#parts.over()
+    else this.#watch('the end that was read is lost').catch((error: Error) => this.#parts.outcome.failed(error))
   }
 
   /** Reads what the store of the best grant has. What ends in the same epoch there as here is the same up to here. */

@@ -156,6 +156,7 @@ export class SequencerRun implements Agent {
 
   /** Sockets are opened before they are needed. */
   async prepare(): Promise<void> {
+    this.#candidate?.makeReady()
     await this.#sockets.listen()
   }
 

@@ -1,12 +1,17 @@
 /**
  * Whether a store may go on to the session that its own one has named: the end is on its disk, and known to be stable. Without voters
  * that is the same. With voters the sequencer of the very reign that wrote the end has to say so, or another store that has gone on
- * already, or somebody who speaks for the one that it names: as long as the end may be lost, the session may yet go on, or end in another way.
+ * already: as long as the end may be lost, the session may yet go on, or end in another way. Two ends may name the same session, and the one
+ * that is here may be the lost one: what others say of the end is compared with it. Who speaks for the session that it names proves it only
+ * where nobody says how this one has ended.
  */
 import type { EventLog } from '../protocol/event-log.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import type { ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import { endOfLog, startOfLog } from './last-event.js'
+
+/** Stores that have gone on say how the session has ended four times a second at the least. */
+const NOBODY_TELLS_US = 1_000_000
 
 export class StableEnd {
   readonly #log: EventLog
@@ -16,6 +21,9 @@ export class StableEnd {
   #hasVoters = true
   #stableSequence = 0
   #toldSuccessor = ''
+  /** When another store said how the session has ended, and when it was first heard that the next one has begun; NaN for never. */
+  #toldUs = Number.NaN
+  #begunUs = Number.NaN
 
   constructor(log: EventLog) {
     this.#log = log
@@ -30,13 +38,25 @@ export class StableEnd {
     if (successor !== '') this.#toldSuccessor = successor
   }
 
+  /** A store that has gone on says how the session has ended, and is believed. */
+  onEndTold({ epochTable, stableSequence }: SequencerHeartbeat, nowUs: number): void {
+    this.#toldUs = nowUs
+    const { durableSequence } = this.#log
+    if (durableSequence < stableSequence || this.#log.partsFrom(epochTable) <= stableSequence) return
+    // All of that is here, and a later reign at most has said the end again.
+    this.#toldSuccessor = this.named()
+  }
+
   /** Something was said of the session that the end names: nobody takes part in that one, or has any of it, before this end is stable. */
-  onSuccessor({ kind, body }: ControlMessage): void {
+  onSuccessor({ kind, body }: ControlMessage, nowUs: number): void {
     const hasBegun =
       kind === 'store'
         ? body.committedSequence > 0 || body.promised > 0
         : kind === 'sequencer' && isSequencing(body.state)
-    if (hasBegun) this.#toldSuccessor = this.named()
+    if (!hasBegun) return
+    if (Number.isNaN(this.#begunUs)) this.#begunUs = nowUs
+    const saidUs = Number.isNaN(this.#toldUs) ? this.#begunUs : Math.max(this.#begunUs, this.#toldUs)
+    if (!this.#hasVoters || nowUs - saidUs >= NOBODY_TELLS_US) this.#toldSuccessor = this.named()
   }
 
   /** The session that the end names, whether or not that is stable; '' where the session has no end here. */

@@ -12,11 +12,13 @@ import { Retransmitter } from '../protocol/retransmitter.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import { StableGuard } from '../protocol/stable-guard.js'
 import type { VoterStatus } from '../protocol/voter.js'
-import type { AdminRequest, ControlMessage, StoreStatus } from '../wire/control.js'
+import { A_STORE } from '../protocol/witness.js'
+import type { AdminRequest, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
 import { endOfLog, startOfLog } from './last-event.js'
+import { EndWords } from './last-words.js'
 import { STATUS_EVERY_US } from './options.js'
 import type { RewindListener } from './rewind-listener.js'
 import type { ServedLog } from './served-log.js'
@@ -91,6 +93,8 @@ export class StoreSession implements Agent {
   #unroute: () => void = () => {}
   /** The session that goes on from this one, once it is recorded here. */
   #successor = ''
+  /** Of this session, since it has gone on. */
+  #endWords: EndWords | undefined
   #isNews = false
   #lastStatusUs = 0
   #lastAckUs = 0
@@ -200,6 +204,7 @@ export class StoreSession implements Agent {
   /** The session that goes on is recorded from now on, and everybody may know. */
   goesOnIn(successor: string): void {
     this.#successor = successor
+    this.#endWords = new EndWords(this.log)
     this.#isNews = true
   }
 
@@ -224,6 +229,7 @@ export class StoreSession implements Agent {
     return {
       ...{ name, voter, ...copyStatus(this.log), committedSequence: this.log.committedSequence, ...this.#ports },
       ...{ state: 'ended', counters: {}, successor: this.#successor },
+      ...this.#sayEnd(true),
     }
   }
 
@@ -283,11 +289,23 @@ export class StoreSession implements Agent {
       this.#recorder.onSequencer(believed.body)
       this.#end.onSequencer(believed.body)
     } else if (believed.kind === 'store') {
-      this.#end.onStore(believed.body)
+      this.#onStore(believed.body, nowUs)
       this.#catchUp(believed.body, nowUs)
     } else if (believed.kind === 'adminRequest') this.#onPreparation(believed.body)
     this.#voter?.onControl(believed, nowUs)
     this.#lookForEnd()
+  }
+
+  /** Another store may say how the session has ended, as its sequencer would. */
+  #onStore(body: StoreStatus, nowUs: number): void {
+    const { end } = body
+    if (end === undefined) this.#end.onStore(body)
+    else if (end.state === 'ending' && this.#isCredible(end, A_STORE, nowUs)) {
+      const whole = this.#book.complete(end)
+      if (whole === undefined) return
+      this.#recorder.onSequencer(whole)
+      this.#end.onEndTold(whole, nowUs)
+    }
   }
 
   /**
@@ -350,7 +368,7 @@ export class StoreSession implements Agent {
     if (named === this.#awaited) return
     this.#awaited = named
     this.#control?.listenBeside(named, (message) => {
-      this.#end.onSuccessor(message)
+      this.#end.onSuccessor(message, this.#parts.cycle.enter())
       this.#lookForEnd()
     })
   }
@@ -360,11 +378,14 @@ export class StoreSession implements Agent {
     this.#guard.onControl(message)
     if (!this.#lifeGuard.admits(message, nowUs)) return undefined
     if (message.kind !== 'sequencer' || !isSequencing(message.body.state)) return message
-    const { body, sender } = message
-    this.#guard.promised(this.#promised)
-    if (!this.#guard.admits(body, this.log.nextSequence - 1, sender, nowUs)) return undefined
-    const whole = this.#book.complete(body)
+    if (!this.#isCredible(message.body, message.sender, nowUs)) return undefined
+    const whole = this.#book.complete(message.body)
     return whole === undefined ? undefined : { ...message, body: whole }
+  }
+
+  #isCredible(heartbeat: SequencerHeartbeat, sender: number, nowUs: number): boolean {
+    this.#guard.promised(this.#promised)
+    return this.#guard.admits(heartbeat, this.log.nextSequence - 1, sender, nowUs)
   }
 
   /** Records no more; requests and rewinds of what is recorded are answered on. */
@@ -427,8 +448,13 @@ export class StoreSession implements Agent {
       state: this.#state,
       counters: withCounters ? nonZero(this.counters()) : {},
       successor: this.#successor,
+      ...this.#sayEnd(withCounters),
       predecessor: this.log.durableSequence === 0 ? this.#predecessor : '',
     })
+  }
+
+  #sayEnd(withPage: boolean): Pick<StoreStatus, 'end'> {
+    return this.#endWords === undefined ? {} : { end: this.#endWords.tell(withPage) }
   }
 
   counters(): Record<string, number> {

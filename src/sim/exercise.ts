@@ -16,6 +16,11 @@ export const REQUIRED = [
   'emptyVotersRecovered',
   'effectsRepeated',
   'rewinds',
+  'sessionsRolled',
+  'seedEvents',
+  'effectsCarried',
+  'commandsCarried',
+  'inputCarried',
 ] as const
 
 export type Exercised = Record<string, number>

@@ -66,6 +66,11 @@ export interface StoreStatus {
   lives?: Record<string, number>
   /** The session has ended, which is known to be stable, and this one goes on, which the store records. '' or absent: no. */
   successor?: string
+  /**
+   * With `successor`, the end of the session as its last sequencer would say it: the whole of its stream is known to be stable. Absent where the
+   * store has no record of it any more.
+   */
+  end?: SequencerHeartbeat
   /** Nothing of the session is recorded yet, and this one, which is, has ended with going on in it. '' or absent: no. */
   predecessor?: string
 }
@@ -254,6 +259,7 @@ export const CONTROL_SCHEMA = {
       lives: numbers,
       successor: string,
       predecessor: string,
+      end: { type: 'SequencerHeartbeat' },
     }),
     ComponentStatus: message({
       component: string,
@@ -314,6 +320,8 @@ export function decodeControl(datagram: Uint8Array): ControlMessage | undefined 
   if (wire?.kind === undefined) return undefined
   const body = wire[wire.kind]
   if (body === undefined || body === null) return undefined
+  // A message that is not there is read as null.
+  if ('end' in body && body.end === null) delete body.end
   // The oneof names the body that is present; the compiler can't relate the two fields.
   return { session: wire.session, sender: wire.sender, kind: wire.kind, body } as ControlMessage
 }

@@ -297,7 +297,8 @@ function eventsOf(log: EventLog | undefined, last: number): Buffer[] {
   return events.slice(0, last)
 }
 
-const textOf = (log: EventLog | undefined, last: number): string =>
+/** Its events up to there, one a line. */
+export const textOf = (log: EventLog | undefined, last: number): string =>
   eventsOf(log, last)
     .map((event) => event.toString('hex'))
     .join('\n')

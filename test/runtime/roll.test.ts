@@ -4,7 +4,7 @@
  */
 import { type Test, test } from 'tap'
 import { Prng } from '../../src/core/prng.js'
-import { FIRST, oneChain, RollLan } from './roll-lan.js'
+import { FIRST, oneChain, RollLan, textOf } from './roll-lan.js'
 
 const STORES = ['a', 'b', 'c']
 /** Longer than any silence that is waited for. */
@@ -184,6 +184,45 @@ test('a voter that alone has an end which is lost stays in the session that goes
   t.equal(lan.openSession, 'ROLL2')
   oneChain(t, lan, 2)
 })
+
+for (const dies of [false, true]) {
+  test(`an end that is lost names the same session as the end that holds: who has it, ${dies ? 'and lost its sequencer, ' : ''}reads on`, async (t) => {
+    const lan = new RollLan(t, { seed: 43, voters: true, sequencers: ['s1', 's2'], stores: STORES })
+    await lan.run(2_000)
+    const alone = ['s1', 'a']
+    const { network, machines } = lan.world
+    const parted = machines.flatMap((one) =>
+      machines
+        .filter(({ name }) => alone.includes(name) !== alone.includes(one.name))
+        .map((other) => [one, other] as const),
+    )
+    lan.onSaid = ({ who, text }) => {
+      if (who !== 's1' || text !== 'sequencer ending') return
+      lan.onSaid = () => {}
+      for (const [one, other] of parted) network.cut(one, other)
+    }
+    lan.roll()
+    await lan.run(300)
+    t.equal(lan.chainOf('a').length, 2, 'it has the end, and has made ready for the next session')
+    if (dies) lan.kill('s1')
+    await lan.run(1_500)
+    t.equal(lan.openSession, FIRST, 'the others go on without the end')
+    lan.roll()
+    await lan.run(7_000)
+    t.equal(lan.openSession, 'ROLL2')
+    const eventsOf = (store: string): string => textOf(lan.chainOf(store)[0]?.log, 1_000)
+    t.not(eventsOf('a'), eventsOf('b'), 'the end that it has is another one')
+    for (const [one, other] of parted) network.heal(one, other)
+    await lan.run(4_000)
+    t.equal(eventsOf('a'), eventsOf('b'))
+    oneChain(t, lan, 2)
+    const before = lan.next()
+    lan.kill('b')
+    await lan.run(500)
+    t.ok(lan.next() > before + 5, 'it votes')
+    t.strictSame(lan.failures, [])
+  })
+}
 
 test('a voter that loses its disk just after the switch recovers its vote in the new session, too', async (t) => {
   const lan = new RollLan(t, { seed: 41, voters: true, sequencers: ['s1', 's2'], stores: STORES })

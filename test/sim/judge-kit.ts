@@ -48,9 +48,9 @@ export function blocks(events: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(events.flatMap((e) => [Uint8Array.of(e.length >> 8, e.length & 0xff), e])))
 }
 
-export function eventPacket(sequence: number, events: readonly Uint8Array[]): Uint8Array {
+export function eventPacket(sequence: number, events: readonly Uint8Array[], session = SESSION): Uint8Array {
   const head = Buffer.alloc(20, ' ')
-  head.write(SESSION, 0, 'ascii')
+  head.write(session, 0, 'ascii')
   head.writeBigUInt64BE(BigInt(sequence), 10)
   head.writeUInt16BE(events.length, 18)
   return new Uint8Array(Buffer.concat([head, blocks(events)]))
@@ -68,9 +68,15 @@ export function commandPacket(source: number, first: number, commands: readonly 
 
 export type Spans = readonly (readonly [epoch: number, sequence: number])[]
 
-export function heartbeat(sender: number, spans: Spans, stableSequence: number, over: object = {}): Uint8Array {
+export function heartbeat(
+  sender: number,
+  spans: Spans,
+  stableSequence: number,
+  over: object = {},
+  session = SESSION,
+): Uint8Array {
   const epochTable = spans.map(([epoch, sequence]) => ({ epoch, sequence }))
-  return control(sender, {
+  const said = {
     kind: 'sequencer',
     body: {
       epoch: epochTable.at(-1)?.epoch ?? 0,
@@ -84,11 +90,18 @@ export function heartbeat(sender: number, spans: Spans, stableSequence: number, 
       counters: {},
       ...over,
     },
-  })
+  } as const
+  return control(sender, said, session)
 }
 
-export function acknowledgement(voter: string, epoch: number, durableSequence: number): Uint8Array {
-  return control(7, {
+export function acknowledgement(
+  voter: string,
+  epoch: number,
+  durableSequence: number,
+  session = SESSION,
+  successor = '',
+): Uint8Array {
+  const said = {
     kind: 'store',
     body: {
       name: voter,
@@ -102,8 +115,10 @@ export function acknowledgement(voter: string, epoch: number, durableSequence: n
       counters: {},
       promised: epoch,
       lastEpoch: epoch,
+      successor,
     },
-  })
+  } as const
+  return control(7, said, session)
 }
 
 export function grant(voter: string, epoch: number, candidate: number): Uint8Array {
@@ -116,8 +131,8 @@ export function grant(voter: string, epoch: number, candidate: number): Uint8Arr
 
 type Said = ControlMessage extends infer M ? (M extends ControlMessage ? Omit<M, 'session' | 'sender'> : never) : never
 
-export function control(sender: number, said: Said): Uint8Array {
-  return encodeControl({ session: SESSION, sender, ...said } as ControlMessage)
+export function control(sender: number, said: Said, session = SESSION): Uint8Array {
+  return encodeControl({ session, sender, ...said } as ControlMessage)
 }
 
 /** Judges, and a system that is played by hand. */
@@ -134,8 +149,8 @@ export class Bench {
     for (const p of [sequencer1, sequencer2, voterA, voterB, voterC, replica1, replica2]) this.calls.started(p, 0)
   }
 
-  publish(sequence: number, events: readonly Uint8Array[], by = sequencer1): void {
-    this.calls.sent(by, 'event', eventPacket(sequence, events), this.nowUs)
+  publish(sequence: number, events: readonly Uint8Array[], by = sequencer1, session = SESSION): void {
+    this.calls.sent(by, 'event', eventPacket(sequence, events, session), this.nowUs)
   }
 
   say(by: SimProcess, datagram: Uint8Array): void {
@@ -165,14 +180,19 @@ export class Bench {
   }
 
   /** Events that are published in epoch 1, recorded by a and b, and reported stable. */
-  stable(events: readonly Uint8Array[], from = 1): void {
-    this.publish(from, events)
-    for (const voter of [voterA, voterB]) {
+  stable(events: readonly Uint8Array[], from = 1, session = SESSION): void {
+    this.publish(from, events, sequencer1, session)
+    this.acknowledged(events, from, session)
+    this.say(sequencer1, heartbeat(1, [[1, 1]], from + events.length - 1, {}, session))
+  }
+
+  /** A majority has recorded what was published, and says so. */
+  acknowledged(events: readonly Uint8Array[], from = 1, session = SESSION): void {
+    for (const voter of [voterA, voterB].map((process) => ({ ...process, session }))) {
       this.record(voter, from, events)
       this.calls.promised(voter, 1, this.nowUs)
-      this.acknowledge(voter, 1, from + events.length - 1)
+      this.say(voter, acknowledgement(voter.voter, 1, from + events.length - 1, session))
     }
-    this.say(sequencer1, heartbeat(1, [[1, 1]], from + events.length - 1))
   }
 }
 
