@@ -17,13 +17,14 @@ import type { AdminRequest, ControlMessage, SequencerHeartbeat, StoreStatus } fr
 import { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
-import { endOfLog, startOfLog } from './last-event.js'
+import { endOfLog } from './last-event.js'
 import { EndWords } from './last-words.js'
 import { STATUS_EVERY_US } from './options.js'
 import type { RewindListener } from './rewind-listener.js'
 import type { ServedLog } from './served-log.js'
 import type { SessionPort } from './session-port.js'
 import { StableEnd } from './stable-end.js'
+import { StoreBeginning } from './store-beginning.js'
 import { StoreRecorder } from './store-recorder.js'
 import type { StoreRoleOptions } from './store-role.js'
 import { refuseTwin } from './store-twin.js'
@@ -75,7 +76,7 @@ export interface StoreSessionOutput {
 export class StoreSession implements Agent {
   readonly session: string
   readonly log: EventLog
-  readonly #predecessor: string
+  readonly #beginning: StoreBeginning
   readonly #parts: StoreParts
   readonly #output: StoreSessionOutput
   readonly #guard = new StableGuard()
@@ -99,7 +100,6 @@ export class StoreSession implements Agent {
   #lastStatusUs = 0
   #lastAckUs = 0
   #isRolled = false
-  #isChecked = false
   /** What the end names, while that is listened to. */
   #awaited = ''
   #wasRecovering = false
@@ -122,12 +122,12 @@ export class StoreSession implements Agent {
     const { options } = parts
     this.session = session
     this.log = log
-    this.#predecessor = predecessor
     this.#parts = parts
     this.#output = output
     this.#answerAuth = new Authenticator(options.key, 'answer')
     this.#requestAuth = new Authenticator(options.key, 'request')
     const { datagramBytes, logger } = options
+    this.#beginning = new StoreBeginning(session, log, predecessor, logger)
     this.#retransmitter = new Retransmitter(
       { session, datagramBytes, tagBytes: this.#answerAuth.tagBytes, logger },
       log,
@@ -241,7 +241,7 @@ export class StoreSession implements Agent {
       this.#isNews = true
       const nowUs = cycle.enter()
       this.#voter?.onDurable(nowUs)
-      this.#checkBeginning()
+      this.#beginning.onDurable()
       this.#lookForEnd()
     })
     this.log.onFailure(fail)
@@ -349,19 +349,6 @@ export class StoreSession implements Agent {
     this.#output.rolled(successor)
   }
 
-  /** A sequencer that heard no store may have begun it anew, and what is carried over is missing then. */
-  #checkBeginning(): void {
-    const expected = this.#predecessor
-    if (this.#isChecked || expected === '' || this.log.durableSequence === 0) return
-    this.#isChecked = true
-    const predecessor = startOfLog(this.log)?.predecessor ?? ''
-    if (predecessor === expected) return
-    this.#parts.options.logger.error(
-      { session: this.session, expected, predecessor },
-      `store: session ${this.session} was begun without what session ${expected} carries over, which ended with going on in it`,
-    )
-  }
-
   /** Whoever goes on may have left this session long ago, and say nothing of it. */
   #listenToSuccessor(): void {
     const named = this.#end.named()
@@ -449,7 +436,7 @@ export class StoreSession implements Agent {
       counters: withCounters ? nonZero(this.counters()) : {},
       successor: this.#successor,
       ...this.#sayEnd(withCounters),
-      predecessor: this.log.durableSequence === 0 ? this.#predecessor : '',
+      predecessor: this.#beginning.predecessor,
     })
   }
 
