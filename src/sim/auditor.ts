@@ -65,6 +65,11 @@ export class Judges {
     return this.#owed.open
   }
 
+  /** Each component is active, or was, by the stable stream. */
+  hasBegun(): boolean {
+    return this.#options.components.every(({ name }) => this.#links.wasActive(name))
+  }
+
   counts(): Record<string, number> {
     return { effectsRepeated: this.#owed.repeated, effectsCarried: this.#owed.carried, ...this.#links.counts() }
   }

@@ -123,14 +123,6 @@ export class Cluster {
     return hasVote
   }
 
-  /** Every component has been active: an operator rolls no session that has not come up. */
-  hasBegun(): boolean {
-    const { components } = this.#options
-    return components.every(({ name }) =>
-      this.nodes.some(({ component, role }) => component === name && (role?.host?.standing.term ?? 0) > 0),
-    )
-  }
-
   /** How many replicas of a component are active where nothing is wrong. */
   wantedActive(component: string): number {
     const definition = this.#options.components.find(({ name }) => name === component)

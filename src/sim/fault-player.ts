@@ -21,6 +21,7 @@ export class FaultPlayer {
   readonly #cluster: Cluster
   readonly #observe: ObserverCalls
   readonly #endUs: number
+  readonly #mayRoll: () => boolean
   /** How many faults cut this direction now. */
   readonly #cuts = new Map<string, number>()
   #noises: Noise[] = []
@@ -28,8 +29,12 @@ export class FaultPlayer {
   readonly #full = new Map<SimNode, number>()
   readonly #busy = new Map<SimNode, number>()
 
-  /** @param endUs faults that last longer are healed then */
-  constructor(world: World, cluster: Cluster, observe: ObserverCalls, endUs: number) {
+  /**
+   * @param endUs faults that last longer are healed then
+   * @param mayRoll an operator rolls no session before it has come up
+   */
+  constructor(world: World, cluster: Cluster, observe: ObserverCalls, endUs: number, mayRoll: () => boolean) {
+    this.#mayRoll = mayRoll
     this.#world = world
     this.#cluster = cluster
     this.#observe = observe
@@ -116,7 +121,7 @@ export class FaultPlayer {
       case 'roll': {
         const session = this.#openSession()
         const successor = sessionAfter(session, fault.steps)
-        if (!this.#cluster.hasBegun()) return undefined
+        if (!this.#mayRoll()) return undefined
         this.#cluster.operator.roll(session, successor)
         return ` (${session} to ${successor})`
       }

@@ -45,6 +45,8 @@ export interface RunParts {
   readonly observers: readonly SimObserver[]
   /** Asked when the system is at rest: what is still missing of the work, in words. */
   unfinished?(final: FinalState): string | undefined
+  /** Every component has been active: what one that never was would have said is not carried over. */
+  hasBegun?(): boolean
   /** Counters of what was exercised, besides those of the run. */
   counts?(): Exercised
 }
@@ -139,7 +141,7 @@ class Run {
       violate: (violation) => this.#violate(violation),
     })
     world.onCrash = (machine, error) => this.#violate(crashOf(machine.name, error))
-    const player = new FaultPlayer(world, cluster, observe, this.#faultsEndUs)
+    const player = new FaultPlayer(world, cluster, observe, this.#faultsEndUs, () => parts.hasBegun?.() ?? true)
     const faults = only === undefined ? this.#faults : this.#faults.filter((_fault, at) => only.includes(at))
     this.#options.started?.((error) => this.#violate(error))
     cluster.start()

@@ -119,6 +119,7 @@ function partsOf(options: SimulateOptions, context: RunContext): RunParts {
     clients: clients ?? [],
     observers: [...judges.observers, ...more],
     unfinished: (final) => unfinished?.(final) ?? unjudged(judges, final),
+    hasBegun: () => judges.hasBegun(),
     counts: () => judges.counts(),
   }
 }

@@ -41,6 +41,7 @@ export function standardParts({ session, topology, workUntilUs, world }: RunCont
       if (feed.missing > 0) return `${feed.missing} commands of ${feed.name} are not in the stream`
       return unjudged(judges, final)
     },
+    hasBegun: () => judges.hasBegun(),
     counts: () => judges.counts(),
   }
 }

@@ -91,6 +91,11 @@ export class Links implements Reader {
     return chain
   }
 
+  /** In any of the sessions. */
+  wasActive(component: string): boolean {
+    return [...this.#links.values()].some(({ activated }) => activated.has(component))
+  }
+
   successorOf(session: string): string {
     return this.#links.get(session)?.end?.successor ?? ''
   }
