@@ -39,6 +39,10 @@ export interface RollDeskParts {
   isDeserted(): boolean
   /** Somebody sequences that session already. */
   isSequenced(session: string): boolean
+  /** Makes this process ready for the session that is to follow. */
+  prepare(successor: string): Promise<void>
+  /** None follows, for now. */
+  abandon(): void
 }
 
 export class RollDesk implements Agent {
@@ -158,9 +162,13 @@ export class RollDesk implements Agent {
     if (isSequenced(successor)) return `session ${successor} has a sequencer already: name another one with --to`
     const problem = await this.#prepare(successor)
     if (problem !== '') return problem
-    if (!isActive()) return 'this sequencer is not the active one any more'
-    const outcome = machine().roll(successor, reason, cycle.enter(), cycle.wallUs)
-    if (typeof outcome === 'number') {
+    await this.#parts.prepare(successor)
+    const isStillActive = isActive()
+    const outcome = isStillActive
+      ? machine().roll(successor, reason, cycle.enter(), cycle.wallUs)
+      : 'this sequencer is not the active one any more'
+    if (typeof outcome === 'string') this.#parts.abandon()
+    else {
       options.logger.info(
         { session: options.session, successor, sequence: outcome, reason },
         'sequencer: the session goes on in its successor',

@@ -143,17 +143,18 @@ class SequencerProcess implements SequencerRole {
     this.#isClosed = true
     this.#run?.close()
     for (const run of this.#ending) run.close()
-    this.#closeNext()
+    this.#abandonNext()
     this.#requests?.close()
     this.#cycle.stop()
   }
 
   /** What was made ready is not wanted any more. Where that failed, it was told when it did. */
-  #closeNext(): void {
+  #abandonNext(): void {
     this.#next?.run.then(
       (run) => run.close(),
       () => {},
     )
+    this.#next = undefined
   }
 
   get #current(): SequencerRun {
@@ -259,7 +260,9 @@ class SequencerProcess implements SequencerRole {
     }
     try {
       const run: SequencerRun = await SequencerRun.open(parts, {
-        ending: (successor) => this.#prepare(run, successor),
+        prepare: (successor) => this.#makeReady(run, successor),
+        goesOn: () => this.#goesOn(run),
+        ending: (successor) => this.#onEnding(run, successor),
         rolled: (successor, leads) => this.#goOn(run, successor, leads),
         opened: () => this.#onOpened(run),
       })
@@ -277,8 +280,7 @@ class SequencerProcess implements SequencerRole {
   /** Opens the sockets of the session that follows, once. */
   #prepare(from: SequencerRun, successor: string): Promise<SequencerRun> {
     if (this.#next?.session === successor) return this.#next.run
-    this.#closeNext()
-    this.#endedUs = this.#cycle.enter()
+    this.#abandonNext()
     const run = this.#createRun(successor, from.session, from.storesOfSuccessor).then(async (one) => {
       await one.prepare()
       return one
@@ -288,6 +290,27 @@ class SequencerProcess implements SequencerRole {
     return run
   }
 
+  /** Where that fails the process does. */
+  async #makeReady(from: SequencerRun, successor: string): Promise<void> {
+    await this.#prepare(from, successor).catch(() => {})
+  }
+
+  #onEnding(from: SequencerRun, successor: string): void {
+    if (from !== this.#run) return
+    this.#endedUs = this.#cycle.enter()
+    this.#prepare(from, successor).then(
+      (next) => {
+        if (this.#next?.session === successor) next.claim()
+      },
+      () => {},
+    )
+  }
+
+  /** A session that was to end does not, or not by this process. */
+  #goesOn(from: SequencerRun): void {
+    if (from === this.#run) this.#abandonNext()
+  }
+
   #goOn(from: SequencerRun, successor: string, leads: boolean): void {
     if (from !== this.#run) return
     this.#enter(from, successor, leads).catch((error: Error) => this.#outcome.failed(error))
@@ -295,6 +318,8 @@ class SequencerProcess implements SequencerRole {
 
   async #enter(from: SequencerRun, successor: string, leads: boolean): Promise<void> {
     const predecessor: Predecessor = from.machine.predecessor
+    // What this process has claimed is of no use where another one leads.
+    if (!leads) this.#abandonNext()
     const next = await this.#prepare(from, successor)
     if (this.#isClosed) return
     this.#run = next

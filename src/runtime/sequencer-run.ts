@@ -41,7 +41,11 @@ export interface RunOptions {
 }
 
 export interface RunOutput {
-  /** The session ends, and names its successor: that may be made ready. */
+  /** The session is to end, and to go on in that one: that is made ready. Told again with `ending`. */
+  prepare(successor: string): Promise<void>
+  /** It does not end for now. */
+  goesOn(): void
+  /** The session ends, and names its successor. */
   ending(successor: string): void
   /** The end is stable. Told once. @param leads this process has sequenced it */
   rolled(successor: string, leads: boolean): void
@@ -62,6 +66,9 @@ export class SequencerRun implements Agent {
   #candidate: SequencerCandidate | undefined
   #alone: Sequencer | undefined
   #predecessor: Predecessor | undefined
+  /** Until the predecessor's end is stable, where the epoch is claimed before. */
+  #beginning: Promise<void> | undefined
+  #begin: () => void = () => {}
   readonly #told: ToldPredecessor
   #isRolled = false
   #isChecking = false
@@ -100,6 +107,8 @@ export class SequencerRun implements Agent {
       isDeserted: () => this.#stores.isDeserted(cycle.enter()),
       storesThere: () => this.#stores.there(cycle.enter()),
       isSequenced: (session) => others.has(session, cycle.enter()),
+      prepare: (successor) => output.prepare(successor),
+      abandon: () => output.goesOn(),
     })
     const others = new ForeignSequencers()
     control.onForeign = (message) => others.onForeign(message, cycle.enter())
@@ -160,9 +169,19 @@ export class SequencerRun implements Agent {
     await this.#sockets.listen()
   }
 
+  /** This process has sequenced the predecessor's end: the epoch is claimed while that becomes stable. */
+  claim(): void {
+    if (this.#candidate === undefined) return
+    this.#beginning = new Promise((resolve) => {
+      this.#begin = resolve
+    })
+    this.#candidate.lead()
+  }
+
   /** The predecessor's end is stable, and this process has sequenced it: it opens the session. */
   async lead(predecessor: Predecessor): Promise<void> {
     this.#predecessor = predecessor
+    this.#begin()
     if (this.#candidate === undefined) await this.#openAlone(undefined)
     else this.#candidate.lead()
   }
@@ -250,6 +269,7 @@ export class SequencerRun implements Agent {
   /** Before a machine opens a session that goes on from another one. */
   async #tellPredecessor(machine: Sequencer): Promise<void> {
     const { predecessor, options, cycle } = this.#run
+    await this.#beginning
     const isNew = machine.nextSequence === 1
     const session = isNew ? predecessor || (await this.#told.session()) : machine.missingPredecessor
     if (session === '') return
@@ -273,6 +293,7 @@ export class SequencerRun implements Agent {
     if (state === 'open' && this.#wasSeeding) this.#desk.opened(machine.nextSequence)
     this.#wasSeeding = state === 'seeding' || (this.#wasSeeding && state === 'held')
     if (state === 'open') this.#output.opened()
+    if (state === 'stopped') this.#output.goesOn()
     // Told from inside the machine, which is still at work.
     if (state === 'ending') queueMicrotask(() => this.#announceEnd())
     if (state === 'ended' && successor !== '') this.#over()

@@ -12,10 +12,11 @@ import { droppedStatus, droppedWords, waitingStatus } from './last-words.js'
 import type { Role, RoleOptions } from './options.js'
 import { Outcome } from './outcome.js'
 import { systemPlatform } from './platform.js'
+import { existsAlready, PreparedSessions } from './prepared-sessions.js'
 import { type Archive, RewindListener } from './rewind-listener.js'
 import { SessionPort } from './session-port.js'
-import { type StoreParts, StoreSession } from './store-session.js'
-import { keepLives, type PromiseKeeper, promiseInMemory } from './store-voter.js'
+import { type StoreParts, StoreSession, type StoreSessionOptions } from './store-session.js'
+import { isSameLives, keepLives, type PromiseKeeper, promiseInMemory } from './store-voter.js'
 
 export interface StoreRoleOptions extends RoleOptions {
   /** How the store calls itself on the control stream; unique in a session. */
@@ -59,8 +60,6 @@ export interface StoreRole extends Role {
 const LEAVE_AFTER_US = 5_000_000
 /** That a session which was left is over, and where it goes on, is said so often. */
 const LAST_WORDS_EVERY_US = 250_000
-/** Requests to make ready for another session are not always honest. */
-const MAX_PREPARED = 4
 /** Of so many sessions; those before them are in the archive. */
 const SESSIONS_KEPT = 8
 
@@ -94,8 +93,8 @@ class StoreProcess implements StoreRole, Agent {
   /** Those of them that are told of, each with the one to go on with. */
   #told: ReadonlyMap<string, string>
   readonly #goneOn = new Map<string, Promise<void>>()
-  /** Logs that were opened for sessions which may follow. */
-  readonly #prepared = new Map<string, Promise<Recording>>()
+  /** Undefined where no other session is recorded. */
+  readonly #prepared: PreparedSessions | undefined
   #isCaughtUp = false
   #isClosing = false
 
@@ -104,6 +103,10 @@ class StoreProcess implements StoreRole, Agent {
     this.#cycle = new DutyCycle(options.platform ?? systemPlatform(), options.idle)
     this.#passed = new Map(options.dropped)
     this.#told = droppedWords(this.#passed, options.session)
+    const { recordings } = options
+    if (recordings !== undefined) {
+      this.#prepared = new PreparedSessions(recordings, (session) => this.#createSession(session))
+    }
   }
 
   get done(): Promise<void> {
@@ -149,7 +152,7 @@ class StoreProcess implements StoreRole, Agent {
     this.#requests?.close()
     await this.#rewinds?.close()
     for (const session of this.#sessions) await session.close()
-    for (const recording of this.#prepared.values()) await (await recording).log.close()
+    await this.#prepared?.close()
     if (this.#sessions.length === 0) await this.#options.log.close()
     this.#cycle.stop()
   }
@@ -200,32 +203,35 @@ class StoreProcess implements StoreRole, Agent {
   async #record(session: string, { log, promises }: Recording, from?: StoreSession): Promise<void> {
     const kept = promises ?? promiseInMemory(this.#cycle.platform.timers)
     const founded = from?.lives === undefined ? kept : await keepLives(kept, from.lives)
-    const store: StoreSession = new StoreSession(
-      this.#parts,
-      { session, log, promises: founded, predecessor: from?.session ?? '' },
-      {
-        failed: (error) => this.#outcome.failed(error),
-        rolled: (successor) => this.#roll(store, successor),
-        prepare: (successor) => this.#prepare(store, successor),
-      },
-    )
+    const store = this.#createSession({ session, log, promises: founded, predecessor: from?.session ?? '' })
+    await store.listen()
     this.#sessions.push(store)
     await store.open()
+  }
+
+  #createSession(options: StoreSessionOptions): StoreSession {
+    const store: StoreSession = new StoreSession(this.#parts, options, {
+      failed: (error) => this.#outcome.failed(error),
+      durable: (nowUs) => this.#prepared?.onDurable(nowUs),
+      rolled: (successor) => this.#roll(store, successor),
+      prepare: (successor) => this.#prepare(store, successor),
+    })
+    return store
   }
 
   /** What this store has gone on to before it was stopped. */
   async #catchUp(): Promise<void> {
     const { recordings } = this.#options
+    const prepared = this.#prepared
     for (;;) {
       const last = this.#sessions.at(-1)
       const successor = last === undefined ? '' : (endOfLog(last.log)?.successor ?? '')
-      if (last === undefined || recordings === undefined || successor === '') return
+      if (last === undefined || recordings === undefined || prepared === undefined || successor === '') return
       if (!this.#goneOn.has(successor)) {
         if (!recordings.has(successor) || this.#sessions.some((one) => one.session === successor)) return
-        const recording = this.#openFor(recordings, last, successor)
-        this.#prepared.set(successor, recording)
-        // One that was only made ready says nothing: the end may yet be taken back.
-        if (!hasBegun(await recording)) return
+        const { recording } = await prepared.open(last, successor)
+        // One that was only made ready, or claimed, says nothing: the end may yet be taken back.
+        if (recording.log.nextSequence === 1) return
       }
       await this.#goOn(last, successor)
     }
@@ -253,51 +259,27 @@ class StoreProcess implements StoreRole, Agent {
   }
 
   async #begin(from: StoreSession, successor: string): Promise<void> {
-    if (this.#options.recordings === undefined) return
-    const recording = await (this.#prepared.get(successor) ?? this.#options.recordings.open(successor))
-    this.#prepared.delete(successor)
-    await this.#record(successor, recording, from)
+    if (this.#prepared === undefined) return
+    const { recording, store, lives } = await this.#prepared.take(from, successor)
+    if (store !== undefined && (store.promised > 0 || isSameLives(lives, from.lives))) {
+      this.#sessions.push(store)
+      await store.open()
+    } else {
+      await store?.abandon()
+      await this.#record(successor, recording, from)
+    }
     from.goesOnIn(successor)
     this.#leaveAtUs.set(from, this.#cycle.enter() + LEAVE_AFTER_US)
     this.#options.logger.info({ session: from.session, successor }, 'store: the session goes on in its successor')
     if (this.#isClosing) await this.#sessions.at(-1)?.close()
   }
 
-  /** Opens the log of a session that may follow, before that is wanted at once. @returns why it can't follow, or '' */
+  /** Makes ready for a session that may follow, before that is wanted at once. @returns why it can't follow, or '' */
   async #prepare(from: StoreSession, successor: string): Promise<string> {
-    const { recordings } = this.#options
-    if (recordings === undefined || this.#isClosing || from !== this.#sessions.at(-1)) return ''
+    if (this.#prepared === undefined || this.#isClosing || from !== this.#sessions.at(-1)) return ''
     if (!isSession(successor)) return 'a session id has 1 to 10 letters and digits'
     if (successor === from.session || this.#goneOn.has(successor)) return existsAlready(successor)
-    if (!this.#prepared.has(successor)) await this.#makeRoom()
-    const recording = this.#prepared.get(successor) ?? this.#openFor(recordings, from, successor)
-    this.#prepared.set(successor, recording)
-    try {
-      const { log } = await recording
-      if (log.nextSequence === 1) return ''
-      if (this.#goneOn.has(successor)) return existsAlready(successor)
-      this.#prepared.delete(successor)
-      await log.close()
-    } catch (error) {
-      this.#prepared.delete(successor)
-      return messageOf(error)
-    }
-    return existsAlready(successor)
-  }
-
-  /** The one that was prepared first, and is not wanted any more as it seems. */
-  async #makeRoom(): Promise<void> {
-    const [oldest] = this.#prepared
-    if (oldest === undefined || this.#prepared.size < MAX_PREPARED) return
-    this.#prepared.delete(oldest[0])
-    await (await oldest[1]).log.close()
-  }
-
-  async #openFor(recordings: Recordings, from: StoreSession, successor: string): Promise<Recording> {
-    const recording = await recordings.open(successor)
-    const { log, promises } = recording
-    if (log.nextSequence > 1 || from.lives === undefined || promises === undefined) return recording
-    return { log, promises: await keepLives(promises, from.lives) }
+    return await this.#prepared.prepare(from, successor)
   }
 
   /** It is only served from now on, and of those not more than are kept. */
@@ -314,13 +296,4 @@ class StoreProcess implements StoreRole, Agent {
     this.#told = droppedWords(this.#passed, '')
     oldest.close().catch(failed)
   }
-}
-
-/** It was claimed, or has events: neither is before its predecessor's end is stable. */
-function hasBegun({ log, promises }: Recording): boolean {
-  return log.nextSequence > 1 || (promises?.stored?.epoch ?? 0) > 0
-}
-
-function existsAlready(session: string): string {
-  return `session ${session} exists already: name another one with --to`
 }

@@ -61,12 +61,16 @@ export interface StoreSessionOptions {
   /** The open log to record into. */
   readonly log: EventLog
   readonly promises: PromiseKeeper
+  /** False as long as nothing may be promised here: claims wait. */
+  readonly mayVote?: () => boolean
   /** The session that this one goes on from, as far as that was recorded here; '' where it is not known. */
   readonly predecessor: string
 }
 
 export interface StoreSessionOutput {
   failed(error: Error): void
+  /** More is on the disk. */
+  durable(nowUs: number): void
   /** Another session may go on from this one soon. @returns why it can't, or '' */
   prepare(successor: string): Promise<string>
   /** The session's end is stable, and names the session that goes on. Told once. */
@@ -88,6 +92,9 @@ export class StoreSession implements Agent {
   readonly #recorder: StoreRecorder
   readonly #voter: StoreVoter | undefined
   readonly #end: StableEnd
+  readonly #mayVote: () => boolean
+  /** The latest claim that waits; who claims says so again. */
+  #waitingClaim: ControlMessage | undefined
   #control: ControlLink | undefined
   #events: EventLink | undefined
   #served: ServedLog | undefined
@@ -96,6 +103,7 @@ export class StoreSession implements Agent {
   #successor = ''
   /** Of this session, since it has gone on. */
   #endWords: EndWords | undefined
+  #isOpen = false
   #isNews = false
   #lastStatusUs = 0
   #lastAckUs = 0
@@ -114,14 +122,12 @@ export class StoreSession implements Agent {
   #isStopped = false
   #unauthenticatedRequests = 0
 
-  constructor(
-    parts: StoreParts,
-    { session, log, promises, predecessor }: StoreSessionOptions,
-    output: StoreSessionOutput,
-  ) {
+  constructor(parts: StoreParts, made: StoreSessionOptions, output: StoreSessionOutput) {
     const { options } = parts
+    const { session, log, promises, predecessor, mayVote = () => true } = made
     this.session = session
     this.log = log
+    this.#mayVote = mayVote
     this.#parts = parts
     this.#output = output
     this.#answerAuth = new Authenticator(options.key, 'answer')
@@ -187,7 +193,7 @@ export class StoreSession implements Agent {
 
   /** What is in the log, or promised by its own voter, needs no other one's word. */
   get #promised(): number {
-    return Math.max(this.#voter?.promised ?? 0, this.log.lastEpoch)
+    return Math.max(this.promised, this.log.lastEpoch)
   }
 
   get #ports(): { requestPort: number; rewindPort: number } {
@@ -199,6 +205,11 @@ export class StoreSession implements Agent {
     if (this.#hasRecoveredLate) return undefined
     const { life = 0, lives = {} } = this.#voter?.status() ?? {}
     return life > 0 && Object.values(lives).includes(life) ? { life, lives } : undefined
+  }
+
+  /** The greatest epoch that its voter has promised; 0 for none. */
+  get promised(): number {
+    return this.#voter?.promised ?? 0
   }
 
   /** The session that goes on is recorded from now on, and everybody may know. */
@@ -233,8 +244,27 @@ export class StoreSession implements Agent {
     }
   }
 
+  /** Hears candidates, and says nothing else than what they are to know: this comes before `open`. @throws SeqcastError E_GROUP, E_INTERFACE */
+  async listen(): Promise<void> {
+    const { cycle, options } = this.#parts
+    const here = { ...options, session: this.session }
+    this.#control = await ControlLink.open(here, cycle.platform.random(), cycle, (error) => this.#output.failed(error))
+    this.#control.listen((message, _address, nowUs) => this.#onControl(message, nowUs))
+  }
+
+  /** What kept claims waiting may be over. */
+  answerClaim(nowUs: number): void {
+    const claim = this.#waitingClaim
+    if (claim === undefined || !(this.#isOpen || this.#mayVote())) return
+    this.#waitingClaim = undefined
+    this.#voter?.onControl(claim, nowUs)
+  }
+
+  /** Records the session from now on. */
   async open(): Promise<void> {
     const { cycle, requests, rewinds } = this.#parts
+    const control = this.#control
+    if (control === undefined) throw new Error('a session is listened to before it is recorded')
     const options = { ...this.#parts.options, session: this.session }
     const fail = (error: Error): void => this.#output.failed(error)
     this.log.onDurable(() => {
@@ -242,28 +272,27 @@ export class StoreSession implements Agent {
       const nowUs = cycle.enter()
       this.#voter?.onDurable(nowUs)
       this.#beginning.onDurable()
+      this.#output.durable(nowUs)
       this.#lookForEnd()
     })
     this.log.onFailure(fail)
-    const incarnation = cycle.platform.random()
-    this.#control = await ControlLink.open(options, incarnation, cycle, fail)
-    refuseTwin(options, this.#control, cycle.enter(), fail)
+    refuseTwin(options, control, cycle.enter(), fail)
     this.#unroute = requests.route(this.session, (packet, address, port) => this.#onRequest(packet, address, port))
     this.#served = rewinds.serve(this.session, this.log)
-    // When claims can be answered with ports, and before the event link listens: it goes on from where the log was cut.
-    this.#control.listen((message, _address, nowUs) => this.#onControl(message, nowUs))
+    this.#isOpen = true
+    this.answerClaim(cycle.enter())
     this.#events = await EventLink.open(
       {
         ...options,
         nextSequence: this.log.nextSequence,
         startRewinding: this.log.nextSequence > 1,
         askSequencer: true,
-        seed: incarnation,
+        seed: control.sender,
         epochTable: this.log.epochTable,
         promised: () => this.#promised,
       },
       cycle,
-      this.#control,
+      control,
       this.#recorder,
       fail,
     )
@@ -292,7 +321,9 @@ export class StoreSession implements Agent {
       this.#onStore(believed.body, nowUs)
       this.#catchUp(believed.body, nowUs)
     } else if (believed.kind === 'adminRequest') this.#onPreparation(believed.body)
-    this.#voter?.onControl(believed, nowUs)
+    if (believed.kind === 'claim' && !this.#isOpen) this.#waitingClaim = believed
+    else this.#voter?.onControl(believed, nowUs)
+    this.answerClaim(nowUs)
     this.#lookForEnd()
   }
 
@@ -383,6 +414,12 @@ export class StoreSession implements Agent {
     this.#control?.close()
     this.#control = undefined
     await this.log.retire?.()
+  }
+
+  /** It is not recorded after all: the log stays open. */
+  async abandon(): Promise<void> {
+    this.#control?.close()
+    await this.#voter?.close()
   }
 
   async close(): Promise<void> {

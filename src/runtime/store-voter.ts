@@ -167,7 +167,7 @@ export async function keepLives(
   { life, lives }: Pick<StoredPromise, 'life' | 'lives'>,
 ): Promise<PromiseKeeper> {
   const before = promises.stored
-  const isKept = before !== undefined && (before.epoch > 0 || isSame(before, { life, lives }))
+  const isKept = before !== undefined && (before.epoch > 0 || isSameLives(before, { life, lives }))
   if (isKept) return promises
   const stored: StoredPromise = { epoch: 0, candidate: 0, life, lives }
   await new Promise<void>((resolve, reject) => {
@@ -176,7 +176,10 @@ export async function keepLives(
   return { stored, write: (promise, done) => promises.write(promise, done), close: () => promises.close() }
 }
 
-function isSame(a: Pick<StoredPromise, 'life' | 'lives'>, b: Pick<StoredPromise, 'life' | 'lives'>): boolean {
+type LivesKept = Pick<StoredPromise, 'life' | 'lives'>
+
+export function isSameLives(a: LivesKept | undefined, b: LivesKept | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
   const names = new Set([...Object.keys(a.lives), ...Object.keys(b.lives)])
   return a.life === b.life && [...names].every((name) => a.lives[name] === b.lives[name])
 }

@@ -123,11 +123,10 @@ export class Judges {
     this.#of(session).calls.sent(process, stream, bytes, nowUs)
   }
 
-  /** A session must not be claimed, nor said to go on, before the end of the one before is stable. */
+  /** A session may be claimed, and must not be opened or said to go on, before the end of the one before is stable. */
   #onControl({ node }: SimProcess, says: ControlSays): void {
     const { kind, session } = says
-    if (kind === 'claim' || kind === 'grant') this.#links.begins(session, `${node} claims or grants ${session}`)
-    else if (kind === 'sequencer' && reigns(says)) this.#links.begins(session, `${node} reigns in ${session}`)
+    if (kind === 'sequencer' && reigns(says)) this.#links.begins(session, `${node} reigns in ${session}`)
     else if (kind === 'store' && says.successor !== '') {
       this.#links.begins(says.successor, `${node} says that ${session} goes on in ${says.successor}`)
     }

@@ -1,6 +1,7 @@
 /**
  * What a voter must not forget of one session: its promise, and the lives of the voters. It lies beside the recording, outside of
- * its environment, and is synced before anybody hears it; writing takes no time of the event loop.
+ * its environment, and is synced before anybody hears it. That holds up the event loop for two syncs: there is nothing better to do, since a
+ * reign waits for the promise, and each step of writing it elsewhere would have to wait for its turn on a machine that is busy.
  *
  * It is in the session's directory so that it is lost with the log, and a log that is made anew removes it: a promise that
  * outlived the events would let a voter count that has forgotten what it acknowledged.
@@ -12,7 +13,7 @@ import { MAX_EPOCH } from '../core/limits.js'
 import type { StoredPromise } from '../protocol/voter.js'
 import { checkOwner, sessionPath } from './session-directory.js'
 import { writeFailure } from './store-error.js'
-import { makeDirectorySynced, replaceFileSynced, syncDirectory } from './synced-file.js'
+import { makeDirectorySynced, syncDirectory, writeFileSynced } from './synced-file.js'
 
 const PROMISE_FILE = 'promise.json'
 const FORMAT_VERSION = 1
@@ -64,7 +65,8 @@ export class PromiseFile {
   write(promise: StoredPromise, done: (error?: SeqcastError) => void): void {
     checkStep(this.#newest, promise)
     this.#newest = promise
-    this.#last = this.#last.then(async () => done(await this.#replace(promise)))
+    const failure = this.#replace(promise)
+    this.#last = this.#last.then(() => done(failure))
   }
 
   /** Resolves when all that was written is on disk, or has failed. */
@@ -72,11 +74,11 @@ export class PromiseFile {
     return this.#last
   }
 
-  async #replace(promise: StoredPromise): Promise<SeqcastError | undefined> {
+  #replace(promise: StoredPromise): SeqcastError | undefined {
     if (this.#failure !== undefined) return this.#failure
     const text = JSON.stringify({ format: FORMAT_VERSION, voter: this.#voter, ...kept(promise) })
     try {
-      await replaceFileSynced(this.#path, `${text}\n`)
+      writeFileSynced(this.#path, `${text}\n`)
       this.#stored = promise
     } catch (cause) {
       this.#failure = promiseFailure(cause, this.#session, this.#path, promise.epoch)

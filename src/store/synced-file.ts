@@ -2,7 +2,6 @@
  * Small files that must be on disk before anybody relies on them: written beside, synced, renamed, and the directory synced.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
-import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** Replaces the file; afterwards either the old or the new content is there, whatever crashes. */
@@ -17,24 +16,6 @@ export function writeFileSynced(path: string, text: string): void {
   }
   renameSync(beside, path)
   syncDirectory(dirname(path))
-}
-
-/** The same without holding up the event loop. One at a time for each path. */
-export async function replaceFileSynced(path: string, text: string): Promise<void> {
-  const beside = `${path}.${process.pid}.new`
-  await syncedHandle(beside, 'w', (file) => file.writeFile(text))
-  await rename(beside, path)
-  await syncedHandle(dirname(path), 'r')
-}
-
-async function syncedHandle(path: string, flags: string, write?: (file: FileHandle) => Promise<void>): Promise<void> {
-  const file = await open(path, flags)
-  try {
-    await write?.(file)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }
 
 /**

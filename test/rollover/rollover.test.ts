@@ -21,7 +21,11 @@ test('three sessions in a row, with kills at each rollover: complete and continu
   t.ok(verdict.shipments.scans > 100, `${verdict.shipments.scans} scans`)
   for (const { session, carried } of verdict.shipments.sessions.slice(1))
     t.ok(carried > 0, `${session} carried ${carried}`)
-  t.ok((verdict.shipments.histories[1] ?? 0) > 0, 'shipments whose history lies in two sessions')
+  const [, ...overMany] = verdict.shipments.histories
+  t.ok(
+    overMany.some((shipments) => shipments > 0),
+    'shipments whose history lies in more than one session',
+  )
   t.ok(verdict.digestsVerified > 0, `${verdict.digestsVerified} digests verified`)
   const { problems: _, ...figures } = verdict
   t.comment(JSON.stringify(figures))

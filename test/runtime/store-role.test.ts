@@ -11,7 +11,15 @@ import { randomIncarnation, systemPlatform, systemTimers } from '../../src/runti
 import { type Recording, type StoreRole, startStore } from '../../src/runtime/store-role.js'
 import { type PromiseKeeper, promiseInMemory } from '../../src/runtime/store-voter.js'
 import { MemoryEventLog } from '../../src/store/memory-event-log.js'
+import { writeU16 } from '../../src/wire/bytes.js'
 import type { ControlMessage, Grant, SequencerHeartbeat, StoreStatus } from '../../src/wire/control.js'
+import { EVENT_EPOCH_AT, EVENT_HEADER_BYTES, WHOLE_MESSAGE, writeCommandHeader } from '../../src/wire/event.js'
+import {
+  SESSION_ENDED,
+  SESSION_STARTED,
+  sessionEndedCodec,
+  sessionStartedCodec,
+} from '../../src/wire/runtime-events.js'
 import { eventBlocks, eventPacket, SESSION } from '../fixtures/event-packets.js'
 
 const GIVE_UP_MS = 5_000
@@ -292,3 +300,75 @@ test('however many sessions a store is asked to make ready, it opens one at a ti
   t.ok(opened.length > 4, `${opened.length} were opened`)
   t.equal(opened.at(-1)?.session, 'LAST', 'who asks again is served')
 })
+
+test('a session that may follow is promised at once, and that is said when the end that names it is on the disk', async (t) => {
+  const options = await streams()
+  const player = await Player.open(t, options)
+  const next = 'TEST02'
+  const candidate = await Player.open(t, { ...options, session: next })
+  const logs = new Map<string, MemoryEventLog>()
+  const open = async (session: string): Promise<Recording> => {
+    const log = new MemoryEventLog({ session })
+    logs.set(session, log)
+    return { log, promises: promiseInMemory(systemTimers) }
+  }
+  const recordings = { has: () => false, open }
+  const log = new MemoryEventLog({ session: SESSION, durable: 'manual' })
+  const start = ownBlock(1, SESSION_STARTED, sessionStartedCodec.encode(STARTED))
+  log.append(1, 1, start, 0, start.length, 1)
+  log.sync()
+  const ports = { requestPort: 0, rewindPort: 0 }
+  const store = await startStore({
+    ...options,
+    name: 'a',
+    voter: 'a',
+    ...ports,
+    log,
+    recordings,
+    promises: promised(1),
+  })
+  t.teardown(() => store.stop('test').catch(() => {}))
+  player.reign([[1, 1]], 2)
+  const request = { action: 'prepare-session', component: '', instance: next, incarnation: 0, expectedTerm: 0 }
+  player.control.send('adminRequest', { ...request, nonce: 9, reason: '' })
+  await player.until(() => player.heard.some(({ kind, body }) => kind === 'adminReply' && body.nonce === 9))
+  const saidTwiceMore = async (): Promise<void> => {
+    const wanted = player.statuses.length + 2
+    await player.until(() => player.statuses.length >= wanted)
+  }
+  candidate.claim(1)
+  await saidTwiceMore()
+  t.same(candidate.grants, [], 'the session goes on')
+  const blocks = ownBlock(2, SESSION_ENDED, sessionEndedCodec.encode({ reason: 'test', successor: next }))
+  log.append(2, 1, blocks, 0, blocks.length, 1)
+  candidate.claim(1)
+  await saidTwiceMore()
+  t.same(candidate.grants, [], 'its end is not on the disk')
+  log.sync()
+  await candidate.until(() => candidate.grants.length > 0)
+  t.match(candidate.grants[0], { epoch: 1, voter: 'a', life: 5, lives: { a: 5 }, durableSequence: 0 })
+  t.equal(candidate.grants[0]?.rewindPort, store.rewindPort)
+  await saidTwiceMore()
+  t.same(
+    player.statuses.map(({ successor }) => successor).filter(Boolean),
+    [],
+    'nor does it say that the session goes on',
+  )
+  t.match(candidate.statuses, candidate.statuses.map(() => ({ state: 'waiting', promised: 0 })), 'what it promised is for the candidate to know') // biome-ignore format: one line
+  player.reign([[1, 1]], 3, { state: 'ending', stableSequence: 2 })
+  await candidate.untilStatus(({ promised }) => promised === 1)
+})
+
+const STARTED = {
+  ...{ session: SESSION, protocolVersion: 1, datagramBytes: 1_400, fragmentBytes: 1_342, voters: ['a'] },
+  ...{ predecessor: '', predecessorSequence: 0, seeders: [], staticEvents: 0, staticHash: '' },
+}
+
+/** The block of an event of the sequencer. */
+function ownBlock(sequence: number, type: number, payload: Uint8Array): Uint8Array {
+  const event = new Uint8Array(EVENT_HEADER_BYTES + payload.length)
+  writeCommandHeader(event, 0, type, 0, sequence, WHOLE_MESSAGE)
+  writeU16(event, EVENT_EPOCH_AT, 1)
+  event.set(payload, EVENT_HEADER_BYTES)
+  return Uint8Array.from([event.length >>> 8, event.length & 0xff, ...event])
+}

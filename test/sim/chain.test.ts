@@ -65,7 +65,6 @@ test('G4: nothing of a session is there before the end of the one before is stab
   const early = 'G4 a session begins too early'
   const signs: Record<string, (bench: Bench) => void> = {
     event: (bench) => bench.publish(1, [started()], undefined, NEXT),
-    claim: (bench) => bench.say(voterA, control(5, { kind: 'claim', body: { epoch: 1, name: 's' } }, NEXT)),
     reign: (bench) => bench.say(voterA, heartbeat(5, [[1, 1]], 0, {}, NEXT)),
     word: (bench) => bench.say(voterA, acknowledgement('a', 1, 2, FIRST, NEXT)),
   }
@@ -90,6 +89,12 @@ test('G4: nothing of a session is there before the end of the one before is stab
     violationOf(() => new Bench().publish(1, [started()], undefined, 'SIM9')),
     early,
     'nobody names it',
+  )
+  const claim = control(5, { kind: 'claim', body: { epoch: 1, name: 's' } }, NEXT)
+  t.equal(
+    violationOf(() => beforeTheEnd().bench.say(voterA, claim)),
+    'none',
+    'it may be claimed',
   )
   t.end()
 })

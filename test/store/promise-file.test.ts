@@ -21,11 +21,12 @@ test('a promise is on disk when its callback is called, and found again', async 
   for (const epoch of [1, 4, 4, 5]) {
     file.write(promise(epoch), (error) => {
       t.equal(error, undefined)
-      t.match(JSON.parse(readFileSync(path, 'utf8')), { epoch })
+      t.ok(JSON.parse(readFileSync(path, 'utf8')).epoch >= epoch)
       order.push(epoch)
     })
+    t.strictSame(file.stored, promise(epoch))
   }
-  t.strictSame([file.stored, order], [undefined, []], 'nothing is said before')
+  t.strictSame(order, [], 'not from inside the call')
   await file.close()
   t.strictSame(order, [1, 4, 4, 5])
   t.strictSame(file.stored, promise(5))

@@ -105,7 +105,7 @@ export class Links implements Reader {
     return this.#links.get(session)?.end?.sequence ?? 0
   }
 
-  /** Something of a session is there: its events, a claim, or a store that says that it goes on. The one before has a stable end. */
+  /** Something of a session is there: its events, a reign, or a store that says that it goes on. The one before has a stable end. */
   begins(session: string, sign: string): void {
     if (this.#begun.has(session)) return
     const namings = this.#namings.get(session) ?? []
