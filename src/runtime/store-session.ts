@@ -236,10 +236,11 @@ export class StoreSession implements Agent {
 
   /** What is said of this session when its process has left it. */
   lastWords(): StoreStatus {
+    // Who still sequences in an older reign, and who follows that one, hears by the vote's promise that it is over.
     const { name, voter } = this.#parts.options
     return {
       ...{ name, voter, ...copyStatus(this.log), committedSequence: this.log.committedSequence, ...this.#ports },
-      ...{ state: 'ended', counters: {}, successor: this.#successor },
+      ...{ promised: this.#voter?.promised ?? 0, state: 'ended', counters: {}, successor: this.#successor },
       ...this.#sayEnd(true),
     }
   }
