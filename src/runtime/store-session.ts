@@ -14,6 +14,7 @@ import { StableGuard } from '../protocol/stable-guard.js'
 import type { VoterStatus } from '../protocol/voter.js'
 import { A_STORE } from '../protocol/witness.js'
 import type { AdminRequest, ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
+import { CatchUp } from './catch-up.js'
 import { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
@@ -35,10 +36,6 @@ import { type PromiseKeeper, StoreVoter } from './store-voter.js'
  * few milliseconds share one.
  */
 const ACKNOWLEDGE_EVERY_US = 1_500
-/** A store that hears no sequencer for so long asks others that have more. */
-const CATCH_UP_AFTER_US = 500_000
-/** A voter leaves a standby time to replace a sequencer that is heard elsewhere, unless it knows that the session has ended. */
-const VOTER_CATCH_UP_AFTER_US = 5_000_000
 /** An acknowledgement that comes this shortly before a status is due is one. */
 const STATUS_EARLY_US = 25_000
 
@@ -92,6 +89,7 @@ export class StoreSession implements Agent {
   readonly #recorder: StoreRecorder
   readonly #voter: StoreVoter | undefined
   readonly #end: StableEnd
+  readonly #catchUp: CatchUp
   readonly #mayVote: () => boolean
   /** The latest claim that waits; who claims says so again. */
   #waitingClaim: ControlMessage | undefined
@@ -112,12 +110,6 @@ export class StoreSession implements Agent {
   #awaited = ''
   #wasRecovering = false
   #hasRecoveredLate = false
-  /** When a sequencer was heard, and when it was last tried to do without. */
-  #sequencerUs: number
-  #caughtUpUs: number
-  /** The most that another store was heard to have, and since when: where that grows, somebody sequences. */
-  #mostCommitted = 0
-  #grownUs = 0
   #isPreparing = false
   #isStopped = false
   #unauthenticatedRequests = 0
@@ -144,8 +136,7 @@ export class StoreSession implements Agent {
     this.#recorder = this.#createRecorder()
     this.#voter = options.voter === '' ? undefined : this.#createVoter(promises)
     this.#end = new StableEnd(log)
-    this.#sequencerUs = parts.cycle.enter()
-    this.#caughtUpUs = this.#sequencerUs
+    this.#catchUp = new CatchUp(this.#voter !== undefined, parts.cycle.enter())
   }
 
   #createRecorder(): StoreRecorder {
@@ -315,12 +306,12 @@ export class StoreSession implements Agent {
     const believed = this.#believed(message, nowUs)
     if (believed === undefined) return
     if (believed.kind === 'sequencer') {
-      if (isSequencing(believed.body.state)) this.#sequencerUs = nowUs
+      if (isSequencing(believed.body.state)) this.#catchUp.onSequencer(nowUs)
       this.#recorder.onSequencer(believed.body)
       this.#end.onSequencer(believed.body)
     } else if (believed.kind === 'store') {
       this.#onStore(believed.body, nowUs)
-      this.#catchUp(believed.body, nowUs)
+      this.#takeFromStores(believed.body, nowUs)
     } else if (believed.kind === 'adminRequest') this.#onPreparation(believed.body)
     if (believed.kind === 'claim' && !this.#isOpen) this.#waitingClaim = believed
     else this.#voter?.onControl(believed, nowUs)
@@ -340,21 +331,9 @@ export class StoreSession implements Agent {
     }
   }
 
-  /**
-   * Where no sequencer speaks any more, nobody but a store tells that there is more of a session than is recorded here. A voter that
-   * followed a store while a sequencer speaks to that one only would hold up a reign that is to be replaced.
-   */
-  #catchUp({ committedSequence, successor = '' }: StoreStatus, nowUs: number): void {
-    if (committedSequence > this.#mostCommitted) {
-      this.#mostCommitted = committedSequence
-      this.#grownUs = nowUs
-    }
+  #takeFromStores(status: StoreStatus, nowUs: number): void {
     const { nextSequence } = this.log
-    if (committedSequence < nextSequence || this.#events?.receiver.state === 'rewinding') return
-    if (nowUs - Math.max(this.#sequencerUs, this.#caughtUpUs) < CATCH_UP_AFTER_US) return
-    const mayBeSequenced = this.#voter !== undefined && successor === ''
-    if (mayBeSequenced && nowUs - Math.max(this.#sequencerUs, this.#grownUs) < VOTER_CATCH_UP_AFTER_US) return
-    this.#caughtUpUs = nowUs
+    if (this.#events?.receiver.state === 'rewinding' || !this.#catchUp.onStore(status, nextSequence, nowUs)) return
     this.#events?.reopen(nextSequence, true, 'another store has more, and no sequencer is heard')
   }
 
