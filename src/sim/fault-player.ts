@@ -14,6 +14,8 @@ import type { World } from './world.js'
 /** Of a disk that nothing is wrong with. */
 export const DISK_SYNC_US = { from: 200, to: 1_500 } as const
 
+const LOOK_AGAIN_US = 50_000
+
 export class FaultPlayer {
   /** What was played, and on whom, in words. */
   readonly played: string[] = []
@@ -48,6 +50,11 @@ export class FaultPlayer {
   }
 
   #play(fault: Fault): void {
+    // An operator waits until the system is up.
+    if (fault.kind === 'roll' && !this.#mayRoll() && this.#world.nowUs + LOOK_AGAIN_US < this.#endUs) {
+      this.#world.after(LOOK_AGAIN_US, () => this.#play(fault))
+      return
+    }
     const whom = this.#apply(fault)
     this.played.push(whom === undefined ? `${describeFault(fault)}: not played` : `${describeFault(fault)}${whom}`)
     if (whom !== undefined) this.#observe.fault(fault.kind, this.played.at(-1) ?? '', this.#world.nowUs)

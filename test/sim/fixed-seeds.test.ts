@@ -8,13 +8,17 @@ import { type RunReport, runOnce } from '../../src/sim/run.js'
 import { simulate } from '../../src/sim/simulate.js'
 import { STANDARD_COMPONENTS, standardParts } from '../../src/sim/standard-parts.js'
 
-const SEEDS = Array.from({ length: 6 }, (_, at) => at + 1)
-/** What so few seeds meet many times; the rarer ones are for the batches of CI. */
-const OFTEN = ['claims', 'reigns', 'rivalReigns', 'stepDowns', 'revokedEvents', 'emptyVotersRecovered', 'rewinds']
+const SEEDS = [1, 2, 3, 4, 10, 11]
+/** What so few seeds meet; the rarer things are for the batches of CI. In the last two sessions are rolled. */
+const OFTEN = [
+  ...['claims', 'reigns', 'rivalReigns', 'stepDowns', 'revokedEvents', 'emptyVotersRecovered', 'rewinds'],
+  ...['sessionsRolled', 'seedEvents', 'effectsCarried'],
+]
 
 const runSeed = (seed: number, trace?: (line: string) => void): Promise<RunReport> =>
   runOnce({
     seed,
+    rolls: true,
     components: STANDARD_COMPONENTS,
     parts: standardParts,
     ...(trace === undefined ? {} : { trace }),
@@ -33,11 +37,11 @@ test('the fixed seeds break no guarantee, and meet what they are for', async (t)
 
 test('a seed is a run: the second time everything happens as the first time', async (t) => {
   const [first, second]: [string[], string[]] = [[], []]
-  const a = await runSeed(16, (line) => first.push(line))
-  const b = await runSeed(16, (line) => second.push(line))
+  const a = await runSeed(11, (line) => first.push(line))
+  const b = await runSeed(11, (line) => second.push(line))
   t.strictSame(second, first)
   t.strictSame(b, a)
-  t.not((await runSeed(17)).traceHash, a.traceHash)
+  t.not((await runSeed(12)).traceHash, a.traceHash)
 })
 
 test('a run without faults: one reign, and nobody dies', async (t) => {
