@@ -35,6 +35,6 @@ test('a session that waits for a component which is gone for good goes on when i
   t.match(world.tally('b'), { term: 1 })
   const activated = await world.place.run(['admin', 'activate', 'tally', ...streams])
   t.match(activated.stdout, /^tally\/b is active since event/, 'not before an operator says so')
-  t.strictSame(world.sequencer?.retired, [])
+  await world.until('it to be retired no more', () => world.sequencer?.retired?.length === 0, back, sequencer, store)
   await world.stop(back, sequencer, store)
 })
