@@ -252,6 +252,8 @@ export class EventLink implements Agent {
       fromGroup,
     )
     this.#unlisten = control.listen((message, address, nowUs) => {
+      // Who heard it before may have gone on to another session, with this link.
+      if (message.session !== this.#options.session) return
       this.directory.onControl(message, address, nowUs)
       this.#guard.onControl(message)
       if (message.kind === 'store') this.#onStore(message.body, nowUs)

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type Test, test } from 'tap'
 import { silentLogger } from '../../src/core/log.js'
-import { ControlLink } from '../../src/runtime/control-link.js'
+import { ControlLink, type ControlListener } from '../../src/runtime/control-link.js'
 import { DutyCycle } from '../../src/runtime/duty-cycle.js'
 import { EventLink } from '../../src/runtime/event-link.js'
 import type { RoleOptions } from '../../src/runtime/options.js'
@@ -30,8 +30,18 @@ const heartbeat = (change: Partial<SequencerHeartbeat>): SequencerHeartbeat => (
   ...change,
 })
 
-/** A link that hears one sequencer. @returns a call that lets the sequencer speak, and what the link handed on */
-async function open(t: Test): Promise<{ say(change: Partial<SequencerHeartbeat>): void; heard: number[] }> {
+interface Opened {
+  readonly link: EventLink
+  /** Of the process that listens. */
+  readonly control: ControlLink
+  /** Of a sequencer, or a store. */
+  readonly other: ControlLink
+  say(change: Partial<SequencerHeartbeat>): void
+  readonly heard: number[]
+}
+
+/** A link that hears one sequencer. @param first listens before the link does */
+async function open(t: Test, first: ControlListener = () => {}): Promise<Opened> {
   const options = await streams()
   const cycle = new DutyCycle(systemPlatform(), 'block')
   cycle.start()
@@ -41,6 +51,7 @@ async function open(t: Test): Promise<{ say(change: Partial<SequencerHeartbeat>)
   const sequencer = await ControlLink.open(options, randomIncarnation(), cycle, fail)
   const control = await ControlLink.open(options, randomIncarnation(), cycle, fail)
   const heard: number[] = []
+  control.listen(first)
   const link = await EventLink.open(
     { ...options, nextSequence: 1, startRewinding: false, askSequencer: false, seed: 1 },
     cycle,
@@ -60,7 +71,7 @@ async function open(t: Test): Promise<{ say(change: Partial<SequencerHeartbeat>)
     sequencer.close()
     cycle.stop()
   })
-  return { say: (change) => sequencer.send('sequencer', heartbeat(change)), heard }
+  return { link, control, other: sequencer, say: (change) => sequencer.send('sequencer', heartbeat(change)), heard }
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -97,4 +108,37 @@ test('a reign that is not believed says nothing of this stream, also where its s
   say({ stableSequence: 3 })
   await until(() => heard.includes(3))
   t.notOk(heard.includes(77))
+})
+
+test('how a session has ended says nothing of the one that the process went on to when it heard that', async (t) => {
+  let goOn: () => void = () => {}
+  const { link, other } = await open(t, ({ kind, body }) => {
+    if (kind === 'store' && body.successor === 'NEXT') goOn()
+  })
+  let isGone = false
+  goOn = () => {
+    isGone = true
+    link.follow('NEXT', false)
+  }
+  const table = [
+    { epoch: 1, sequence: 1 },
+    { epoch: 2, sequence: 3 },
+  ]
+  const end = heartbeat({ epoch: 2, nextSequence: 9, stableSequence: 8, epochTable: table, state: 'ending' })
+  const nothing = { epoch: 0, durableSequence: 8, committedSequence: 8, promised: 2, lastEpoch: 2, counters: {} }
+  const says = {
+    name: 'a',
+    voter: 'a',
+    ...nothing,
+    requestPort: 1,
+    rewindPort: 1,
+    state: 'ended',
+    successor: 'NEXT',
+    end,
+  }
+  const repeat = setInterval(() => other.sendFor('LINK', 'store', says), 20)
+  await until(() => isGone)
+  clearInterval(repeat)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.strictSame(link.receiver.epochTable, [{ epoch: 1, sequence: 1 }])
 })
