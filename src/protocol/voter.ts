@@ -56,6 +56,8 @@ export interface StoredPromise {
   readonly lives: LifeEntries
   /** When an operator had it vote again without what a majority of the others could have told it. */
   readonly readmitted?: readonly Readmission[]
+  /** It had its vote back when the session had ended: what it had promised in the next one is not known here. */
+  readonly isLate?: boolean
 }
 
 /** What is kept of an operator's decision. */

@@ -8,6 +8,7 @@ import { sessionBytes } from '../core/session.js'
 import { agreeThrough } from '../protocol/epoch-table.js'
 import { bytesEqualAt } from '../wire/bytes.js'
 import type { EpochTableEntry, SequencerHeartbeat } from '../wire/control.js'
+import { NOBODY_TELLS_US } from './last-words.js'
 
 /** How far the stream of the session that ends is known here. */
 export interface KnownEnd {
@@ -23,6 +24,8 @@ export class AwaitedSuccessor {
   /** Of the event that names it. */
   readonly sequence: number
   readonly #bytes: Uint8Array
+  /** Since when it is only named; NaN where it is not, or somebody says how the session has ended. */
+  #namedUs = Number.NaN
 
   constructor(session: string, sequence: number) {
     this.session = session
@@ -33,6 +36,20 @@ export class AwaitedSuccessor {
   /** True for a packet of the session. */
   speaksIn(packet: Uint8Array): boolean {
     return bytesEqualAt(packet, 0, this.#bytes)
+  }
+
+  /**
+   * A store that has no record of how the session has ended names the other one. With voters that proves nothing by itself: it counts where
+   * nobody says more for a while. @returns whether it counts
+   */
+  isNamed(hasVoters: boolean, nowUs: number): boolean {
+    if (Number.isNaN(this.#namedUs)) this.#namedUs = nowUs
+    return !hasVoters || nowUs - this.#namedUs >= NOBODY_TELLS_US
+  }
+
+  /** A store says how the session has ended. */
+  onEndTold(): void {
+    this.#namedUs = Number.NaN
   }
 
   /** What is said of the present session's end, by its sequencer or by a store that has gone on; undefined where that is nothing new. */

@@ -310,9 +310,13 @@ export class EventLink implements Agent {
   /** One that has gone on says how the session has ended, as its sequencer would; one that has no record of it names what goes on. */
   #onStore({ successor = '', end }: StoreStatus, nowUs: number): void {
     if (successor === '') return
+    const awaited = this.#awaited?.successor
     if (end === undefined) {
-      if (successor === this.#awaited?.successor.session) this.#isProven()
-    } else if (end.publishedIsStable) this.#hasBegun(successor)
+      if (successor === awaited?.session && awaited.isNamed(this.#receiver.hasVoters, nowUs)) this.#isProven()
+      return
+    }
+    awaited?.onEndTold()
+    if (end.publishedIsStable) this.#hasBegun(successor)
     else if (end.state === 'ending' && this.#isCredible(end, A_STORE, nowUs)) {
       const whole = this.#book.complete(end)
       if (whole !== undefined) this.#onSequencer(A_STORE, whole, nowUs)

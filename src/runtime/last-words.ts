@@ -40,6 +40,9 @@ export function waitingStatus(
   return { ...droppedStatus({ ...says, voter: '' }, ''), state: WAITING, predecessor }
 }
 
+/** Stores that have gone on say how a session has ended four times a second at the least: where none does for so long there is none. */
+export const NOBODY_TELLS_US = 1_000_000
+
 /** The state of a session of which nothing is recorded, while the one before it may yet go on itself. */
 export const WAITING = 'waiting'
 

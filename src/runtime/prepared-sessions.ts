@@ -27,6 +27,10 @@ export class PreparedSessions {
   readonly #prepared = new Map<string, Promise<Prepared>>()
   /** Those whose claims are heard. */
   readonly #listening = new Set<StoreSession>()
+  /** The session that was gone on from last: what was to follow it is of no use any more. */
+  #left: StoreSession | undefined
+  /** A log is not opened again before it is closed. */
+  #closing: Promise<unknown> = Promise.resolve()
 
   constructor(recordings: Recordings, create: (options: StoreSessionOptions) => StoreSession) {
     this.#recordings = recordings
@@ -36,6 +40,7 @@ export class PreparedSessions {
   /** Makes a session ready that may follow. @returns why it can't, or '' */
   async prepare(from: StoreSession, successor: string): Promise<string> {
     if (!this.#prepared.has(successor)) await this.#makeRoom()
+    if (from === this.#left) return existsAlready(successor)
     try {
       const { recording } = await this.open(from, successor)
       if (recording.log.nextSequence === 1) return ''
@@ -60,6 +65,9 @@ export class PreparedSessions {
     const prepared = await this.open(from, successor)
     this.#prepared.delete(successor)
     if (prepared.store !== undefined) this.#listening.delete(prepared.store)
+    this.#left = from
+    // They look at the end of a session that is closed one day, and know what was before them.
+    for (const other of [...this.#prepared.keys()]) void this.#discard(other).catch(() => {})
     return prepared
   }
 
@@ -70,9 +78,11 @@ export class PreparedSessions {
 
   async close(): Promise<void> {
     for (const session of this.#prepared.keys()) await this.#discard(session)
+    await this.#closing
   }
 
   async #openFor(from: StoreSession, successor: string): Promise<Prepared> {
+    await this.#closing
     const recording = await this.#recordings.open(successor)
     const { log, promises } = recording
     const { lives } = from
@@ -96,11 +106,19 @@ export class PreparedSessions {
     if (oldest !== undefined && this.#prepared.size >= MAX_PREPARED) await this.#discard(oldest)
   }
 
-  async #discard(session: string): Promise<void> {
+  #discard(session: string): Promise<void> {
     const prepared = this.#prepared.get(session)
     this.#prepared.delete(session)
+    const closed = prepared === undefined ? Promise.resolve() : this.#close(prepared)
+    this.#closing = Promise.allSettled([this.#closing, closed])
+    return closed
+  }
+
+  async #close(opening: Promise<Prepared>): Promise<void> {
+    const prepared = await opening.catch(() => undefined)
+    // Who asked for it was told why.
     if (prepared === undefined) return
-    const { store, recording } = await prepared
+    const { store, recording } = prepared
     if (store !== undefined) this.#listening.delete(store)
     await store?.abandon()
     await recording.log.close()

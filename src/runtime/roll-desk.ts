@@ -39,8 +39,8 @@ export interface RollDeskParts {
   isDeserted(): boolean
   /** Somebody sequences that session already. */
   isSequenced(session: string): boolean
-  /** Makes this process ready for the session that is to follow. */
-  prepare(successor: string): Promise<void>
+  /** Makes this process ready for the session that is to follow. @returns why it can't, or '' */
+  prepare(successor: string): Promise<string>
   /** None follows, for now. */
   abandon(): void
 }
@@ -158,11 +158,12 @@ export class RollDesk implements Agent {
         ? `no session id follows from ${options.session}: name the successor with --to`
         : `'${named}' is no session id: 1 to 10 letters and digits`
     }
+    // What was made ready for that end is wanted.
+    if (machine().sessionEnd !== undefined) return `session ${options.session} is ending, not open`
     if (isDeserted()) return 'no store is heard that could record the end: start it with seqcast store'
     if (isSequenced(successor)) return `session ${successor} has a sequencer already: name another one with --to`
-    const problem = await this.#prepare(successor)
+    const problem = (await this.#prepare(successor)) || (await this.#parts.prepare(successor))
     if (problem !== '') return problem
-    await this.#parts.prepare(successor)
     const isStillActive = isActive()
     const outcome = isStillActive
       ? machine().roll(successor, reason, cycle.enter(), cycle.wallUs)

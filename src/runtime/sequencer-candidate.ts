@@ -18,6 +18,7 @@ import { begunElsewhere, hasEnded, notElected, notGranted, otherLog } from './ca
 import type { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EtcdElector } from './etcd-elector.js'
+import { NOBODY_TELLS_US } from './last-words.js'
 import { DEFAULT_SUSPECT_MS, STATUS_EVERY_US } from './options.js'
 import type { Outcome } from './outcome.js'
 import type { Reigning } from './reigning.js'
@@ -83,6 +84,8 @@ export class SequencerCandidate implements Agent {
   /** The end of the session was read, and is not known to be stable. */
   #awaitsEnd = false
   #toldSuccessor = ''
+  /** Since when a successor is only named, while nobody says how the session has ended; NaN where that is not so. */
+  #namedUs = Number.NaN
   readonly #book = new EpochBook(() => this.#sequencer.epochTable)
   #isOnlyReady = false
   /** Settles the start of one that claims at once. */
@@ -258,7 +261,7 @@ export class SequencerCandidate implements Agent {
       case 'store':
         reign.onStatus(message.body, nowUs)
         this.#noteCopy(message.body)
-        this.#noteSuccessor(message.body)
+        this.#noteSuccessor(message.body, nowUs)
         break
       case 'claim':
         reign.onClaim(message.body.epoch, message.sender, nowUs)
@@ -392,14 +395,18 @@ export class SequencerCandidate implements Agent {
     this.#refusals.set(voter, reason.slice(0, MAX_REASON_CHARACTERS).replace(/[^ -~]/g, '?'))
   }
 
-  /** A store has gone on, which it does only where the end is stable. */
-  #noteSuccessor({ successor = '', end }: StoreStatus): void {
+  /** A store has gone on, which it does only where the end is stable. That it names a session proves nothing, unless nobody can say more. */
+  #noteSuccessor({ successor = '', end }: StoreStatus, nowUs: number): void {
     if (successor === '') return
-    if (end !== undefined) this.#onEndTold(end)
-    else {
-      this.#toldSuccessor = successor
-      this.#stopWhereEnded()
+    if (end !== undefined) {
+      this.#namedUs = Number.NaN
+      this.#onEndTold(end)
+      return
     }
+    if (Number.isNaN(this.#namedUs)) this.#namedUs = nowUs
+    if (nowUs - this.#namedUs < NOBODY_TELLS_US) return
+    this.#toldSuccessor = successor
+    this.#stopWhereEnded()
   }
 
   /** A store says how the session has ended: with the end that was read here, or with another one, which may name the same successor. */

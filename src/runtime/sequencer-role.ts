@@ -3,7 +3,7 @@
  * a session or continues it. With voters each start is a claim, and a standby takes over when the active one falls silent. A session
  * that names its successor is followed by that one, which is opened when the end is stable, and not before.
  */
-import { SeqcastError } from '../core/errors.js'
+import { messageOf, SeqcastError } from '../core/errors.js'
 import type { Sequencer } from '../protocol/sequencer.js'
 import type { Predecessor, StaticEvents } from '../protocol/session-opening.js'
 import { hasEnded } from './candidate-errors.js'
@@ -148,7 +148,7 @@ class SequencerProcess implements SequencerRole {
     this.#cycle.stop()
   }
 
-  /** What was made ready is not wanted any more. Where that failed, it was told when it did. */
+  /** What was made ready is not wanted any more. */
   #abandonNext(): void {
     this.#next?.run.then(
       (run) => run.close(),
@@ -282,17 +282,25 @@ class SequencerProcess implements SequencerRole {
     if (this.#next?.session === successor) return this.#next.run
     this.#abandonNext()
     const run = this.#createRun(successor, from.session, from.storesOfSuccessor).then(async (one) => {
-      await one.prepare()
-      return one
+      try {
+        await one.prepare()
+        return one
+      } catch (error) {
+        one.close()
+        throw error
+      }
     })
     this.#next = { session: successor, run }
-    run.catch((error: Error) => this.#outcome.failed(error))
+    run.catch(() => {
+      if (this.#next?.run === run) this.#next = undefined
+    })
     return run
   }
 
-  /** Where that fails the process does. */
-  async #makeReady(from: SequencerRun, successor: string): Promise<void> {
-    await this.#prepare(from, successor).catch(() => {})
+  /** Before anything is ended: where that fails the session goes on. @returns why, or '' */
+  async #makeReady(from: SequencerRun, successor: string): Promise<string> {
+    if (from !== this.#run) return ''
+    return await this.#prepare(from, successor).then(() => '', messageOf)
   }
 
   #onEnding(from: SequencerRun, successor: string): void {

@@ -41,8 +41,8 @@ export interface RunOptions {
 }
 
 export interface RunOutput {
-  /** The session is to end, and to go on in that one: that is made ready. Told again with `ending`. */
-  prepare(successor: string): Promise<void>
+  /** The session is to end, and to go on in that one: that is made ready. @returns why it can't, or '' */
+  prepare(successor: string): Promise<string>
   /** It does not end for now. */
   goesOn(): void
   /** The session ends, and names its successor. */
@@ -172,7 +172,7 @@ export class SequencerRun implements Agent {
   /** This process has sequenced the predecessor's end: the epoch is claimed while that becomes stable. */
   claim(): void {
     if (this.#candidate === undefined) return
-    this.#beginning = new Promise((resolve) => {
+    this.#beginning ??= new Promise((resolve) => {
       this.#begin = resolve
     })
     this.#candidate.lead()
@@ -293,7 +293,8 @@ export class SequencerRun implements Agent {
     if (state === 'open' && this.#wasSeeding) this.#desk.opened(machine.nextSequence)
     this.#wasSeeding = state === 'seeding' || (this.#wasSeeding && state === 'held')
     if (state === 'open') this.#output.opened()
-    if (state === 'stopped') this.#output.goesOn()
+    // Where the end was stable the process is on its way to the successor.
+    if (state === 'stopped' && !this.#isRolled) this.#output.goesOn()
     // Told from inside the machine, which is still at work.
     if (state === 'ending') queueMicrotask(() => this.#announceEnd())
     if (state === 'ended' && successor !== '') this.#over()

@@ -9,9 +9,7 @@ import type { EventLog } from '../protocol/event-log.js'
 import { isSequencing } from '../protocol/sequencer-states.js'
 import type { ControlMessage, SequencerHeartbeat, StoreStatus } from '../wire/control.js'
 import { endOfLog, startOfLog } from './last-event.js'
-
-/** Stores that have gone on say how the session has ended four times a second at the least. */
-const NOBODY_TELLS_US = 1_000_000
+import { NOBODY_TELLS_US } from './last-words.js'
 
 export class StableEnd {
   readonly #log: EventLog
@@ -34,8 +32,9 @@ export class StableEnd {
     if (state === 'ending' && epoch === this.#log.lastEpoch) this.#stableSequence = stableSequence
   }
 
-  onStore({ successor = '' }: StoreStatus): void {
-    if (successor !== '') this.#toldSuccessor = successor
+  /** A store that has no record of how the session has ended names the next one: that a name is right proves nothing by itself. */
+  onStore({ successor = '' }: StoreStatus, nowUs: number): void {
+    if (successor !== '' && successor === this.named()) this.#onBegun(nowUs)
   }
 
   /** A store that has gone on says how the session has ended, and is believed. */
@@ -47,13 +46,16 @@ export class StableEnd {
     this.#toldSuccessor = this.named()
   }
 
-  /** Something was said of the session that the end names: nobody takes part in that one, or has any of it, before this end is stable. */
+  /** Something was said of the session that the end names: nobody has any of it, or says that it takes part in it, before this end is stable. */
   onSuccessor({ kind, body }: ControlMessage, nowUs: number): void {
     const hasBegun =
       kind === 'store'
         ? body.committedSequence > 0 || body.promised > 0
         : kind === 'sequencer' && isSequencing(body.state)
-    if (!hasBegun) return
+    if (hasBegun) this.#onBegun(nowUs)
+  }
+
+  #onBegun(nowUs: number): void {
     if (Number.isNaN(this.#begunUs)) this.#begunUs = nowUs
     const saidUs = Number.isNaN(this.#toldUs) ? this.#begunUs : Math.max(this.#begunUs, this.#toldUs)
     if (!this.#hasVoters || nowUs - saidUs >= NOBODY_TELLS_US) this.#toldSuccessor = this.named()

@@ -18,7 +18,6 @@ import { CatchUp } from './catch-up.js'
 import { ControlLink } from './control-link.js'
 import type { Agent, DutyCycle } from './duty-cycle.js'
 import { EventLink } from './event-link.js'
-import { endOfLog } from './last-event.js'
 import { EndWords } from './last-words.js'
 import { STATUS_EVERY_US } from './options.js'
 import type { RewindListener } from './rewind-listener.js'
@@ -108,8 +107,6 @@ export class StoreSession implements Agent {
   #isRolled = false
   /** What the end names, while that is listened to. */
   #awaited = ''
-  #wasRecovering = false
-  #hasRecoveredLate = false
   #isPreparing = false
   #isStopped = false
   #unauthenticatedRequests = 0
@@ -164,22 +161,10 @@ export class StoreSession implements Agent {
         truncate: (fromSequence) => this.#recorder.truncate(fromSequence, this.#voter?.promised ?? 0),
         changed: () => {
           this.#isNews = true
-          this.#noteRecovery()
         },
         failed: (error) => this.#output.failed(error),
       },
     )
-  }
-
-  /**
-   * A voter that has its vote back when the session has ended may have had a word in the next one before it lost its data: it has to recover
-   * there, too.
-   */
-  #noteRecovery(): void {
-    const isRecovering = this.#voter?.isRecovering === true
-    const hasRecovered = this.#wasRecovering && !isRecovering
-    this.#wasRecovering = isRecovering
-    if (hasRecovered && (endOfLog(this.log)?.successor ?? '') !== '') this.#hasRecoveredLate = true
   }
 
   /** What is in the log, or promised by its own voter, needs no other one's word. */
@@ -191,9 +176,12 @@ export class StoreSession implements Agent {
     return { requestPort: this.#parts.requests.port, rewindPort: this.#parts.rewinds.port }
   }
 
-  /** The voter's life and what it knows of the others', where it has its vote: the next session is founded with them. */
+  /**
+   * The voter's life and what it knows of the others', where it has its vote: the next session is founded with them. One that had its vote
+   * back when this one had ended may have had a word in the next one before it lost its data: it has to recover there, too.
+   */
   get lives(): Lives | undefined {
-    if (this.#hasRecoveredLate) return undefined
+    if (this.#voter?.hasRecoveredLate === true) return undefined
     const { life = 0, lives = {} } = this.#voter?.status() ?? {}
     return life > 0 && Object.values(lives).includes(life) ? { life, lives } : undefined
   }
@@ -264,6 +252,8 @@ export class StoreSession implements Agent {
       const nowUs = cycle.enter()
       this.#voter?.onDurable(nowUs)
       this.#beginning.onDurable()
+      // That the end is on the disk is awaited: it is said before a promise is written, which takes time.
+      if (this.#end.named() !== '') this.#sendStatus(nowUs, false)
       this.#output.durable(nowUs)
       this.#lookForEnd()
     })
@@ -303,6 +293,12 @@ export class StoreSession implements Agent {
   }
 
   #onControl(message: ControlMessage, nowUs: number): void {
+    if (!this.#isOpen) {
+      // Nothing else may make a voter promise that may not vote yet.
+      if (message.kind === 'claim') this.#waitingClaim = message
+      this.answerClaim(nowUs)
+      return
+    }
     const believed = this.#believed(message, nowUs)
     if (believed === undefined) return
     if (believed.kind === 'sequencer') {
@@ -313,16 +309,14 @@ export class StoreSession implements Agent {
       this.#onStore(believed.body, nowUs)
       this.#takeFromStores(believed.body, nowUs)
     } else if (believed.kind === 'adminRequest') this.#onPreparation(believed.body)
-    if (believed.kind === 'claim' && !this.#isOpen) this.#waitingClaim = believed
-    else this.#voter?.onControl(believed, nowUs)
-    this.answerClaim(nowUs)
+    this.#voter?.onControl(believed, nowUs)
     this.#lookForEnd()
   }
 
   /** Another store may say how the session has ended, as its sequencer would. */
   #onStore(body: StoreStatus, nowUs: number): void {
     const { end } = body
-    if (end === undefined) this.#end.onStore(body)
+    if (end === undefined) this.#end.onStore(body, nowUs)
     else if (end.state === 'ending' && this.#isCredible(end, A_STORE, nowUs)) {
       const whole = this.#book.complete(end)
       if (whole === undefined) return

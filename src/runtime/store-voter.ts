@@ -9,6 +9,7 @@ import type { EventLog } from '../protocol/event-log.js'
 import { type StoredPromise, Voter, type VoterStatus } from '../protocol/voter.js'
 import type { AdminReply, AdminRequest, ClaimRefused, ControlMessage, Grant } from '../wire/control.js'
 import type { DutyCycle } from './duty-cycle.js'
+import { endOfLog } from './last-event.js'
 
 /** Where a voter's promise is kept. */
 export interface PromiseKeeper {
@@ -56,6 +57,9 @@ export class StoreVoter {
   readonly #log: EventLog
   /** The last decision, and what was said to it. */
   #decided: AdminReply | undefined
+  /** Outlives the process: a later one must not found the next session either. */
+  #isLate: boolean
+  #life: number | undefined
   #isClosed = false
   #told = ''
 
@@ -67,6 +71,8 @@ export class StoreVoter {
     this.#cycle = cycle
     this.#promises = promises
     this.#output = output
+    this.#isLate = promises.stored?.isLate === true
+    this.#life = promises.stored?.life
     this.#machine = new Voter(
       { voter, nonce: cycle.platform.random(), logger: ofSession(logger, session) },
       log,
@@ -96,6 +102,11 @@ export class StoreVoter {
   /** True while the voter has lost its data and waits to have it again. */
   get isRecovering(): boolean {
     return this.#machine.hasLostData
+  }
+
+  /** It had lost its data, and had its vote back when the session had ended with going on in another one. */
+  get hasRecoveredLate(): boolean {
+    return this.#isLate
   }
 
   onControl(message: ControlMessage, nowUs: number): void {
@@ -130,7 +141,10 @@ export class StoreVoter {
   }
 
   #persist(promise: StoredPromise): void {
-    this.#promises.write(promise, (error) => {
+    const isRecovered = this.#machine?.hasLostData === true && promise.life !== this.#life
+    this.#life = promise.life
+    this.#isLate ||= isRecovered && (endOfLog(this.#log)?.successor ?? '') !== ''
+    this.#promises.write(this.#isLate ? { ...promise, isLate: true } : promise, (error) => {
       if (this.#isClosed) return
       if (error !== undefined) {
         this.#output.failed(notKept(this.#session, promise.epoch, error))

@@ -117,8 +117,9 @@ function readPromise(path: string, voter: string): StoredPromise | undefined {
   return kept(found)
 }
 
-function kept({ epoch, candidate, life, lives, readmitted = [] }: StoredPromise): StoredPromise {
-  return { epoch, candidate, life, lives, ...(readmitted.length === 0 ? {} : { readmitted }) }
+function kept({ epoch, candidate, life, lives, readmitted = [], isLate }: StoredPromise): StoredPromise {
+  const late = isLate === true ? { isLate } : {}
+  return { epoch, candidate, life, lives, ...(readmitted.length === 0 ? {} : { readmitted }), ...late }
 }
 
 /** The log is made anew: what was promised on the one before is worth nothing. */

@@ -134,16 +134,15 @@ test('a standby that stands in the second session before its stores come is led 
   ])
 })
 
-test('one whose stores are in the second session already, with a promise and no event, opens it from the first', async (t) => {
+test('a voter that has promised in the second session, and has no event of it, stands before the switch again', async (t) => {
   const lan = await deadAt(t, { voters: true, stores: ['a'], seed: 75, killedAt: /^reign adopting$/ })
   lan.startStandby('s1', SECOND)
   await lan.run(1_500)
   for (const store of lan.stores) lan.start(store)
   await lan.run(6_000)
   await goesOn(t, lan)
-  // The promise was given while the end became stable: until it is known to be, the sequencer is told to come again.
-  const others = lan.failures.filter((text) => !/waits until the end of that one is stable/.test(text))
-  t.strictSame(others, [])
+  // A promise may have been given before the end was lost: only an event proves that it was not.
+  t.match(lan.failures, [/store a waits until the end of that one is stable/])
 })
 
 test('a session does not go on in one that somebody has begun beside it', async (t) => {

@@ -33,6 +33,7 @@ export interface Said {
   /** The message, and the state that it tells of. */
   readonly text: string
   readonly session: string
+  readonly reason: string
 }
 
 export interface RollLanOptions {
@@ -51,6 +52,8 @@ export class RollLan {
   readonly #stores = new Map<string, StoreRole>()
   readonly #sequencers = new Map<string, SequencerRole>()
   readonly failures: string[] = []
+  /** False where sequencers get no more. */
+  hasSockets = true
   onSaid: (said: Said) => void = () => {}
   #control: ControlLink | undefined
 
@@ -99,6 +102,22 @@ export class RollLan {
       this.world.after(100 * MS, ask)
     }
     if (session !== '') ask()
+  }
+
+  /** Somebody asks once, in that session. */
+  ask(session: string, action: string, instance: string): void {
+    const request = { component: '', incarnation: 0, expectedTerm: 0, reason: 'asked' }
+    this.#control?.sendFor(session, 'adminRequest', { nonce: this.world.nowUs + 1, action, instance, ...request })
+  }
+
+  /** A stranger claims. */
+  claim(session: string, epoch: number): void {
+    this.#control?.sendFor(session, 'claim', { epoch, name: 'stranger' })
+  }
+
+  /** Why anything was said. */
+  get reasons(): string[] {
+    return this.said.map(({ reason }) => reason)
   }
 
   /** Somebody says that a store has dropped a session, and what went on from it. */
@@ -212,8 +231,13 @@ export class RollLan {
     const machine = this.#machine(name)
     const rank = this.#options.sequencers.indexOf(name)
     const { voters, stores, roll } = this.#options
+    const platform = machine.boot()
+    const { network } = platform
+    const openMulticastReceiver = network.openMulticastReceiver.bind(network)
+    network.openMulticastReceiver = (...args) =>
+      this.hasSockets ? openMulticastReceiver(...args) : Promise.reject(new Error('too many open files'))
     const role = await startSequencer({
-      ...this.#optionsOf(name, machine, machine.boot()),
+      ...this.#optionsOf(name, machine, platform),
       session,
       ...{ voters: voters ? stores : [], requestPort: 7_712, tickUs: 20 * MS, staticEvents: STATICS },
       ...(roll === undefined ? {} : { roll }),
@@ -236,8 +260,10 @@ export class RollLan {
 
   #optionsOf(who: string, machine: Machine, platform: SimPlatform): RoleOptions & { platform: SimPlatform } {
     const note = (fields: object, message: string): void => {
-      const [to, session]: unknown[] = [Reflect.get(fields, 'to'), Reflect.get(fields, 'session')]
-      const said = { who, text: `${message} ${String(to ?? '')}`.trim(), session: String(session ?? '') }
+      const [to = '', session = '', reason = '']: unknown[] = ['to', 'session', 'reason'].map((name) =>
+        Reflect.get(fields, name),
+      )
+      const said = { who, text: `${message} ${to}`.trim(), session: `${session}`, reason: `${reason}` }
       this.said.push(said)
       this.onSaid(said)
     }
