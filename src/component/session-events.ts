@@ -195,7 +195,9 @@ export class SessionEvents implements RuntimeEventVisitor {
     const { component, effects, seeding, fail } = this.#parts
     if (this.#source !== seeding.source) return
     const name = nameOfType(component.schema, event.type)
-    if (effects.addCarried(this.#sequence, this.#epoch, name, event)) this.effectsCarried++
+    // What was decoded lies in the bytes of the stream, which are lent: the next run is written over them.
+    const kept = { ...event, payload: new Uint8Array(event.payload) }
+    if (effects.addCarried(this.#sequence, this.#epoch, name, kept)) this.effectsCarried++
     else fail(effectsBoundError(component.name, this.#sequence, effects.size))
   }
 

@@ -277,7 +277,10 @@ export class TestSession {
       const skipped = Math.max(0, known.host.nextSequence - sequence)
       if (skipped >= count) continue
       const start = skipBlocks(bytes, 0, skipped)
-      known.host.onRun(sequence + skipped, count - skipped, bytes, start, bytes.length, this.nowUs)
+      // As a rewind does it: the bytes are lent, and the next run is written over them.
+      const lent = new Uint8Array(bytes)
+      known.host.onRun(sequence + skipped, count - skipped, lent, start, lent.length, this.nowUs)
+      lent.fill(0)
       known.handled(bytes.subarray(skipBlocks(bytes, 0, count - 1) + BLOCK_LENGTH_BYTES))
     }
     known.host.onStable(this.sequencer.stableSequence, this.nowUs)
