@@ -6,7 +6,7 @@ import type { AdminAction, AdminReply, ComponentStatus } from '../wire/control.j
 import { awaitDigests, digestText } from './admin-digest.js'
 import { readmissionText, readmit } from './admin-readmit.js'
 import { retire } from './admin-retire.js'
-import { rollOver, rollText } from './admin-roll.js'
+import { isOpen, rollOver, rollText } from './admin-roll.js'
 import { takeOver } from './admin-take-over.js'
 import { readConfiguration, roleOptions, TOOL_DEFAULTS } from './configuration.js'
 import { Observer } from './observer.js'
@@ -113,14 +113,16 @@ const endSession = new Command('end-session')
 const rollSession = new Command('roll-session')
   .description('end the session with going on in another one, which takes over what is alive')
   .option('--to <id>', 'the session that goes on (default: the id that follows)')
+  .option('--anyway', 'also where the next session would wait for a component that nobody hears')
   .option('--reason <text>', 'for the record: it stands in the last event')
   .action((flags: Record<string, unknown>) => {
-    const { reason, ...others } = flags
+    const { anyway, reason, ...others } = flags
     return withObserver(others, async (observer, configuration) => {
       const successor = configuration.to ?? ''
       const why = typeof reason === 'string' ? reason : 'decided by an operator'
-      const result = await rollOver(observer, configuration.session, successor, why)
+      const result = await rollOver(observer, configuration.session, successor, why, anyway === true)
       print(configuration.json, { action: 'roll-session', ...result }, () => rollText(result))
+      if (!isOpen(result)) process.exitCode = 1
     })
   })
 

@@ -124,5 +124,6 @@ export class Observer {
 
 /** Frequent messages leave the counters out: the last ones that were told stay. */
 function withCounters<T extends { readonly counters: Record<string, number> }>(body: T, earlier: T | undefined): T {
-  return Object.keys(body.counters).length > 0 || earlier === undefined ? body : { ...body, counters: earlier.counters }
+  if (Object.keys(body.counters).length > 0 || earlier === undefined) return body
+  return { ...body, counters: earlier.counters, ...('active' in earlier ? { active: earlier.active } : {}) }
 }

@@ -63,7 +63,7 @@ function sequencerProblems(
   for (const { nextSequence, stableSequence, held, epoch, lives, state, awaited = [] } of sequencers) {
     if (state === 'seeding' && awaited.length > 0) {
       problems.push(
-        `the session is not open yet, it waits for the seed of ${awaited.join(', ')}: start it with seqcast run MODULE; or open the session without it: seqcast admin open-session`,
+        `the session is not open yet, it waits for the seed of ${awaited.join(', ')}: start it with seqcast run MODULE; or take it out of service: seqcast admin retire COMPONENT; or open the session without it: seqcast admin open-session`,
       )
     }
     if (epoch >= LATE_EPOCH) {
@@ -121,14 +121,18 @@ function storeProblems({ name, voter, state, committedSequence, counters }: Stor
 /** Of a component that is out of service nobody is to be active. */
 function activityProblems(replicas: readonly ComponentStatus[], sequencers: readonly SequencerHeartbeat[]): string[] {
   const retired = new Set(sequencers.flatMap((sequencer) => sequencer.retired ?? []))
-  const inService = new Set(replicas.map(({ component }) => component).filter((component) => !retired.has(component)))
-  return [...inService].sort().flatMap((component) => {
+  const active = sequencers.flatMap((sequencer) => sequencer.active ?? [])
+  const named = new Set([...replicas.map(({ component }) => component), ...active])
+  const inService = [...named].filter((component) => !retired.has(component))
+  return inService.sort().flatMap((component) => {
     const states = replicas.filter((replica) => replica.component === component).map(({ state }) => state)
     if (states.includes('active')) return []
     const problem = `${component} has no active replica`
     if (states.includes('standby')) return [`${problem}; mend it with: seqcast admin activate ${component}`]
     if (states.includes('rewinding')) return [`${problem}; one is rewinding`]
-    return [`${problem}; start one with: seqcast run MODULE`]
+    if (states.length > 0) return [`${problem}; start one with: seqcast run MODULE`]
+    const out = `or, where it is out of service for good: seqcast admin retire ${component}`
+    return [`${component} was active, and no replica of it is heard; start one with: seqcast run MODULE; ${out}`]
   })
 }
 

@@ -40,6 +40,7 @@ export class ActivationTable {
   readonly #activations = new Map<string, Activation>()
   readonly #heard = new Map<string, Heard>()
   #retired: string[] = []
+  #inService: string[] = []
 
   of(component: string): Activation {
     return this.#activations.get(component) ?? NEVER_ACTIVE
@@ -59,6 +60,11 @@ export class ActivationTable {
     )
   }
 
+  /** Components of which a replica is active. */
+  get inService(): string[] {
+    return this.#inService
+  }
+
   /** Components that are out of service. */
   get retired(): string[] {
     return this.#retired
@@ -76,7 +82,9 @@ export class ActivationTable {
 
   #set(component: string, activation: Activation): void {
     this.#activations.set(component, activation)
-    this.#retired = [...this.#activations].flatMap(([name, { isRetired }]) => (isRetired ? [name] : []))
+    const all = [...this.#activations]
+    this.#retired = all.flatMap(([name, { isRetired }]) => (isRetired ? [name] : []))
+    this.#inService = all.flatMap(([name, { active }]) => (active === undefined ? [] : [name]))
   }
 
   /** A component's process said how it is. */

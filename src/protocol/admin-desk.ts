@@ -18,8 +18,8 @@ import { isName } from './source-table.js'
 export interface AdminDeskOutput {
   /** Sequences an event of the sequencer's own. @returns its sequence */
   sequence(type: number, payload: Uint8Array, nowUs: number, wallUs: number): number
-  /** Ends the session. @returns the sequence of the event that says so */
-  endSession(reason: string, nowUs: number, wallUs: number): number
+  /** Ends the session. @returns the sequence of the event that says so, or why not */
+  endSession(reason: string, nowUs: number, wallUs: number): number | string
   /** Opens a session whose seeds have not all come. @returns the sequence of the event that says so, or why not */
   openSession(reason: string, nowUs: number, wallUs: number): number | string
   /** Sessions wait for the component's seed. */

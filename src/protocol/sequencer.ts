@@ -115,7 +115,7 @@ export class Sequencer {
     })
     this.#admin = new AdminDesk(activations, this.#payloadBytes, {
       sequence: (type, payload, nowUs, wallUs) => this.#sequenceOwn(type, payload, nowUs, wallUs),
-      endSession: (reason, nowUs, wallUs) => this.#close.begin({ reason, successor: '' }, nowUs, wallUs),
+      endSession: (reason, nowUs, wallUs) => this.#endByOrder(reason, nowUs, wallUs),
       openSession: (reason, nowUs, wallUs) => this.#opener.openAnyway(reason, nowUs, wallUs),
       isAwaited: (component) => this.#books.awaits(component),
       retired: (component) => opening.retired(component),
@@ -342,12 +342,24 @@ export class Sequencer {
     if (this.#state !== 'ending' && this.#isRunning()) this.#close.begin({ reason, successor: '' }, nowUs, wallUs)
   }
 
+  /** What has not come of the seeds would be lost with the session. */
+  #endByOrder(reason: string, nowUs: number, wallUs: number): number | string {
+    const { awaited } = this.#books.opening
+    if (awaited.length === 0) return this.#close.begin({ reason, successor: '' }, nowUs, wallUs)
+    return `session ${this.#options.session} is seeding, and what ${awaited.join(', ')} would carry over is lost with it: open it first, without them (admin open-session)`
+  }
+
+  /** Why the session can't go on in that one now; '' where it can. */
+  rollProblem(successor: string): string {
+    return this.#books.rollProblem(successor, this.#state)
+  }
+
   /**
    * Ends the session with an event that names the one which goes on from here. That one may be opened when the event is stable.
    * @returns the sequence of the event, or why the session does not end
    */
   roll(successor: string, reason: string, nowUs: number, wallUs: number): number | string {
-    const problem = this.#books.rollProblem(successor, this.#state)
+    const problem = this.rollProblem(successor)
     if (problem !== '') return problem
     return this.#close.begin({ reason, successor }, nowUs, wallUs)
   }
@@ -431,6 +443,7 @@ export class Sequencer {
       lives: this.#publication.stability.lives,
       awaited: this.#books.opening.awaited,
       retired: this.#books.activations.retired,
+      active: withCounters ? this.#books.activations.inService : [],
       counters: withCounters ? { ...nonZero(this.counters), ...nonZero(this.#publication.retransmitter.counters) } : {},
     }
   }

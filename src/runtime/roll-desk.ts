@@ -158,8 +158,9 @@ export class RollDesk implements Agent {
         ? `no session id follows from ${options.session}: name the successor with --to`
         : `'${named}' is no session id: 1 to 10 letters and digits`
     }
-    // What was made ready for that end is wanted.
-    if (machine().sessionEnd !== undefined) return `session ${options.session} is ending, not open`
+    // Before anything is made ready: stores keep that, and where this session is ending it is wanted for another one.
+    const why = machine().rollProblem(successor)
+    if (why !== '') return why
     if (isDeserted()) return 'no store is heard that could record the end: start it with seqcast store'
     if (isSequenced(successor)) return `session ${successor} has a sequencer already: name another one with --to`
     const problem = (await this.#prepare(successor)) || (await this.#parts.prepare(successor))

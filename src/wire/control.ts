@@ -39,6 +39,8 @@ export interface SequencerHeartbeat {
   awaited?: string[]
   /** Components that an operator has taken out of service. Absent is none. */
   retired?: string[]
+  /** Components of which a replica is active by the stream, whether it is there or not; told with the counters. Absent is none. */
+  active?: string[]
 }
 
 /** Status and acknowledgement in one: what the store has, and what it may be counted on for. */
@@ -242,6 +244,7 @@ export const CONTROL_SCHEMA = {
       older: { type: 'EpochTableEntry', rule: 'repeated' },
       awaited: { type: 'string', rule: 'repeated' },
       retired: { type: 'string', rule: 'repeated' },
+      active: { type: 'string', rule: 'repeated' },
     }),
     StoreStatus: message({
       name: string,

@@ -179,7 +179,7 @@ class Days {
   async #ask(from: string, to: string): Promise<void> {
     const isUnderWay = (): boolean => this.#reigning !== undefined
     while (!isUnderWay()) {
-      const { status, stderr } = await this.#admin(from, 'roll-session', '--to', to)
+      const { status, stderr } = await this.#admin(from, 'roll-session', '--to', to, '--anyway')
       const deadline = performance.now() + ASK_AGAIN_MS
       while (!isUnderWay() && performance.now() < deadline) await sleep(POLL_MS)
       if (isUnderWay() || this.fleet.problem !== undefined) return

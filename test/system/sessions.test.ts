@@ -97,7 +97,7 @@ test('a component that dies before its seed is sent brings it when it is started
   t.equal(sent.status, 0, sent.stderr)
   first.child.kill('SIGKILL')
   await first.result()
-  const roll = world.place.start('admin', 'roll-session', '--to', 'NEXT', ...world.place.streams)
+  const roll = world.place.start('admin', 'roll-session', '--to', 'NEXT', '--anyway', ...world.place.streams)
   await world.until('the end', () => world.store('a')?.successor === 'NEXT', store, sequencer)
   const second = world.startTally('a')
   const rolled = await roll.result()

@@ -34,6 +34,7 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
       older: entries,
       awaited: fc.array(text, { maxLength: 3 }),
       retired: fc.array(text, { maxLength: 3 }),
+      active: fc.array(text, { maxLength: 3 }),
     }),
   }),
   fc.record({

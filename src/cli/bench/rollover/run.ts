@@ -121,7 +121,7 @@ class RolloverBench {
       const [from, to] = [sessionOfDay(session, day), sessionOfDay(session, day + 1)]
       await this.#observe(from)
       await sleep(ASKING_MS)
-      const { state } = await rollOver(this.#here, from, to, 'bench')
+      const { state } = await rollOver(this.#here, from, to, 'bench', true)
       if (state !== 'open' && state !== 'held') throw benchError(`session ${to} is not open, but '${state}'`)
       sessions.push(to)
     }
