@@ -100,7 +100,9 @@ export class StoreSession implements Agent {
   #successor = ''
   /** Of this session, since it has gone on. */
   #endWords: EndWords | undefined
+  #opening: Promise<EventLink> | undefined
   #isOpen = false
+  #isAbandoned = false
   #isNews = false
   #lastStatusUs = 0
   #lastAckUs = 0
@@ -235,19 +237,32 @@ export class StoreSession implements Agent {
   /** What kept claims waiting may be over. */
   answerClaim(nowUs: number): void {
     const claim = this.#waitingClaim
-    if (claim === undefined || !(this.#isOpen || this.#mayVote())) return
+    if (claim === undefined || this.#events === undefined || !(this.#isOpen || this.#mayVote())) return
     this.#waitingClaim = undefined
     this.#voter?.onControl(claim, nowUs)
   }
 
-  /** Records the session from now on. */
-  async open(): Promise<void> {
-    const { cycle, requests, rewinds } = this.#parts
+  /** Who is granted may send the first events at once: they are recorded before. */
+  #onEarlyClaim(claim: ControlMessage): void {
+    this.#waitingClaim = claim
+    this.#openEvents().then(
+      () => this.answerClaim(this.#parts.cycle.enter()),
+      (error: Error) => this.#output.failed(error),
+    )
+  }
+
+  #openEvents(): Promise<EventLink> {
+    this.#opening ??= this.#record()
+    return this.#opening
+  }
+
+  async #record(): Promise<EventLink> {
+    const { cycle } = this.#parts
     const control = this.#control
     if (control === undefined) throw new Error('a session is listened to before it is recorded')
-    const options = { ...this.#parts.options, session: this.session }
     const fail = (error: Error): void => this.#output.failed(error)
     this.log.onDurable(() => {
+      if (this.#isAbandoned) return
       this.#isNews = true
       const nowUs = cycle.enter()
       this.#voter?.onDurable(nowUs)
@@ -258,14 +273,9 @@ export class StoreSession implements Agent {
       this.#lookForEnd()
     })
     this.log.onFailure(fail)
-    refuseTwin(options, control, cycle.enter(), fail)
-    this.#unroute = requests.route(this.session, (packet, address, port) => this.#onRequest(packet, address, port))
-    this.#served = rewinds.serve(this.session, this.log)
-    this.#isOpen = true
-    this.answerClaim(cycle.enter())
-    this.#events = await EventLink.open(
+    const events = await EventLink.open(
       {
-        ...options,
+        ...{ ...this.#parts.options, session: this.session },
         nextSequence: this.log.nextSequence,
         startRewinding: this.log.nextSequence > 1,
         askSequencer: true,
@@ -278,25 +288,39 @@ export class StoreSession implements Agent {
       this.#recorder,
       fail,
     )
-    this.#recorder.attach(this.#events)
+    if (this.#isAbandoned) {
+      events.close()
+      return events
+    }
+    this.#events = events
+    this.#recorder.attach(events)
+    return events
+  }
+
+  /** The session is recorded and served from now on, and everybody may know. */
+  async open(): Promise<void> {
+    const { cycle, requests, rewinds, options } = this.#parts
+    const { logger, name, voter } = options
+    if (this.#control !== undefined) {
+      const here = { ...options, session: this.session }
+      refuseTwin(here, this.#control, cycle.enter(), (error) => this.#output.failed(error))
+    }
+    this.#unroute = requests.route(this.session, (packet, address, port) => this.#onRequest(packet, address, port))
+    this.#served = rewinds.serve(this.session, this.log)
+    this.#isOpen = true
+    const { receiveBufferBytes } = await this.#openEvents()
+    this.answerClaim(cycle.enter())
     cycle.add(this)
     this.#sendStatus(cycle.enter(), true)
-    const { name, voter } = options
-    options.logger.info(
-      {
-        ...{ session: this.session, name, voter, nextSequence: this.log.nextSequence, ...this.#ports },
-        receiveBufferBytes: this.#events.receiveBufferBytes,
-      },
-      'store: recording',
-    )
+    const says = { session: this.session, name, voter, nextSequence: this.log.nextSequence, ...this.#ports }
+    logger.info({ ...says, receiveBufferBytes }, 'store: recording')
     this.#lookForEnd()
   }
 
   #onControl(message: ControlMessage, nowUs: number): void {
     if (!this.#isOpen) {
       // Nothing else may make a voter promise that may not vote yet.
-      if (message.kind === 'claim') this.#waitingClaim = message
-      this.answerClaim(nowUs)
+      if (message.kind === 'claim') this.#onEarlyClaim(message)
       return
     }
     const believed = this.#believed(message, nowUs)
@@ -342,7 +366,7 @@ export class StoreSession implements Agent {
   }
 
   #lookForEnd(): void {
-    if (this.#isRolled) return
+    if (this.#isRolled || !this.#isOpen) return
     const successor = this.#end.successor()
     if (successor === '') {
       this.#listenToSuccessor()
@@ -392,6 +416,8 @@ export class StoreSession implements Agent {
 
   /** It is not recorded after all: the log stays open. */
   async abandon(): Promise<void> {
+    this.#isAbandoned = true
+    this.#events?.close()
     this.#control?.close()
     await this.#voter?.close()
   }

@@ -4,6 +4,7 @@
  */
 import { SeqcastError } from '../core/errors.js'
 import type { ControlLink } from './control-link.js'
+import { WAITING } from './last-words.js'
 import { SILENCE_US } from './options.js'
 
 /** @param nowUs when this store started to listen */
@@ -16,7 +17,9 @@ export function refuseTwin(
   const untilUs = nowUs + SILENCE_US
   control.listen((message, _address, heardUs) => {
     if (message.kind !== 'store' || message.body.name !== name) return
-    if (message.body.state === 'stopped' || heardUs > untilUs) return
+    const { state } = message.body
+    // Who waits says so from the session before, as this store did until now.
+    if (state === 'stopped' || state === WAITING || heardUs > untilUs) return
     failed(
       new SeqcastError('E_SECOND_INSTANCE', `another store named '${name}' runs on session ${session}`, {
         hint: 'give one of them another --name and --voter',
