@@ -292,7 +292,9 @@ test('our events with damage anywhere: refused with the place, or the damage is 
       const got = contentOf(target).messages
       // A type, a time between its neighbours, a byte of a payload: only the reader of that event can tell.
       t.ok(got.filter((message, i) => message !== wanted[i]).length <= 1)
-      if (error === undefined) t.equal(got.length, wanted.length)
+      // A length that takes in all that follows, to the byte, is a message as any other.
+      const bytes = got.reduce((sum, message) => sum + 2 + message.length / 2, 0)
+      if (error === undefined) t.ok(isBinary ? file.length - bytes <= 2 : got.length === wanted.length)
       else t.match(error, { code: 'E_FILE_FORMAT', message: /byte \d+: ./ })
     }),
     { numRuns: 400 },
