@@ -118,6 +118,10 @@ test('G5: a session names the end that it goes on from', (t) => {
     t.equal(begin(afterTheEnd(), started(over)), 'G5 a link of the chain is missing')
   }
   t.equal(begin(afterTheEnd(), started({}, 4)), 'G1 time goes back')
+  const other = new Bench()
+  other.publish(3, [event({ type: 9, epoch: 2, payload: ended().slice(20) })])
+  other.stable([...ticks(2), ended()])
+  t.equal(begin(other, started()), 'none', 'one that is lost has the same number')
   t.end()
 })
 

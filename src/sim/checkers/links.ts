@@ -208,10 +208,16 @@ export class Links implements Reader {
     link.isOpen = started.seeders.length === 0
     if (session === this.#first) return
     const before = this.#links.get(started.predecessor)
-    const naming = this.#namings
+    // A reign that was lost may have said the end under the same number.
+    const isNamed = this.#namings
       .get(session)
-      ?.find(({ session: of, sequence }) => of === started.predecessor && sequence === started.predecessorSequence)
-    if (before?.end === undefined || naming === undefined || !this.#isStable(naming)) {
+      ?.some(
+        (naming) =>
+          naming.session === started.predecessor &&
+          naming.sequence === started.predecessorSequence &&
+          this.#isStable(naming),
+      )
+    if (before?.end === undefined || isNamed !== true) {
       throw new Violation(
         'G5',
         `a link of the chain is missing: ${session} goes on from event ${started.predecessorSequence} of ${started.predecessor}, ` +
