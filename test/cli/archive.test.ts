@@ -78,9 +78,10 @@ test('list, check and convert a recorded session', async (t) => {
   await t.test('damage is found, and named', async (t) => {
     const file = join(s.stored, s.session, 'data.mdb')
     const bytes = readFileSync(file)
-    const at = bytes.indexOf(Buffer.from('CAEQBw==', 'base64'))
-    t.ok(at > 0, 'the first cancel is in the file')
-    bytes[at] = 0x18
+    // More than once, where lmdb has written its page again: the older copies are read by nobody.
+    const cancel = Buffer.from('CAEQBw==', 'base64')
+    t.ok(bytes.includes(cancel), 'the first cancel is in the file')
+    for (let at = bytes.indexOf(cancel); at >= 0; at = bytes.indexOf(cancel, at)) bytes[at] = 0x18
     writeFileSync(file, bytes)
     const verified = await s.run(['verify', '--dir', s.stored, '--json'])
     t.strictSame([verified.status, verified.code], [1, 'E_VERIFY'])
